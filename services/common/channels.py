@@ -1,0 +1,74 @@
+"""Options of both ends of a gRPC connection, from one set of constants.
+
+Traps behind the values: requests above 256 KiB are silently never retried unless the retry buffer is raised; a second
+server binds the same port silently while SO_REUSEPORT is on; DNS is asked again only when a connection breaks, so
+connections get an age; a connection's grace would kill long mesh calls, so none is set.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TypeAlias
+
+ChannelOption: TypeAlias = tuple[str, str | int]
+
+MIB = 1 << 20
+MAX_MESSAGE_BYTES = 512 * MIB  # a 50-megapixel 16-bit picture with room
+RETRY_BUFFER_BYTES = 64 * MIB  # a working image (≤ 1024² × 3) and its companions fit many times
+
+_KEEPALIVE_MS = 30_000
+_MESSAGE_LIMITS: list[ChannelOption] = [
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+]
+
+
+def server_options(max_connection_age_s: float) -> list[ChannelOption]:
+    """Return the options of a server."""
+    return [
+        *_MESSAGE_LIMITS,
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_connection_age_ms", round(max_connection_age_s * 1000)),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", _KEEPALIVE_MS // 2),
+    ]
+
+
+def client_options(service: str | None = None) -> list[ChannelOption]:
+    """Return the options of a channel; with `service` its health decides which replicas get traffic.
+
+    Args:
+        service: full name of the service, e.g. unflat.v1.DepthService.
+    """
+    return [
+        *_MESSAGE_LIMITS,
+        ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.per_rpc_retry_buffer_size", RETRY_BUFFER_BYTES),
+        ("grpc.dns_min_time_between_resolutions_ms", 5_000),
+        ("grpc.enable_retries", 1),
+        ("grpc.service_config", json.dumps(_service_config(service))),
+    ]
+
+
+def _service_config(service: str | None) -> dict[str, object]:
+    config: dict[str, object] = {
+        "loadBalancingConfig": [{"round_robin": {}}],
+        "methodConfig": [
+            {
+                "name": [{}],
+                "retryPolicy": {
+                    "maxAttempts": 3,
+                    "initialBackoff": "0.05s",
+                    "maxBackoff": "0.5s",
+                    "backoffMultiplier": 2,
+                    # RESOURCE_EXHAUSTED is not retried: shedding load must not make more of it.
+                    "retryableStatusCodes": ["UNAVAILABLE"],
+                },
+            }
+        ],
+        "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
+    }
+    if service is not None:
+        config["healthCheckConfig"] = {"serviceName": service}
+    return config

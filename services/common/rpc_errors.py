@@ -1,0 +1,80 @@
+"""Errors across the wire: our tree to gRPC status with details, and back to the same class.
+
+Details are google.rpc.ErrorInfo (the class), BadRequest (the field) and RetryInfo (when to come back). Their texts are
+capped: more than 16 KB of metadata turns any status into RESOURCE_EXHAUSTED.
+"""
+
+from __future__ import annotations
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from services.common import errors
+from services.common.errors import DeadlineExceeded, Internal, Overloaded, StageUnavailable, UnflatError
+
+DOMAIN = "unflat"
+_LONGEST_TEXT = 2_000
+
+_BY_REASON = {kind("").reason: kind for kind in errors.ALL}
+_BY_CODE: dict[grpc.StatusCode, type[UnflatError]] = {
+    grpc.StatusCode.UNAVAILABLE: StageUnavailable,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Overloaded,
+    grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
+}
+
+
+def to_status(error: UnflatError, request_id: str) -> grpc.Status:
+    """Return the gRPC status of `error`, with its details."""
+    details = [
+        error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata={"request_id": request_id}),
+    ]
+    if error.field:
+        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=error.message[:500])
+        details.append(error_details_pb2.BadRequest(field_violations=[violation]))
+    if error.retry_after_s is not None:
+        delay = duration_pb2.Duration()
+        delay.FromNanoseconds(round(error.retry_after_s * 1e9))
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    packed = []
+    for detail in details:
+        box = any_pb2.Any()
+        box.Pack(detail)
+        packed.append(box)
+    code = code_pb2.Code.Value(error.grpc_status)
+    return rpc_status.to_status(status_pb2.Status(code=code, message=error.message[:_LONGEST_TEXT], details=packed))
+
+
+def from_rpc_error(error: grpc.RpcError, stage: str) -> UnflatError:
+    """Return the error of our tree that a failed call stands for.
+
+    Args:
+        error: what the call raised.
+        stage: who was called, for the sentence where the other side did not send one of ours.
+    """
+    if not isinstance(error, grpc.Call):
+        return StageUnavailable(f"{stage} could not be called: {error}")
+    code, text = error.code(), error.details() or ""
+    status = rpc_status.from_call(error)
+    if status is not None:
+        field, retry, kind = "", None, None
+        for box in status.details:
+            if box.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
+                info = error_details_pb2.ErrorInfo()
+                box.Unpack(info)
+                kind = _BY_REASON.get(info.reason) if info.domain == DOMAIN else None
+            elif box.Is(error_details_pb2.BadRequest.DESCRIPTOR):
+                bad = error_details_pb2.BadRequest()
+                box.Unpack(bad)
+                field = bad.field_violations[0].field if bad.field_violations else ""
+            elif box.Is(error_details_pb2.RetryInfo.DESCRIPTOR):
+                info_retry = error_details_pb2.RetryInfo()
+                box.Unpack(info_retry)
+                retry = info_retry.retry_delay.ToNanoseconds() / 1e9
+        if kind is not None:
+            return kind(text, field=field, retry_after_s=retry)
+    kind = _BY_CODE.get(code)
+    if kind is not None:
+        return kind(f"{stage} did not answer ({code.name}: {text[:200]})")
+    return Internal(f"{stage} failed ({code.name})")

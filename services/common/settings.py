@@ -1,0 +1,137 @@
+"""Settings of a process: flag > environment (`UNFLAT_…`) > default, one typed object a service.
+
+A bad value is named at start, before anything listens.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    CliSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+S = TypeVar("S", bound=BaseSettings)
+
+_ENV_PREFIX = "UNFLAT_"
+
+
+def default_store() -> Path:
+    """Return the model store's folder: `UNFLAT_MODELS`, else in the user's cache."""
+    named = os.environ.get("UNFLAT_MODELS")
+    if named:
+        return Path(named)
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "unflat" / "models"
+
+
+class ProcessSettings(BaseSettings):
+    """What every process has: how it logs and where it counts."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_ENV_PREFIX,
+        extra="ignore",
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        use_attribute_docstrings=True,
+    )
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Lowest level that is written."""
+    log_format: Literal["auto", "json", "human"] = "auto"
+    """auto: human on a terminal, JSON elsewhere."""
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 in a container."""
+    metrics_port: int = Field(default=0, ge=-1, le=65535)
+    """Prometheus port; 0 takes a free one, -1 switches the endpoint off."""
+
+
+class RpcSettings(ProcessSettings):
+    """What every gRPC service has beside."""
+
+    port: int = Field(default=0, ge=0, le=65535)
+    """gRPC port; 0 takes a free one."""
+    health_port: int = Field(default=0, ge=-1, le=65535)
+    """A second server with health alone, so that a busy stage still answers; 0 takes a free one, -1 none."""
+    reflection: bool = True
+    """Offer gRPC server reflection."""
+    announce: Path | None = None
+    """File to write the bound addresses to (JSON), once they are known."""
+    drain_s: float = Field(default=2.0, ge=0)
+    """Between NOT_SERVING and the refusal of new calls, so that balancers notice."""
+    grace_s: float = Field(default=30.0, ge=0)
+    """How long running calls may go on after that."""
+    max_connection_age_s: float = Field(default=60.0, ge=1)
+    """Connections are renewed after this, so that new replicas get traffic through a headless service."""
+
+
+class StageSettings(RpcSettings):
+    """What a compute stage has beside."""
+
+    concurrency: int = Field(default=1, ge=1, le=64)
+    """Calls that compute at the same time."""
+    queue: int = Field(default=16, ge=0, le=10_000)
+    """Calls that may wait for their turn; beyond it RESOURCE_EXHAUSTED at once."""
+    threads: int = Field(default=0, ge=0, le=256)
+    """Threads of one computation; 0: all cores."""
+    models: Path = Field(default_factory=default_store)
+    """Folder of the model store."""
+
+
+def env_prefix(service: str) -> str:
+    """Return the prefix of one service's own variables, e.g. UNFLAT_DEPTH_."""
+    return f"{_ENV_PREFIX}{service.upper()}_"
+
+
+def load_settings(kind: type[S], service: str, arguments: Sequence[str] | None = None) -> S:
+    """Read the settings of `service`; a bad value ends the process with its name and what was wanted.
+
+    `UNFLAT_<SERVICE>_X` goes before the common `UNFLAT_X`, so that one environment can serve all processes.
+
+    Args:
+        kind: the settings class.
+        service: segmentation, depth, mesher, orchestrator or gateway.
+        arguments: command line without the program's name; the process's own when None.
+    """
+
+    class Loaded(kind):  # type: ignore[misc, valid-type]
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            del dotenv_settings, file_secret_settings
+            flags: CliSettingsSource[BaseSettings] = CliSettingsSource(
+                settings_cls, cli_parse_args=list(sys.argv[1:] if arguments is None else arguments)
+            )
+            own = type(env_settings)(settings_cls, env_prefix=env_prefix(service))  # type: ignore[call-arg]
+            return flags, init_settings, own, env_settings
+
+    Loaded.__name__, Loaded.__doc__ = f"unflat-{service}", kind.__doc__
+    try:
+        loaded: S = Loaded()
+    except ValidationError as problem:
+        for error in problem.errors():
+            name = ".".join(str(part) for part in error["loc"])
+            sys.stderr.write(
+                f"unflat-{service}: setting {name} (--{name.replace('_', '-')}, {env_prefix(service)}{name.upper()} or "
+                f"{_ENV_PREFIX}{name.upper()}) is {error['input']!r}: {error['msg']}\n"
+            )
+        raise SystemExit(2) from None
+    except SettingsError as problem:
+        sys.stderr.write(f"unflat-{service}: {problem}\n")
+        raise SystemExit(2) from None
+    return loaded
