@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +69,8 @@ def render_views(
         faces: (m, 3) int, counter-clockwise seen from outside; faces seen from behind are drawn all the same.
         colours: (n, 3) uint8 sRGB, or None for clay.
         side: of each picture in pixels.
+        views: where from.
+
     Returns:
         A list of (side, side, 3) uint8, all at the same scale.
     """
@@ -122,14 +124,14 @@ def read_mesh(data: bytes, format: Literal["glb", "obj", "ply", "stl"]) -> tuple
     import trimesh
 
     loaded = trimesh.load(io.BytesIO(data), file_type=format, process=False)
-    body = loaded.to_geometry() if isinstance(loaded, trimesh.Scene) else loaded
+    body: Any = loaded.to_geometry() if isinstance(loaded, trimesh.Scene) else loaded
     vertices = np.asarray(body.vertices, dtype=np.float64)
     faces = np.asarray(body.faces, dtype=np.int32)
     visual = body.visual
     if getattr(visual, "uv", None) is not None:
         return vertices, faces, np.asarray(visual.to_color().vertex_colors[:, :3], dtype=np.uint8)
     attributes = getattr(visual, "vertex_attributes", {})
-    found = attributes["color"] if "color" in attributes else None
+    found = attributes.get("color")
     if found is None and visual.kind == "vertex":
         found = visual.vertex_colors
     if found is None:
@@ -215,7 +217,8 @@ def _fill(
 def _barycentric(x: Float, y: Float, a: Float, b: Float, c: Float, area: Float) -> tuple[Float, Float, Float]:
     v = ((x - a[..., 0]) * (c[..., 1] - a[..., 1]) - (y - a[..., 1]) * (c[..., 0] - a[..., 0])) / area
     w = ((b[..., 0] - a[..., 0]) * (y - a[..., 1]) - (b[..., 1] - a[..., 1]) * (x - a[..., 0])) / area
-    return 1.0 - v - w, v, w
+    u = np.asarray(1.0 - v - w, dtype=np.float32)
+    return u, np.asarray(v, dtype=np.float32), np.asarray(w, dtype=np.float32)
 
 
 def _rotation(view: View) -> Float:

@@ -1,0 +1,144 @@
+"""Meshes as files: GLB, OBJ (a zip when textured), PLY and STL, self-contained, with normals where these fit."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from services.common.arrays import Colours
+from services.common.errors import InvalidOption
+from services.mesher.mesh import Mesh, vertex_normals
+
+Format = Literal["glb", "obj", "ply", "stl"]
+FORMATS: tuple[str, ...] = get_args(Format)
+NAME = "subject"  # of the mesh, and of the files inside a zip
+ROUGHNESS = 0.9  # the photo's light is baked into the colours, so the surface itself should not shine
+COLOUR_ATTRIBUTE = "_COLOR_0"  # under a private name until the tree is renamed: trimesh writes 8-bit colours only
+
+
+def export(mesh: Mesh, format: Format) -> bytes:  # noqa: A002 - the word users know
+    """Return the mesh as the bytes of one file.
+
+    GLB holds a non-metallic material, normals, and a texture or vertex colours (linear light, as glTF demands). OBJ is
+    text with vertex colours, or a zip of .obj, .mtl and .png when the mesh is textured. PLY (with vertex colours) and
+    STL (shape only) are binary.
+
+    Raises:
+        InvalidOption: an unknown format.
+    """
+    if format not in FORMATS:
+        raise InvalidOption(f"mesh format {format!r} is unknown; wanted one of {', '.join(FORMATS)}", field="format")
+    if format == "glb":
+        return _export_glb(mesh)
+    if format == "obj":
+        return _export_obj(mesh)
+    if format == "ply":
+        return bytes(_with_vertex_colours(mesh).export(file_type="ply", vertex_normal=True))
+    return bytes(_bare(mesh).export(file_type="stl"))
+
+
+def is_zip(mesh: Mesh, format: Format) -> bool:  # noqa: A002
+    """Return whether `export` answers with a zip of several files."""
+    return format == "obj" and mesh.texture is not None
+
+
+def linear_light(colours: Colours) -> npt.NDArray[np.float32]:
+    """Return (n, 3) sRGB bytes as linear light in [0, 1], IEC 61966-2-1."""
+    srgb = colours.astype(np.float32) / 255.0
+    return np.asarray(np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4), dtype=np.float32)
+
+
+def _export_glb(mesh: Mesh) -> bytes:
+    import trimesh
+
+    gltf: Any = trimesh.exchange.gltf
+
+    if mesh.texture is not None:
+        body = _textured(mesh)
+    else:
+        body = _bare(mesh)
+        if mesh.colours is not None:
+            body.vertex_attributes[COLOUR_ATTRIBUTE] = linear_light(mesh.colours)
+    scene = trimesh.Scene()
+    scene.add_geometry(body, node_name=NAME, geom_name=NAME)
+    return bytes(gltf.export_glb(scene, include_normals=True, tree_postprocessor=_finish_tree))
+
+
+def _finish_tree(tree: dict[str, Any]) -> None:
+    """Give the vertex colours their public name and a material: glTF's default material is bare metal."""
+    for mesh in tree["meshes"]:
+        for primitive in mesh["primitives"]:
+            if COLOUR_ATTRIBUTE in primitive["attributes"]:
+                primitive["attributes"]["COLOR_0"] = primitive["attributes"].pop(COLOUR_ATTRIBUTE)
+            if "material" not in primitive:
+                tree["materials"] = [
+                    {"name": NAME, "pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": ROUGHNESS}}
+                ]
+                primitive["material"] = 0
+
+
+def _export_obj(mesh: Mesh) -> bytes:
+    import trimesh
+
+    obj: Any = trimesh.exchange.obj
+
+    if mesh.texture is None:
+        return str(obj.export_obj(_with_vertex_colours(mesh), include_normals=True, header=None)).encode()
+    text, files = obj.export_obj(
+        _textured(mesh),
+        include_normals=True,
+        return_texture=True,
+        write_texture=False,
+        mtl_name=f"{NAME}.mtl",
+        header=None,
+    )
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f"{NAME}.obj", text)
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return packed.getvalue()
+
+
+def _bare(mesh: Mesh) -> Any:
+    import trimesh
+
+    return trimesh.Trimesh(
+        mesh.vertices, mesh.faces, vertex_normals=_seamless_normals(mesh), process=False, validate=False
+    )
+
+
+def _with_vertex_colours(mesh: Mesh) -> Any:
+    body = _bare(mesh)
+    if mesh.colours is not None:
+        body.visual.vertex_colors = mesh.colours
+    return body
+
+
+def _textured(mesh: Mesh) -> Any:
+    """Return the mesh for trimesh, whose classes are not annotated well enough to be more than Any here."""
+    import trimesh
+
+    visual: Any = trimesh.visual
+    assert mesh.texture is not None
+
+    material = visual.material.PBRMaterial(
+        name=NAME, baseColorTexture=Image.fromarray(mesh.texture), metallicFactor=0.0, roughnessFactor=ROUGHNESS
+    )
+    body = _bare(mesh)
+    body.visual = visual.TextureVisuals(uv=mesh.uv, material=material)
+    return body
+
+
+def _seamless_normals(mesh: Mesh) -> npt.NDArray[np.float64]:
+    """Return (n, 3) smooth normals that agree across texture seams, where vertices stand several times."""
+    _, first, inverse = np.unique(np.round(mesh.vertices, 6), axis=0, return_index=True, return_inverse=True)
+    if len(first) == len(mesh.vertices):
+        return vertex_normals(mesh.vertices, mesh.faces)
+    joined = inverse.reshape(-1)
+    return vertex_normals(mesh.vertices[first], np.asarray(joined[mesh.faces], np.int32))[joined]

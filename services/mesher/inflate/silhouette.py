@@ -1,0 +1,113 @@
+"""The subject's outline as a signed distance on a grid as fine as the face budget allows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from services.common.arrays import Alpha, BoolMask, Float
+from services.common.errors import NoSubject
+
+SMALLEST_PART = 0.01  # of the largest part's area: smaller ones are specks of the mask, not parts of the subject
+MARGIN_CELLS = 3  # round the subject, so that the volume closes inside the grid
+CELL_LIMITS = (112, 208)  # along the subject's long side: coarser loses limbs, finer only adds faces
+FACES_PER_CELL = 6.5  # of a finished mesh for each silhouette cell: two sheets of two faces, and the slopes (measured)
+THIN_CELLS = 0.4  # a ridge lower than this is lifted to it, so that no wire falls between grid points
+
+
+@dataclass(frozen=True)
+class Silhouette:
+    """The outline on a grid.
+
+    Attributes:
+        distance: (h, w) float32 signed distance to the outline in cells, positive inside.
+        mask: (h, w) bool, `distance > 0`.
+        x0, y0: the frame position in pixels of grid point (0, 0) (pixel centres at .5).
+        cell_px: spacing of the grid points in frame pixels.
+        span: the subject's longer side in cells.
+    """
+
+    distance: Float
+    mask: BoolMask
+    x0: float
+    y0: float
+    cell_px: float
+    span: float
+
+
+def trace_silhouette(alpha: Alpha, max_faces: int) -> Silhouette:
+    """Return the outline of the subject at half coverage, without specks.
+
+    Args:
+        alpha: (H, W) float32 in [0, 1].
+        max_faces: the face budget; the grid is chosen so that the finished mesh stays near it.
+
+    Raises:
+        NoSubject: no pixel is covered by half.
+    """
+    mask = drop_specks(alpha >= 0.5)
+    if not mask.any():
+        raise NoSubject("the cutout is empty: no pixel is at least half covered")
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    top, left = int(rows[0]), int(columns[0])
+    height, width = int(rows[-1]) - top + 1, int(columns[-1]) - left + 1
+    span_px = max(height, width)
+    cells = np.sqrt(max_faces / FACES_PER_CELL / (np.count_nonzero(mask) / span_px**2))
+    cell_px = max(span_px / float(np.clip(cells, *CELL_LIMITS)), 0.5)
+
+    x0, y0 = left - MARGIN_CELLS * cell_px, top - MARGIN_CELLS * cell_px
+    grid_w = int(np.ceil(width / cell_px)) + 2 * MARGIN_CELLS + 1
+    grid_h = int(np.ceil(height / cell_px)) + 2 * MARGIN_CELLS + 1
+    distance = _signed_distance(np.asarray(np.where(mask, alpha, np.minimum(alpha, 0.49)), np.float32))
+    sampled = sample_grid(distance, x0, y0, cell_px, (grid_h, grid_w), border=-1e3) / cell_px
+    sampled = _lift_ridges(sampled, distance / cell_px, x0, y0, cell_px)
+    return Silhouette(sampled, sampled > 0, x0, y0, cell_px, span_px / cell_px)
+
+
+def drop_specks(mask: BoolMask) -> BoolMask:
+    """Return the mask without parts under 1 % of the largest part's area."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    if count <= 2:
+        return mask
+    area = stats[:, cv2.CC_STAT_AREA]
+    keep = area >= SMALLEST_PART * area[1:].max()
+    keep[0] = False
+    return np.asarray(keep[labels], dtype=np.bool_)
+
+
+def sample_grid(
+    picture: Float, x0: float, y0: float, cell_px: float, shape: tuple[int, int], border: float | None = None
+) -> Float:
+    """Return the picture bilinearly at the grid points; beyond it the nearest pixel, or `border`."""
+    x = (x0 + cell_px * np.arange(shape[1]) - 0.5).astype(np.float32)
+    y = (y0 + cell_px * np.arange(shape[0]) - 0.5).astype(np.float32)
+    map_x, map_y = np.meshgrid(x, y)
+    mode = cv2.BORDER_REPLICATE if border is None else cv2.BORDER_CONSTANT
+    value = 0.0 if border is None else border
+    return np.asarray(
+        cv2.remap(picture, map_x, map_y, cv2.INTER_LINEAR, borderMode=mode, borderValue=value), dtype=np.float32
+    )
+
+
+def _signed_distance(alpha: Float) -> Float:
+    """Return the distance in pixels to the half-coverage outline; at the outline coverage gives the sub-pixel part."""
+    padded = np.pad(alpha, 1)
+    inside = padded >= 0.5
+    within = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    beyond = cv2.distanceTransform((~inside).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    distance = np.where(inside, within - 0.5, 0.5 - beyond)
+    at_edge = np.abs(distance) < 1.0
+    distance = np.where(at_edge & (np.abs(padded - 0.5) < 0.5), padded - 0.5, distance).astype(np.float32)
+    return np.asarray(cv2.GaussianBlur(distance, (0, 0), 0.8)[1:-1, 1:-1], dtype=np.float32)
+
+
+def _lift_ridges(sampled: Float, distance: Float, x0: float, y0: float, cell_px: float) -> Float:
+    """Return the sampled distance with ridges that are thinner than a cell lifted above zero, so that wires survive."""
+    reach = int(np.ceil(cell_px))
+    window = np.ones((reach, reach), np.uint8)
+    ridge = np.asarray(cv2.dilate(distance, window), dtype=np.float32)
+    nearby = sample_grid(ridge, x0, y0, cell_px, (sampled.shape[0], sampled.shape[1]), border=-1e3)
+    thin = (nearby > 0) & (nearby < THIN_CELLS)
+    return np.asarray(np.where(thin, np.maximum(sampled, THIN_CELLS / 2), sampled), dtype=np.float32)

@@ -1,0 +1,134 @@
+"""The embedded mesher: a closed, coloured solid from a cutout and, where there is one, a relative depth map.
+
+Silhouette → front sheet (depth, or a bulge) → back sheet (a bulge behind the rim, never behind the floor) → volume →
+surface. Without depth it is symmetric. Figures: the report of the evaluation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from services.common.arrays import RGBA, Float, InverseDepth
+from services.common.errors import InvalidImage, InvalidOption
+from services.mesher.inflate.camera import Camera, project
+from services.mesher.inflate.colours import clean_palette, facing_camera, paint
+from services.mesher.inflate.information import is_informative
+from services.mesher.inflate.membrane import Membrane
+from services.mesher.inflate.relief import Relief, read_relief
+from services.mesher.inflate.silhouette import Silhouette, drop_specks, trace_silhouette
+from services.mesher.inflate.thickness import circle_profile, poisson_bulge
+from services.mesher.inflate.tidy import smooth_taubin, thin_out
+from services.mesher.inflate.volume import build_surface, carry_to_space
+from services.mesher.mesh import Mesh, normalise, signed_volume, vertex_normals
+
+MIN_FACES = 2_000
+
+
+@dataclass(frozen=True)
+class InflateOptions:
+    """How the solid is made.
+
+    Attributes:
+        max_faces: 2,000 to 500,000; the grid is as fine as this allows.
+        back_bulge: 0 to 3, the back's bulge behind the rim in half-thicknesses of the outline. More is rounder.
+        depth_bulge: 0 to 3, the least thickness behind a front read from depth, in half-thicknesses. More is stouter.
+        smoothing: 0 to 30 rounds of smoothing the surface. More is softer.
+        size_mm: largest extent of the mesh; None for 1.
+    """
+
+    max_faces: int = 60_000
+    back_bulge: float = 1.5
+    depth_bulge: float = 0.7
+    smoothing: int = 6
+    size_mm: float | None = None
+
+
+def inflate(rgba: RGBA, depth: InverseDepth | None, camera: Camera, options: InflateOptions = InflateOptions()) -> Mesh:
+    """Return a watertight, outward-oriented, coloured mesh of the subject.
+
+    Args:
+        rgba: (H, W, 4) uint8 framed cutout, straight alpha; rgb outside the subject is not used.
+        depth: (H, W) float32 inverse depth of the same frame, larger is nearer, scale unknown, NaN where unseen; or
+            None. A map that says nothing about the subject (constant, inverted, of another photo) is set aside.
+        camera: of the frame.
+        options: the knobs.
+
+    Returns:
+        A `Mesh` in the convention of `services.mesher.mesh`, with vertex colours.
+
+    Raises:
+        NoSubject: the alpha is empty.
+        InvalidImage: the arrays do not fit each other.
+        InvalidOption: an option out of its range.
+    """
+    _check(rgba, depth, camera, options)
+    alpha = rgba[..., 3].astype(np.float32) / 255.0
+    silhouette = trace_silhouette(alpha, options.max_faces)
+    relief = None
+    if depth is not None:
+        frame_mask = drop_specks(alpha >= 0.5)
+        if is_informative(depth, frame_mask):
+            relief = read_relief(depth, silhouette, frame_mask, camera)
+    if relief is None:
+        front, back = _sheets_from_outline(silhouette, camera)
+    else:
+        front, back = _sheets_from_depth(silhouette, relief, options)
+
+    cells, faces = build_surface(front, back, silhouette)
+    cells = smooth_taubin(cells, faces, options.smoothing)
+    vertices = carry_to_space(cells, silhouette, camera)
+    if signed_volume(vertices, faces) < 0:
+        faces = np.ascontiguousarray(faces[:, ::-1])
+    vertices, faces = thin_out(vertices, faces, options.max_faces)
+    sharp, soft = clean_palette(rgba)
+    facing = facing_camera(vertices, vertex_normals(vertices, faces))
+    colours = paint(project(vertices, camera), facing, sharp, soft)
+    return normalise(Mesh(vertices, faces, colours), options.size_mm)
+
+
+def _sheets_from_outline(silhouette: Silhouette, camera: Camera) -> tuple[Float, Float]:
+    """Return front and back, mirror images of each other about the plane at the focal length."""
+    half = circle_profile(silhouette)
+    middle = np.float32(camera.focal_px / silhouette.cell_px)
+    return middle - half, middle + half
+
+
+def _sheets_from_depth(silhouette: Silhouette, relief: Relief, options: InflateOptions) -> tuple[Float, Float]:
+    """Return the front as depth has it, and a back that bulges behind the rim but not through the floor."""
+    membrane = Membrane(silhouette.mask)
+    half = poisson_bulge(membrane)
+    outside = _spread(relief.front, silhouette)
+    middle = membrane.harmonic(outside)
+    back = np.maximum(middle + options.back_bulge * half, relief.front + options.depth_bulge * half)
+    back = np.minimum(back, np.maximum(relief.floor, relief.front))
+    front = np.where(silhouette.mask, relief.front, outside)
+    return front.astype(np.float32), np.where(silhouette.mask, back, outside).astype(np.float32)
+
+
+def _spread(values: Float, silhouette: Silhouette) -> Float:
+    """Return the values with every cell outside the silhouette set to that of the nearest cell inside."""
+    _, label = cv2.distanceTransformWithLabels(
+        (~silhouette.mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    lookup = np.zeros(int(label.max()) + 1, dtype=np.float32)
+    lookup[label[silhouette.mask]] = values[silhouette.mask]
+    return np.asarray(lookup[label], dtype=np.float32)
+
+
+def _check(rgba: RGBA, depth: InverseDepth | None, camera: Camera, options: InflateOptions) -> None:
+    if rgba.ndim != 3 or rgba.shape[2] != 4 or rgba.dtype != np.uint8:
+        raise InvalidImage(f"the cutout is {rgba.dtype} of shape {rgba.shape}; wanted (H, W, 4) uint8")
+    if depth is not None and depth.shape != rgba.shape[:2]:
+        raise InvalidImage(f"the depth map has shape {depth.shape}; the cutout has {rgba.shape[:2]}")
+    if not camera.focal_px > 0:
+        raise InvalidOption(f"focal length is {camera.focal_px} px; wanted above 0", field="focal_px")
+    if not MIN_FACES <= options.max_faces <= 500_000:
+        raise InvalidOption(f"max_faces is {options.max_faces}; wanted 2000 to 500000", field="max_faces")
+    for name in ("back_bulge", "depth_bulge"):
+        if not 0.0 <= getattr(options, name) <= 3.0:
+            raise InvalidOption(f"{name} is {getattr(options, name)}; wanted 0 to 3", field=name)
+    if not 0 <= options.smoothing <= 30:
+        raise InvalidOption(f"smoothing is {options.smoothing}; wanted 0 to 30", field="smoothing")

@@ -1,0 +1,53 @@
+"""Smoothing that does not shrink, and thinning out to a face budget that stays closed."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from services.common.arrays import Faces, Points
+from services.mesher.mesh import Mesh, is_watertight, merge_by_position, normalise
+
+TAUBIN = (0.5, -0.53)  # a smoothing and a swelling step; the pass band keeps what is wider than some ten edges
+AGGRESSIVENESS = (7, 3, 1)  # of the simplification; 7 sometimes tears a closed mesh, the next one is tried then
+
+
+def smooth_taubin(vertices: Points, faces: Faces, rounds: int) -> Points:
+    """Return the vertices after `rounds` of λ|μ smoothing: stair-steps go, volume and size stay.
+
+    Source: Taubin 1995, "A signal processing approach to fair surface design".
+    """
+    count = len(vertices)
+    row = faces.ravel()
+    column = np.roll(faces, -1, axis=1).ravel()
+    links = sparse.coo_matrix((np.ones(2 * len(row)), (np.r_[row, column], np.r_[column, row])), (count, count)).tocsr()
+    links.data[:] = 1.0
+    degree = np.maximum(np.asarray(links.sum(axis=1)).ravel(), 1.0)
+    mean = sparse.diags(1.0 / degree) @ links
+    points = vertices.copy()
+    for _ in range(rounds):
+        for factor in TAUBIN:
+            points += factor * (mean @ points - points)
+    return points
+
+
+def thin_out(vertices: Points, faces: Faces, max_faces: int) -> tuple[Points, Faces]:
+    """Return a closed mesh of at most `max_faces` faces, or the given one if it will not stay closed."""
+    if len(faces) <= max_faces:
+        return vertices, faces
+    import fast_simplification
+
+    for aggressiveness in AGGRESSIVENESS:
+        points, kept = fast_simplification.simplify(
+            vertices.astype(np.float32), faces, target_count=int(max_faces * 0.98), agg=aggressiveness
+        )
+        candidate = np.asarray(points, np.float64), np.asarray(kept, np.int32)
+        if len(kept) <= max_faces and is_closed_in_print(*candidate):
+            return candidate
+    return vertices, faces
+
+
+def is_closed_in_print(vertices: Points, faces: Faces) -> bool:
+    """Return whether the mesh is still closed once it is scaled to unit size and written with six decimals."""
+    unit = normalise(Mesh(vertices, faces)).vertices
+    return is_watertight(merge_by_position(unit, faces)[1])
