@@ -1,0 +1,138 @@
+"""From the mask at working size to the finished cutout at the photo's own size.
+
+    mask ── upsample ──► guess ─┐
+      └──── trimap ────► band ──┴─ matte in the band ──► alpha ── foreground colour ──► cutout
+
+Alpha is straight, and nothing smooths after matting. The large arrays are the photo, the foreground, alpha and one or
+two of alpha's size; everything else follows the soft edge, a few per cent of the picture, in chunks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from services.common.arrays import Alpha, BoolMask, Float, Pixels, Trimap
+from services.common.errors import InvalidOption
+from services.orchestrator.cutout.foreground import estimate_foreground
+from services.orchestrator.cutout.matting import QUICK, MattingOptions, matte
+from services.orchestrator.cutout.trimap import (
+    FOREGROUND,
+    UNKNOWN,
+    ClassicTrimapOptions,
+    TrimapOptions,
+    build_classic_trimap,
+    build_trimap,
+)
+from services.orchestrator.cutout.upsample import upsample
+
+# How strongly a pixel of the band is held to the mask: a little everywhere, more where the mask was sure. Measured on
+# network masks of ten photos with exact alpha: without, matting is worse than the mask on six; with, on none by 1 %.
+PULL = 0.03
+PULL_WHERE_SURE = 0.3
+
+Preset = Literal["fast", "balanced", "quality"]
+
+
+@dataclass(frozen=True)
+class CutoutOptions:
+    """What is done to the mask at full size.
+
+    Attributes:
+        alpha_matting: decide the soft edge anew from the photo's colours.
+        estimate_foreground: take the background's colour out of soft pixels; without, they keep the photo's colour.
+        adaptive_trimap: the band follows the mask's doubt; False: the classic recipe with the next three numbers.
+        foreground_threshold: 0–255, classic only: alpha above is foreground.
+        background_threshold: 0–255, classic only: alpha below is background.
+        erode_size: px of the photo, classic only: both are eroded by a square of this side.
+        trimap: the adaptive band's knobs.
+        matting: how exactly the matte is solved.
+    Raises:
+        InvalidOption: a threshold is not in 0–255, they are out of order, or `erode_size` is not in 0–255.
+    """
+
+    alpha_matting: bool = True
+    estimate_foreground: bool = True
+    adaptive_trimap: bool = True
+    foreground_threshold: int = 240
+    background_threshold: int = 10
+    erode_size: int = 10
+    trimap: TrimapOptions = field(default_factory=TrimapOptions)
+    matting: MattingOptions = QUICK
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that mean nothing."""
+        if not 0 <= self.background_threshold <= self.foreground_threshold <= 255:
+            seen = f"{self.background_threshold} and {self.foreground_threshold}"
+            raise InvalidOption(
+                f"matting thresholds are {seen}; wanted 0 <= background <= foreground <= 255",
+                field="foreground_threshold",
+            )
+        if not 0 <= self.erode_size <= 255:
+            raise InvalidOption(f"erode_size is {self.erode_size}; wanted 0 to 255", field="erode_size")
+
+
+PRESETS: dict[Preset, CutoutOptions] = {
+    "fast": CutoutOptions(alpha_matting=False),
+    "balanced": CutoutOptions(),
+    "quality": CutoutOptions(),
+}
+
+
+@dataclass(frozen=True)
+class Cutout:
+    """A cutout with straight alpha.
+
+    Attributes:
+        alpha: (H, W) in [0, 1], at the photo's size.
+        foreground: (H, W, 3) of the photo's type: the subject's colour, the photo's where no soft edge is near.
+        trimap: (H, W) uint8 if matting ran, else None.
+    """
+
+    alpha: Alpha
+    foreground: Pixels
+    trimap: Trimap | None
+
+
+def cut_out(photo: Pixels, alpha: Alpha, options: CutoutOptions) -> Cutout:
+    """Return the cutout of `photo` along the mask `alpha`.
+
+    Args:
+        photo: (H, W, 3) uint8 or uint16, full size.
+        alpha: (h, w) in [0, 1], the mask of the same view, usually smaller.
+        options: what to do.
+    """
+    guess = upsample(alpha, photo)
+    trimap: Trimap | None = None
+    result = guess
+    if options.alpha_matting:
+        trimap = _trimap_at_full_size(alpha, guess, options)
+        result = _matte_band(photo, guess, trimap, options)
+    foreground = estimate_foreground(photo, result) if options.estimate_foreground else photo.copy()
+    return Cutout(result, foreground, trimap)
+
+
+def _trimap_at_full_size(alpha: Alpha, guess: Alpha, options: CutoutOptions) -> Trimap:
+    """Build the trimap where its lengths are meant: adaptive at the mask's size, classic at the photo's."""
+    if not options.adaptive_trimap:
+        numbers = (options.foreground_threshold, options.background_threshold, options.erode_size)
+        return build_classic_trimap(guess, ClassicTrimapOptions(*numbers))
+    height, width = guess.shape
+    trimap = build_trimap(alpha, options.trimap)
+    return np.asarray(cv2.resize(trimap, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
+def _matte_band(photo: Pixels, guess: Alpha, trimap: Trimap, options: CutoutOptions) -> Alpha:
+    unknown = np.asarray(trimap == UNKNOWN)
+    if not options.adaptive_trimap:
+        known = np.where(trimap == FOREGROUND, np.float32(1), np.float32(0))
+        return matte(photo, np.where(unknown, guess, known), unknown, None, options.matting)
+    return matte(photo, guess, unknown, _pull(guess, unknown), options.matting)
+
+
+def _pull(guess: Alpha, unknown: BoolMask) -> Float:
+    sure = np.abs(guess * np.float32(2) - np.float32(1))
+    return np.where(unknown, np.float32(PULL) + np.float32(PULL_WHERE_SURE) * sure, np.float32(0))

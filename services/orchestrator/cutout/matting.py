@@ -1,0 +1,133 @@
+"""Decide alpha in the unknown band: closed-form matting, from coarse to fine.
+
+The equations (see laplacian.py) carry knowledge slowly across a wide band: plain conjugate gradients need about a
+thousand steps. So the picture is halved until the band is small enough to be solved directly, and each finer level
+starts from the coarser answer and needs only as many steps as it takes to settle its own detail ("cascadic multigrid").
+A small pixel is unknown only if all four of its pixels are, so that the coarse levels keep every known colour.
+
+Source: Levin, Lischinski, Weiss (2008), section 5; Bornemann, Deuflhard: The cascadic multigrid method (1996).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from scipy import sparse
+from scipy.sparse import linalg
+
+from services.common.arrays import Alpha, BoolMask, Float, Pixels
+from services.orchestrator.cutout.laplacian import BandSystem, build_band_system
+from services.orchestrator.cutout.pyramid import halve, halve_photo
+from services.orchestrator.cutout.upsample import upsample
+
+DIRECT_PX = 2000  # so few unknown pixels are solved directly in a few milliseconds
+SMALLEST_SIDE_PX = 16
+FAINT_PULL = 1e-6  # keeps an unknown region without any known pixel solvable; it then stays at the guess
+
+
+@dataclass(frozen=True)
+class MattingOptions:
+    """How exactly the equations are solved.
+
+    Attributes:
+        steps: conjugate-gradient steps at each level, finest first; the last number holds for all coarser levels.
+            More is nearer to the exact solution. A zero solves from the next level on and enlarges its answer along
+            the photo's edges.
+        max_unknown_px: a level with more unknown pixels is treated as if its steps were zero, which bounds memory
+            (about 450 bytes an unknown pixel).
+    """
+
+    steps: tuple[int, ...] = (60, 80, 100)
+    max_unknown_px: int = 1_500_000
+
+
+PRECISE = MattingOptions(steps=(100, 120))
+QUICK = MattingOptions(steps=(0, 60, 80))
+
+
+def matte(photo: Pixels, guess: Alpha, unknown: BoolMask, pull: Float | None, options: MattingOptions) -> Alpha:
+    """Return `guess` with alpha decided anew where `unknown`.
+
+    Args:
+        photo: (H, W, 3) uint8 or uint16.
+        guess: (H, W) in [0, 1]: what is known, and a first guess where unknown.
+        unknown: (H, W) bool.
+        pull: (H, W) >= 0: how strongly an unknown pixel is held to its guess, in units of one colour window; None: not.
+        options: how exactly.
+    Returns:
+        (H, W) in [0, 1], equal to `guess` where known.
+    """
+    if not unknown.any() or min(unknown.shape) < 3:
+        return guess.copy()
+    return _solve_level(photo, guess, unknown, pull, options, 0)
+
+
+def _solve_level(
+    photo: Pixels, guess: Alpha, unknown: BoolMask, pull: Float | None, options: MattingOptions, level: int
+) -> Alpha:
+    count = int(np.count_nonzero(unknown))
+    steps = options.steps[min(level, len(options.steps) - 1)]
+    result = guess.copy()
+    if count == 0:
+        return result
+    if (count <= DIRECT_PX and steps > 0) or min(unknown.shape) < 2 * SMALLEST_SIDE_PX:
+        system = _hold(build_band_system(photo, guess, unknown), guess, pull)
+        solution = linalg.splu(system.matrix.tocsc().astype(np.float64)).solve(system.right_side.astype(np.float64))
+        result[unknown] = np.clip(solution, 0.0, 1.0)
+        return result
+
+    coarse = _solve_level(*_halve(photo, guess, unknown, pull), options, level + 1)
+    if steps == 0 or count > options.max_unknown_px:
+        result[unknown] = upsample(coarse, photo, unknown)[unknown]
+        return result
+    height, width = unknown.shape
+    start = np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)[unknown]
+    system = _hold(build_band_system(photo, guess, unknown), guess, pull)
+    result[unknown] = np.clip(_conjugate_gradients(system, start, steps), 0.0, 1.0)
+    return result
+
+
+def _halve(
+    photo: Pixels, guess: Alpha, unknown: BoolMask, pull: Float | None
+) -> tuple[Pixels, Alpha, BoolMask, Float | None]:
+    """Return everything at half the size; what is known in part of a pixel counts for the whole."""
+    known = np.asarray(~unknown, np.float32)
+    share = halve(known)
+    none_known = np.asarray(share <= 0)
+    half_guess = np.where(none_known, halve(guess), halve(guess * known) / np.maximum(share, np.float32(1e-6)))
+    return halve_photo(photo), half_guess, none_known, None if pull is None else halve(pull)
+
+
+def _hold(system: BandSystem, guess: Alpha, pull: Float | None) -> BandSystem:
+    """Add pull · (alpha − guess)² to the quadratic form."""
+    held = np.full(system.flat.size, FAINT_PULL, np.float32)
+    if pull is not None:
+        held += pull.reshape(-1)[system.flat]
+    matrix = (system.matrix + sparse.diags_array(held)).tocsr().astype(np.float32)
+    return BandSystem(matrix, system.right_side + held * guess.reshape(-1)[system.flat], system.flat)
+
+
+def _conjugate_gradients(system: BandSystem, start: Float, steps: int) -> Float:
+    """Run `steps` of conjugate gradients with the diagonal as preconditioner."""
+    matrix, inverse = system.matrix, 1.0 / system.matrix.diagonal()
+    x = np.asarray(start, np.float32).copy()
+    residual = system.right_side - matrix @ x
+    z = inverse * residual
+    direction = z.copy()
+    energy = float(residual @ z)
+    for _ in range(steps):
+        image = matrix @ direction
+        curvature = float(direction @ image)
+        if energy <= 0.0 or curvature <= 0.0:  # solved to the last bit of float32
+            break
+        length = np.float32(energy / curvature)
+        x += length * direction
+        residual -= length * image
+        z = inverse * residual
+        renewed = float(residual @ z)
+        direction *= np.float32(renewed / energy)
+        direction += z
+        energy = renewed
+    return x
