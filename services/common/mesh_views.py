@@ -124,7 +124,7 @@ def read_mesh(data: bytes, format: Literal["glb", "obj", "ply", "stl"]) -> tuple
     import trimesh
 
     loaded = trimesh.load(io.BytesIO(data), file_type=format, process=False)
-    body: Any = loaded.to_geometry() if isinstance(loaded, trimesh.Scene) else loaded
+    body: Any = _one_body(loaded) if isinstance(loaded, trimesh.Scene) else loaded
     vertices = np.asarray(body.vertices, dtype=np.float64)
     faces = np.asarray(body.faces, dtype=np.int32)
     visual = body.visual
@@ -143,28 +143,17 @@ def read_mesh(data: bytes, format: Literal["glb", "obj", "ply", "stl"]) -> tuple
     return vertices, faces, np.asarray(np.rint(np.clip(light, 0, 1) * 255), dtype=np.uint8)
 
 
-def _draw(points: Float, faces: Faces, normals: Float, albedo: Float, side: int, view: View) -> RGB:
-    turn = _rotation(view)
-    size = side * SUPERSAMPLING
-    seen = points @ turn.T
-    half = size / 2
-    screen = np.stack([half + seen[:, 0] * half * FILL, half - seen[:, 1] * half * FILL], axis=1)
-    face, weights, pixel = _nearest_faces(screen, seen[:, 2], faces, size)
+def rasterise(screen: Float, depth: Float, faces: Faces, size: int) -> tuple[Int, Float, Int]:
+    """Return what each covered pixel of a square picture sees.
 
-    corners = faces[face]
-    normal = np.einsum("pk,pkc->pc", weights, normals[corners]) @ turn.T
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
-    light = np.asarray(LIGHT, np.float32) / np.float32(np.linalg.norm(LIGHT))
-    shade = AMBIENT + DIFFUSE * np.maximum(np.abs(normal[:, 2:]) * 0.25 + 0.75 * (normal @ light)[:, None], 0.0)
-    colour = np.einsum("pk,pkc->pc", weights, albedo[corners]) * shade
-    canvas = np.full((size * size, 3), float(GROUND), dtype=np.float32)
-    canvas[pixel] = np.minimum(colour, 255.0)
-    small = canvas.reshape(side, SUPERSAMPLING, side, SUPERSAMPLING, 3).mean(axis=(1, 3))
-    return np.asarray(np.rint(small), dtype=np.uint8)
-
-
-def _nearest_faces(screen: Float, depth: Float, faces: Faces, size: int) -> tuple[Int, Float, Int]:
-    """Return for each covered pixel the nearest face, its (p, 3) barycentric weights, and the pixel's flat index."""
+    Args:
+        screen: (n, 2) float32 pixel positions of the vertices, pixel centres at .5.
+        depth: (n,) float32 in [-2, 2], larger is nearer to the viewer.
+        faces: (m, 3) int32, drawn from both sides.
+        size: of the picture in pixels.
+    Returns:
+        The nearest face (p,), its barycentric weights (p, 3) in the picture, and the flat pixel index (p,).
+    """
     a, b, c = (screen[faces[:, k]] for k in range(3))
     area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
     low = np.ceil(np.minimum(np.minimum(a, b), c) - 0.5).astype(np.int64)
@@ -183,6 +172,38 @@ def _nearest_faces(screen: Float, depth: Float, faces: Faces, size: int) -> tupl
     face = nearest[pixel] & 0xFFFFFFFF
     x, y = (pixel % size + 0.5).astype(np.float32), (pixel // size + 0.5).astype(np.float32)
     return face, np.stack(_barycentric(x, y, a[face], b[face], c[face], area[face]), axis=1), pixel
+
+
+def _one_body(scene: Any) -> Any:
+    """Return the scene's only mesh where it stands, or all joined; joining several loses their vertex colours."""
+    nodes = scene.graph.nodes_geometry
+    if len(nodes) != 1:
+        return scene.to_geometry()
+    transform, name = scene.graph.get(nodes[0])
+    body = scene.geometry[name]
+    if not np.allclose(transform, np.eye(4)):
+        body.apply_transform(transform)
+    return body
+
+
+def _draw(points: Float, faces: Faces, normals: Float, albedo: Float, side: int, view: View) -> RGB:
+    turn = _rotation(view)
+    size = side * SUPERSAMPLING
+    seen = points @ turn.T
+    half = size / 2
+    screen = np.stack([half + seen[:, 0] * half * FILL, half - seen[:, 1] * half * FILL], axis=1)
+    face, weights, pixel = rasterise(screen, seen[:, 2], faces, size)
+
+    corners = faces[face]
+    normal = np.einsum("pk,pkc->pc", weights, normals[corners]) @ turn.T
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+    light = np.asarray(LIGHT, np.float32) / np.float32(np.linalg.norm(LIGHT))
+    shade = AMBIENT + DIFFUSE * np.maximum(np.abs(normal[:, 2:]) * 0.25 + 0.75 * (normal @ light)[:, None], 0.0)
+    colour = np.einsum("pk,pkc->pc", weights, albedo[corners]) * shade
+    canvas = np.full((size * size, 3), float(GROUND), dtype=np.float32)
+    canvas[pixel] = np.minimum(colour, 255.0)
+    small = canvas.reshape(side, SUPERSAMPLING, side, SUPERSAMPLING, 3).mean(axis=(1, 3))
+    return np.asarray(np.rint(small), dtype=np.uint8)
 
 
 def _fill(

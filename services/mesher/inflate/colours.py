@@ -54,10 +54,15 @@ def paint(pixels: Points, facing: Float | Points, sharp: RGB, soft: RGB) -> Colo
         sharp: the photo, from `clean_palette`.
         soft: its blurred tones, from there too.
     """
-    share = np.clip((np.asarray(facing, np.float32) - FACING[0]) / (FACING[1] - FACING[0]), 0, 1)
-    share = (share * share * (3 - 2 * share))[:, None]
+    share = photo_share(facing)[:, None]
     mixed = share * _look_up(sharp, pixels) + (1 - share) * _look_up(soft, pixels)
     return np.asarray(np.clip(np.rint(mixed), 0, 255), dtype=np.uint8)
+
+
+def photo_share(facing: Float | Points) -> Float:
+    """Return (n,) the photo's share of the colour: 1 where a point faces the camera, 0 where it turns away."""
+    share = np.clip((np.asarray(facing, np.float32) - FACING[0]) / (FACING[1] - FACING[0]), 0, 1)
+    return np.asarray(share * share * (3 - 2 * share), dtype=np.float32)
 
 
 def facing_camera(vertices: Points, normals: Points) -> Points:

@@ -70,7 +70,7 @@ def inflate(rgba: RGBA, depth: InverseDepth | None, camera: Camera, options: Inf
     relief = None
     if depth is not None:
         frame_mask = drop_specks(alpha >= 0.5)
-        if is_informative(depth, frame_mask):
+        if is_informative(depth, frame_mask, camera):
             relief = read_relief(depth, silhouette, frame_mask, camera)
     if relief is None:
         front, back = _sheets_from_outline(silhouette, camera)
