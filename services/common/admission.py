@@ -1,15 +1,17 @@
 """Admission control: so many calls compute, so many wait their turn in order, the rest is refused at once.
 
-A call whose caller left or whose time ran out while it waited is dropped without having run.
+A call whose caller left or whose time ran out while it waited is dropped without having run. `Admission` is for sync
+servers, `AioAdmission` for aio ones.
 """
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from services.common import metrics
 from services.common.errors import Overloaded
@@ -73,13 +75,7 @@ class Admission:
         ticket = object()
         with self._changed:
             if self._running >= self._concurrency and len(self._waiting) >= self._queue:
-                metrics.SHED.labels(self._stage).inc()
-                retry = self._service_s * (len(self._waiting) + 1) / self._concurrency
-                raise Overloaded(
-                    f"{self._stage} has {self._running} calls running and {len(self._waiting)} waiting, "
-                    f"which is its limit; try again in {retry:.1f} s",
-                    retry_after_s=retry,
-                )
+                raise _overloaded(self._stage, self._running, len(self._waiting), self._service_s / self._concurrency)
             self._waiting.append(ticket)
             self._report()
             try:
@@ -105,3 +101,63 @@ class Admission:
     def _report(self) -> None:
         metrics.IN_FLIGHT.labels(self._stage).set(self._running)
         metrics.QUEUED.labels(self._stage).set(len(self._waiting))
+
+
+class AioAdmission:
+    """The same gate for coroutines; a cancelled waiter leaves the queue by itself.
+
+    Args:
+        stage: name for the metrics.
+        concurrency: requests on their way side by side.
+        queue: requests that may wait; beyond it `Overloaded`.
+    """
+
+    def __init__(self, stage: str, concurrency: int, queue: int) -> None:
+        self._stage = stage
+        self._concurrency = concurrency
+        self._queue = queue
+        self._free = asyncio.Semaphore(concurrency)
+        self._running = 0
+        self._waiting = 0
+        self._service_s = 1.0
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """Wait for a turn and hold it for the body.
+
+        Raises:
+            Overloaded: the queue is full.
+        """
+        if self._free.locked() and self._waiting >= self._queue:
+            raise _overloaded(self._stage, self._running, self._waiting, self._service_s / self._concurrency)
+        self._waiting += 1
+        self._report()
+        try:
+            await self._free.acquire()
+        finally:
+            self._waiting -= 1
+            self._report()
+        metrics.ADMITTED.labels(self._stage).inc()
+        self._running += 1
+        self._report()
+        begin = time.monotonic()
+        try:
+            yield
+        finally:
+            self._running -= 1
+            self._service_s += _SMOOTHING * (time.monotonic() - begin - self._service_s)
+            self._free.release()
+            self._report()
+
+    def _report(self) -> None:
+        metrics.IN_FLIGHT.labels(self._stage).set(self._running)
+        metrics.QUEUED.labels(self._stage).set(self._waiting)
+
+
+def _overloaded(stage: str, running: int, waiting: int, turn_s: float) -> Overloaded:
+    metrics.SHED.labels(stage).inc()
+    retry_s = turn_s * (waiting + 1)
+    return Overloaded(
+        f"{stage} has {running} calls running and {waiting} waiting, which is its limit; try again in {retry_s:.1f} s",
+        retry_after_s=retry_s,
+    )

@@ -22,6 +22,24 @@ _MESSAGE_LIMITS: list[ChannelOption] = [
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
 ]
 
+_SERVICE_CONFIG: dict[str, object] = {
+    "loadBalancingConfig": [{"round_robin": {}}],
+    "methodConfig": [
+        {
+            "name": [{}],
+            "retryPolicy": {
+                "maxAttempts": 3,
+                "initialBackoff": "0.05s",
+                "maxBackoff": "0.5s",
+                "backoffMultiplier": 2,
+                # RESOURCE_EXHAUSTED is not retried: shedding load must not make more of it.
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ],
+    "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
+}
+
 
 def server_options(max_connection_age_s: float) -> list[ChannelOption]:
     """Return the options of a server."""
@@ -34,41 +52,17 @@ def server_options(max_connection_age_s: float) -> list[ChannelOption]:
     ]
 
 
-def client_options(service: str | None = None) -> list[ChannelOption]:
-    """Return the options of a channel; with `service` its health decides which replicas get traffic.
-
-    Args:
-        service: full name of the service, e.g. unflat.v1.DepthService.
-    """
+def client_options() -> list[ChannelOption]:
+    """Return the options of a channel: traffic spread over all replicas, quick reconnects, a few retries."""
     return [
         *_MESSAGE_LIMITS,
         ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.per_rpc_retry_buffer_size", RETRY_BUFFER_BYTES),
         ("grpc.dns_min_time_between_resolutions_ms", 5_000),
+        ("grpc.initial_reconnect_backoff_ms", 200),
+        ("grpc.min_reconnect_backoff_ms", 200),
+        ("grpc.max_reconnect_backoff_ms", 5_000),
         ("grpc.enable_retries", 1),
-        ("grpc.service_config", json.dumps(_service_config(service))),
+        ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
     ]
-
-
-def _service_config(service: str | None) -> dict[str, object]:
-    config: dict[str, object] = {
-        "loadBalancingConfig": [{"round_robin": {}}],
-        "methodConfig": [
-            {
-                "name": [{}],
-                "retryPolicy": {
-                    "maxAttempts": 3,
-                    "initialBackoff": "0.05s",
-                    "maxBackoff": "0.5s",
-                    "backoffMultiplier": 2,
-                    # RESOURCE_EXHAUSTED is not retried: shedding load must not make more of it.
-                    "retryableStatusCodes": ["UNAVAILABLE"],
-                },
-            }
-        ],
-        "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
-    }
-    if service is not None:
-        config["healthCheckConfig"] = {"serviceName": service}
-    return config

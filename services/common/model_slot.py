@@ -15,11 +15,11 @@ from services.common.calls import BackendFacts
 from services.common.errors import StageUnavailable, UnflatError
 from services.common.logs import get_logger
 
-B = TypeVar("B", bound=BackendFacts)
+B_co = TypeVar("B_co", bound=BackendFacts, covariant=True)
 _log = get_logger()
 
 
-class ModelSlot(Generic[B]):
+class ModelSlot(Generic[B_co]):
     """Holds one backend from the moment it is warm.
 
     Args:
@@ -27,14 +27,14 @@ class ModelSlot(Generic[B]):
         load: opens, loads and warms the backend; what it raises becomes the reason.
     """
 
-    def __init__(self, stage: str, load: Callable[[], B]) -> None:
+    def __init__(self, stage: str, load: Callable[[], B_co]) -> None:
         self._stage = stage
         self._load = load
-        self._backend: B | None = None
+        self._backend: B_co | None = None
         self._reason = f"{stage} is still loading its model"
 
     @property
-    def backend(self) -> B | None:
+    def backend(self) -> B_co | None:
         """The warm backend, or None."""
         return self._backend
 
@@ -43,7 +43,7 @@ class ModelSlot(Generic[B]):
         """Why there is no backend, in one sentence; empty when there is one."""
         return "" if self._backend is not None else self._reason
 
-    def get(self) -> B:
+    def get(self) -> B_co:
         """Return the warm backend.
 
         Raises:

@@ -100,7 +100,7 @@ class MaskOptions(_message.Message):
     def __init__(self, refine: _Optional[_Union[_segmentation_pb2.RefineOptions, _Mapping]] = ..., strategy: _Optional[_Union[Strategy, str]] = ..., depth_percentile: _Optional[float] = ..., depth: _Optional[_Union[DepthMode, str]] = ..., depth_patience_s: _Optional[float] = ...) -> None: ...
 
 class CutoutOptions(_message.Message):
-    __slots__ = ("mask_only", "format", "matting", "foreground_threshold", "background_threshold", "erode_size", "background", "hard_alpha")
+    __slots__ = ("mask_only", "format", "matting", "foreground_threshold", "background_threshold", "erode_size", "background")
     MASK_ONLY_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     MATTING_FIELD_NUMBER: _ClassVar[int]
@@ -108,7 +108,6 @@ class CutoutOptions(_message.Message):
     BACKGROUND_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
     ERODE_SIZE_FIELD_NUMBER: _ClassVar[int]
     BACKGROUND_FIELD_NUMBER: _ClassVar[int]
-    HARD_ALPHA_FIELD_NUMBER: _ClassVar[int]
     mask_only: bool
     format: ImageFormat
     matting: bool
@@ -116,8 +115,7 @@ class CutoutOptions(_message.Message):
     background_threshold: int
     erode_size: int
     background: _containers.RepeatedScalarFieldContainer[int]
-    hard_alpha: bool
-    def __init__(self, mask_only: _Optional[bool] = ..., format: _Optional[_Union[ImageFormat, str]] = ..., matting: _Optional[bool] = ..., foreground_threshold: _Optional[int] = ..., background_threshold: _Optional[int] = ..., erode_size: _Optional[int] = ..., background: _Optional[_Iterable[int]] = ..., hard_alpha: _Optional[bool] = ...) -> None: ...
+    def __init__(self, mask_only: _Optional[bool] = ..., format: _Optional[_Union[ImageFormat, str]] = ..., matting: _Optional[bool] = ..., foreground_threshold: _Optional[int] = ..., background_threshold: _Optional[int] = ..., erode_size: _Optional[int] = ..., background: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class RemoveBackgroundRequest(_message.Message):
     __slots__ = ("photo", "mask", "cutout", "debug")

@@ -1,0 +1,5 @@
+"""`python -m services.depth` runs the service."""
+
+from services.depth.server import main
+
+main()

@@ -1,0 +1,87 @@
+"""The depth service: relative inverse depth of a photo.
+
+Only translates: message → array → backend → message.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import grpc
+
+from services.common.admission import Admission
+from services.common.calls import stage_call
+from services.common.model_slot import ModelSlot
+from services.common.models.store import ModelStore
+from services.common.server import run_stage
+from services.common.settings import StageSettings, load_settings
+from services.common.wire import depth_to_proto, image_from_proto
+from services.depth.backends.base import Backend, ModelFile, open_backend
+from unflat.v1 import depth_pb2 as pb
+from unflat.v1 import depth_pb2_grpc as pb_grpc
+
+STAGE = "depth"
+SERVICE = pb.DESCRIPTOR.services_by_name["DepthService"].full_name
+
+
+class DepthSettings(StageSettings):
+    """Settings of the depth service."""
+
+    backend: str = "auto"
+    """auto, depth-anything-v2:vits|vitb|vitl, onnx:/path?side=…&near=large|small, or none."""
+
+
+class DepthServicer(pb_grpc.DepthServiceServicer):
+    """Answers EstimateDepth."""
+
+    def __init__(self, slot: ModelSlot[Backend], admission: Admission) -> None:
+        self._slot = slot
+        self._admission = admission
+
+    def EstimateDepth(  # noqa: N802 - the proto's name
+        self, request: pb.EstimateDepthRequest, context: grpc.ServicerContext
+    ) -> pb.EstimateDepthResponse:
+        """Return the depth of one working image."""
+        with stage_call(STAGE, context) as call:
+            backend = self._slot.get()
+            call.served_by(backend)
+            with call.admitted(self._admission):
+                with call.phase("preprocess"):
+                    rgb = image_from_proto(request.image, 3)
+                with call.phase("compute"):
+                    depth = backend.estimate(rgb)
+                with call.phase("postprocess"):
+                    answer = pb.EstimateDepthResponse(depth=depth_to_proto(depth))
+            answer.report.CopyFrom(call.report())
+            return answer
+
+
+def main() -> None:
+    """Run the service until it is told to stop."""
+    settings = load_settings(DepthSettings, STAGE)
+    store = ModelStore(settings.models)
+
+    def find_model(name: str) -> ModelFile | None:
+        found = store.find(name)
+        return None if found is None else ModelFile(Path(found.path), found.sha256, found.licence)
+
+    def load() -> Backend:
+        backend = open_backend(settings.backend, find_model, settings.threads)
+        backend.load()
+        return backend
+
+    slot = ModelSlot(STAGE, load)
+    admission = Admission(STAGE, settings.concurrency, settings.queue)
+    servicer = DepthServicer(slot, admission)
+    run_stage(
+        settings,
+        STAGE,
+        SERVICE,
+        slot,
+        admission,
+        lambda server: pb_grpc.add_DepthServiceServicer_to_server(servicer, server),
+    )
+
+
+if __name__ == "__main__":
+    main()

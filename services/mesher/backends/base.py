@@ -1,0 +1,81 @@
+"""What a mesher is: it loads once, and turns framed subjects into meshes.
+
+A new mesher is one file with one class like this and one row in `catalogue.py`; `docs/backends.md` walks through it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from services.common.arrays import RGBA, InverseDepth
+from services.mesher.inflate.camera import Camera
+from services.mesher.mesh import Mesh
+
+Progress = Callable[[str, float], None]
+"""Called with the step's name and the share done, 0 to 1; may raise to stop the work."""
+
+
+@dataclass(frozen=True)
+class FramedSubject:
+    """What a mesher gets to see.
+
+    Attributes:
+        rgba: (S, S, 4) uint8, straight alpha, the subject's longer side at 85 % of S.
+        depth: (S, S) float32 inverse depth of the same frame with its surroundings (NaN beyond the photo), or None.
+        camera: the pinhole camera in pixels of the frame.
+    """
+
+    rgba: RGBA
+    depth: InverseDepth | None
+    camera: Camera
+
+
+@dataclass(frozen=True)
+class MeshOptions:
+    """What a caller may ask of any mesher; None is the backend's own choice.
+
+    Attributes:
+        resolution: cells along the longest side of the extraction grid.
+        threshold: iso-level of the density, for meshers that have one.
+        texture: colours a vertex, or a baked atlas.
+        texture_resolution: side of the atlas in pixels.
+        use_depth: whether the front's relief follows the depth map.
+    """
+
+    resolution: int | None = None
+    threshold: float | None = None
+    texture: Literal["vertex", "baked"] = "vertex"
+    texture_resolution: int = 1024
+    use_depth: bool = True
+
+
+class Backend(Protocol):
+    """A mesher."""
+
+    @property
+    def name(self) -> str:
+        """What receipts call it."""
+
+    @property
+    def device(self) -> str:
+        """What it really runs on."""
+
+    @property
+    def dtype(self) -> str:
+        """What it computes in."""
+
+    @property
+    def digest(self) -> str:
+        """sha256 of its weights, or empty."""
+
+    @property
+    def licence(self) -> str:
+        """Licence of its weights, or empty."""
+
+    def load(self) -> None:
+        """Get ready, warm-up included; called once before the service says SERVING."""
+
+    def mesh(self, subject: FramedSubject, options: MeshOptions, progress: Progress) -> Mesh:
+        """Return a closed mesh with colours a vertex; thread-safe."""

@@ -1,0 +1,198 @@
+"""The mesher service: a framed subject to a mesh file, with progress on the way and the quality of the result.
+
+Only translates: message → arrays → backend, texture, quality, export → message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from queue import SimpleQueue
+from threading import Thread
+from typing import TypeAlias
+
+import grpc
+
+from services.common.admission import Admission
+from services.common.arrays import alpha_from_bytes
+from services.common.calls import StageCall, stage_call
+from services.common.errors import InvalidOption
+from services.common.model_slot import ModelSlot
+from services.common.server import run_stage
+from services.common.settings import StageSettings, load_settings
+from services.common.wire import depth_from_proto, image_from_proto
+from services.mesher.backends.base import Backend, FramedSubject, MeshOptions
+from services.mesher.backends.catalogue import open_backend
+from services.mesher.export import Format, export
+from services.mesher.inflate.camera import Camera
+from services.mesher.mesh import Mesh
+from services.mesher.quality import Quality, inspect
+from services.mesher.texture import bake
+from unflat.v1 import mesher_pb2 as pb
+from unflat.v1 import mesher_pb2_grpc as pb_grpc
+
+STAGE = "mesher"
+SERVICE = pb.DESCRIPTOR.services_by_name["MesherService"].full_name
+
+_FORMATS: dict[int, Format] = {
+    pb.MESH_FORMAT_UNSPECIFIED: "glb",
+    pb.MESH_FORMAT_GLB: "glb",
+    pb.MESH_FORMAT_OBJ: "obj",
+    pb.MESH_FORMAT_PLY: "ply",
+    pb.MESH_FORMAT_STL: "stl",
+}
+_RESOLUTION = (32, 1024)
+_TEXTURE_RESOLUTION = (256, 8192)
+_DEFAULT_TEXTURE_RESOLUTION = 1024
+
+Event: TypeAlias = pb.MesherServiceGenerateMeshResponse
+Emit: TypeAlias = Callable[[Event], None]
+
+
+class MesherSettings(StageSettings):
+    """Settings of the mesher service."""
+
+    backend: str = "auto"
+    """auto or inflate."""
+
+
+class MesherServicer(pb_grpc.MesherServiceServicer):
+    """Answers GenerateMesh."""
+
+    def __init__(self, slot: ModelSlot[Backend], admission: Admission) -> None:
+        self._slot = slot
+        self._admission = admission
+
+    def GenerateMesh(  # noqa: N802 - the proto's name
+        self, request: pb.MesherServiceGenerateMeshRequest, context: grpc.ServicerContext
+    ) -> Iterator[Event]:
+        """Stream progress, then one result."""
+        with stage_call(STAGE, context) as call:
+            backend = self._slot.get()
+            call.served_by(backend)
+            with call.admitted(self._admission):
+                yield from _with_progress(lambda emit: self._mesh(backend, call, request, emit))
+
+    def _mesh(
+        self, backend: Backend, call: StageCall, request: pb.MesherServiceGenerateMeshRequest, emit: Emit
+    ) -> Event:
+        def progress(step: str, fraction: float) -> None:
+            call.check()
+            emit(Event(progress=pb.StageProgress(step=step, fraction=fraction)))
+
+        with call.phase("preprocess"):
+            subject = _subject(request)
+            options = mesh_options(request.options)
+        with call.phase("compute"):
+            mesh = backend.mesh(subject, options, progress)
+        with call.phase("postprocess"):
+            progress("quality", 0.8)
+            alpha = alpha_from_bytes(subject.rgba[:, :, 3])
+            quality = inspect(mesh, alpha, subject.camera, subject.depth)
+            if options.texture == "baked":
+                progress("texture", 0.85)
+                mesh = bake(mesh, subject.rgba, subject.camera, options.texture_resolution)
+            progress("export", 0.95)
+            data = export(mesh, _FORMATS[request.options.format])
+        form = request.options.format or pb.MESH_FORMAT_GLB
+        result = pb.MesherResult(mesh=data, format=form, quality=quality_to_proto(mesh, quality), report=call.report())
+        return Event(result=result)
+
+
+def _with_progress(compute: Callable[[Emit], Event]) -> Iterator[Event]:
+    """Yield what `compute` emits while it runs, then what it returns; raise what it raises."""
+    events: SimpleQueue[Event | BaseException] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            events.put(compute(events.put))
+        except BaseException as problem:  # noqa: BLE001 - raised again by the thread that answers
+            events.put(problem)
+
+    Thread(target=run, name="mesh", daemon=True).start()
+    while True:
+        event = events.get()
+        if isinstance(event, BaseException):
+            raise event
+        yield event
+        if event.HasField("result"):
+            return
+
+
+def _subject(request: pb.MesherServiceGenerateMeshRequest) -> FramedSubject:
+    rgba = image_from_proto(request.frame, 4, "frame")
+    side = rgba.shape[0]
+    if rgba.shape[1] != side:
+        raise InvalidOption(f"frame is {rgba.shape[1]} × {side} px; wanted a square", field="frame")
+    depth = depth_from_proto(request.depth) if request.HasField("depth") else None
+    if depth is not None and depth.shape != (side, side):
+        raise InvalidOption(
+            f"depth is {depth.shape[1]} × {depth.shape[0]} px; wanted the frame's {side}²", field="depth"
+        )
+    camera = request.camera
+    if camera.focal_px <= 0:
+        raise InvalidOption(f"focal length is {camera.focal_px} px; wanted more than 0", field="camera.focal_px")
+    return FramedSubject(rgba, depth, Camera(camera.focal_px, camera.cx, camera.cy))
+
+
+def mesh_options(message: pb.MeshOptions) -> MeshOptions:
+    """Return the options of a request, checked.
+
+    Raises:
+        InvalidOption: a resolution out of its range.
+    """
+    for name, (low, high) in (("resolution", _RESOLUTION), ("texture_resolution", _TEXTURE_RESOLUTION)):
+        value = getattr(message, name)
+        if message.HasField(name) and not low <= value <= high:
+            raise InvalidOption(f"{name} is {value}; wanted {low} to {high}", field=name)
+    return MeshOptions(
+        resolution=message.resolution if message.HasField("resolution") else None,
+        threshold=message.threshold if message.HasField("threshold") else None,
+        texture="baked" if message.texture == pb.TEXTURE_MODE_BAKED else "vertex",
+        texture_resolution=message.texture_resolution or _DEFAULT_TEXTURE_RESOLUTION,
+        use_depth=message.use_depth if message.HasField("use_depth") else True,
+    )
+
+
+def quality_to_proto(mesh: Mesh, quality: Quality) -> pb.MeshQuality:
+    """Return the measured quality as a message."""
+    return pb.MeshQuality(
+        vertices=len(mesh.vertices),
+        faces=quality.faces,
+        thickness_ratio=quality.thickness_ratio,
+        view_depth_ratio=quality.view_depth_ratio,
+        watertight=quality.watertight,
+        outward=quality.outward,
+        components=quality.components,
+        volume=quality.volume,
+        silhouette_iou=quality.silhouette_iou or 0.0,
+        flat=quality.is_flat,
+        truly_flat=quality.is_truly_flat,
+        verdict=quality.verdict,
+        score=quality.score,
+    )
+
+
+def main() -> None:
+    """Run the service until it is told to stop."""
+    settings = load_settings(MesherSettings, STAGE)
+
+    def load() -> Backend:
+        backend = open_backend(settings.backend)
+        backend.load()
+        return backend
+
+    slot = ModelSlot(STAGE, load)
+    admission = Admission(STAGE, settings.concurrency, settings.queue)
+    servicer = MesherServicer(slot, admission)
+    run_stage(
+        settings,
+        STAGE,
+        SERVICE,
+        slot,
+        admission,
+        lambda server: pb_grpc.add_MesherServiceServicer_to_server(servicer, server),
+    )
+
+
+if __name__ == "__main__":
+    main()

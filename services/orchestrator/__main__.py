@@ -1,0 +1,5 @@
+"""`python -m services.orchestrator` runs the service."""
+
+from services.orchestrator.server import main
+
+main()

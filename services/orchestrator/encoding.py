@@ -1,0 +1,135 @@
+"""A cutout to the bytes of a picture file, with what the photo said of itself: EXIF, ICC profile and XMP.
+
+PNG is written by OpenCV (16 bits, fast levels) and the metadata chunks are set in after its header (PNG specification,
+third edition, §11.3); the other formats are written by Pillow. Alpha is straight everywhere.
+"""
+
+from __future__ import annotations
+
+import io
+import zlib
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from services.common.arrays import Alpha, Pixels, alpha_to_bytes
+from services.common.decoding import Metadata
+from services.common.errors import InvalidOption
+
+ImageFormat = Literal["png", "webp", "tiff", "jpeg"]
+MEDIA_TYPES: dict[ImageFormat, str] = {
+    "png": "image/png",
+    "webp": "image/webp",
+    "tiff": "image/tiff",
+    "jpeg": "image/jpeg",
+}
+
+_PNG_HEADER_BYTES = 33  # signature and IHDR: ancillary chunks go behind them
+_JPEG_QUALITY = 95
+_WEBP_QUALITY = 92
+
+
+@dataclass(frozen=True)
+class EncodeOptions:
+    """How a cutout is written.
+
+    `png_level` 0–9: 1 is fast and 12 % larger than 6. `background` is (r, g, b) 8-bit to composite on, which ends in
+    an opaque picture; JPEG needs one and takes white where none is given.
+    """
+
+    format: ImageFormat = "png"
+    png_level: int = 1
+    background: tuple[int, int, int] | None = None
+
+
+def encode_mask(alpha: Alpha, options: EncodeOptions) -> bytes:
+    """Return the mask alone as an 8-bit grey picture."""
+    return _write(alpha_to_bytes(alpha), Metadata(), options)
+
+
+def encode_cutout(foreground: Pixels, alpha: Alpha, metadata: Metadata, options: EncodeOptions) -> bytes:
+    """Return the cutout in the photo's bit depth and colour profile.
+
+    Args:
+        foreground: (H, W, 3) uint8 or uint16, the subject's own colours.
+        alpha: (H, W) float32 in [0, 1].
+        metadata: what to carry over.
+        options: format and how.
+    """
+    if options.background is not None or options.format == "jpeg":
+        return _write(composite(foreground, alpha, options.background or (255, 255, 255)), metadata, options)
+    full = np.iinfo(foreground.dtype).max
+    channel = np.rint(np.clip(alpha, 0.0, 1.0) * np.float32(full)).astype(foreground.dtype)
+    # Colour under zero alpha is nobody's: zero compresses, and no viewer that ignores alpha shows the background.
+    colour = np.where(channel[:, :, None] > 0, foreground, 0)
+    return _write(np.dstack([colour, channel]), metadata, options)
+
+
+def composite(foreground: Pixels, alpha: Alpha, background: tuple[int, int, int]) -> Pixels:
+    """Return C = αF + (1 − α)B in the foreground's bit depth."""
+    full = np.iinfo(foreground.dtype).max
+    B = np.asarray(background, dtype=np.float32) * np.float32(full / 255)
+    a = np.clip(alpha, 0.0, 1.0)[:, :, None]
+    mixed = np.rint(a * foreground.astype(np.float32) + (1 - a) * B)
+    return mixed.astype(np.uint8) if full == 255 else mixed.astype(np.uint16)
+
+
+def encode_png(array: npt.NDArray[Any], level: int = 1) -> bytes:
+    """Return (H, W), (H, W, 3) or (H, W, 4) uint8 or uint16 as a PNG."""
+    return _encode_cv(".png", array, [cv2.IMWRITE_PNG_COMPRESSION, level])
+
+
+def _encode_cv(kind: str, array: npt.NDArray[Any], flags: list[int]) -> bytes:
+    ordered = array
+    if array.ndim == 3:
+        code = cv2.COLOR_RGB2BGR if array.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
+        ordered = cv2.cvtColor(np.ascontiguousarray(array), code)
+    done, data = cv2.imencode(kind, ordered, flags)
+    if not done:
+        raise InvalidOption(f"a picture of shape {array.shape} could not be written as {kind[1:].upper()}")
+    return bytes(data.tobytes())
+
+
+def _write(array: npt.NDArray[Any], metadata: Metadata, options: EncodeOptions) -> bytes:
+    if options.format == "png":
+        return _with_png_metadata(encode_png(array, options.png_level), metadata)
+    if array.dtype == np.uint16:
+        if options.format == "tiff":
+            return _encode_cv(".tiff", array, [])
+        array = np.rint(array.astype(np.float32) / 257).astype(np.uint8)
+    extra: dict[str, Any] = {}
+    if metadata.exif:
+        extra["exif"] = metadata.exif
+    if metadata.icc and array.ndim == 3:
+        extra["icc_profile"] = metadata.icc
+    if metadata.xmp and options.format in ("webp", "jpeg"):
+        extra["xmp"] = metadata.xmp
+    if options.format == "jpeg":
+        extra |= {"quality": _JPEG_QUALITY, "subsampling": 0}
+    elif options.format == "webp":
+        extra |= {"quality": _WEBP_QUALITY, "alpha_quality": 100, "exact": True}
+    else:
+        extra |= {"compression": "tiff_lzw"}
+    out = io.BytesIO()
+    Image.fromarray(array).save(out, options.format.upper(), **extra)
+    return out.getvalue()
+
+
+def _with_png_metadata(png: bytes, metadata: Metadata) -> bytes:
+    chunks = []
+    if metadata.icc and png[25] in (2, 6):  # a colour picture: the profile describes three channels
+        chunks.append(_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc)))
+    if metadata.exif:
+        exif = metadata.exif.removeprefix(b"Exif\0\0")
+        chunks.append(_chunk(b"eXIf", exif))
+    if metadata.xmp:
+        chunks.append(_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + metadata.xmp))
+    return png[:_PNG_HEADER_BYTES] + b"".join(chunks) + png[_PNG_HEADER_BYTES:]
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")

@@ -1,0 +1,424 @@
+"""The way of a photo, top to bottom:
+
+    decode ─┬─► segmentation ─┐
+            └─► depth ────────┴─► fuse ─► cut out ─► frame ─► mesh ─► gate ─► result + receipt
+
+Segmentation and depth run side by side. Depth is an improvement, never a condition: whatever goes wrong with it, the
+answer comes without it. A supplied mask, or a photo that is already cut, replaces segmentation; a supplied depth
+replaces the depth stage.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from services.common import metrics
+from services.common.arrays import RGB, Alpha, BoolMask, InverseDepth, alpha_from_bytes
+from services.common.decode_pool import DecodePool
+from services.common.decoding import Photo, decode_depth, decode_mask, decode_photo
+from services.common.errors import InvalidOption, NoSubject, StageUnavailable
+from services.orchestrator.cutout.cut import Cutout, CutoutOptions, cut_out
+from services.orchestrator.debug_pictures import debug_pictures
+from services.orchestrator.encoding import MEDIA_TYPES, EncodeOptions, encode_cutout, encode_mask
+from services.orchestrator.framing import FramingOptions, frame_subject
+from services.orchestrator.fusion import Fused, FusionOptions, fuse
+from services.orchestrator.own_alpha import check_polarity, judge_own_alpha
+from services.orchestrator.run import Run
+from services.orchestrator.stages import (
+    DEPTH,
+    SEGMENTATION,
+    DepthAnswer,
+    Meshed,
+    MeshJob,
+    Segmented,
+    no_depth,
+    stage_receipt,
+    why_invalid,
+)
+from unflat.v1 import mesher_pb2, segmentation_pb2
+from unflat.v1 import orchestrator_pb2 as pb
+
+Strategy = Literal["auto", "depth_guided", "intersection", "union", "segmentation"]
+
+CUTOUT_PATIENCE_S = 2.0
+LEAST_COVERAGE = 1e-4  # share of the photo below which a mask holds nothing
+BAKED_FRAME_PX = 1024  # a baked texture shows more than the 512 px that the networks look at
+MESH_FRAME_PX = 512
+
+
+class SegmentationLike(Protocol):
+    """What the pipeline asks of segmentation."""
+
+    async def segment(self, rgb: RGB, options: segmentation_pb2.RefineOptions, timeout_s: float) -> Segmented:
+        """Return the masks of a working image."""
+
+
+class DepthLike(Protocol):
+    """What the pipeline asks of depth."""
+
+    async def estimate(self, rgb: RGB, timeout_s: float) -> DepthAnswer:
+        """Return the depth of a working image, or why there is none; never raises."""
+
+
+class MesherLike(Protocol):
+    """What the pipeline asks of the mesher."""
+
+    def mesh(self, job: MeshJob, timeout_s: float) -> Any:
+        """Return an async iterator of progress and one mesh."""
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The three stages."""
+
+    segmentation: SegmentationLike
+    depth: DepthLike
+    mesher: MesherLike
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the caller asks of the mask."""
+
+    refine: segmentation_pb2.RefineOptions
+    strategy: Strategy
+    depth_percentile: float | Literal["auto"]
+    depth: bool
+    depth_patience_s: float | None
+    cutout: CutoutOptions
+
+
+@dataclass(frozen=True)
+class Masked:
+    """A photo with its masks at working size; `supplied` is the caller's own mask at the size it came in."""
+
+    photo: Photo
+    alpha: Alpha
+    refined: Alpha
+    raw_alpha: Alpha
+    depth: InverseDepth | None
+    depth_mask: BoolMask | None
+    supplied: Alpha | None
+
+
+class Pipeline:
+    """Runs requests over the stages.
+
+    Args:
+        stages: who segments, estimates depth and meshes.
+        decoder: decodes in processes of their own.
+        max_pixels: larger photos are refused.
+    """
+
+    def __init__(self, stages: Stages, decoder: DecodePool, max_pixels: int) -> None:
+        self._stages = stages
+        self._decoder = decoder
+        self._max_pixels = max_pixels
+        self._depth_seconds: deque[float] = deque(maxlen=50)
+
+    async def remove_background(
+        self, photo: pb.Photo, wishes: Wishes, encode: EncodeOptions, run: Run, *, mask_only: bool, debug: bool
+    ) -> pb.CutoutResult:
+        """Return the cutout (or the mask alone) as an encoded picture, with the receipt.
+
+        Raises:
+            UnflatError: the photo cannot be used, or segmentation fails.
+        """
+        masked = await self._mask(photo, wishes, run, CUTOUT_PATIENCE_S)
+        with run.step("cutout", 0.7):
+            cutout = await asyncio.to_thread(_cut, masked, wishes.cutout)
+        _measure(masked, cutout.alpha, run)
+        with run.step("encode", 0.9):
+            if mask_only:
+                image = await asyncio.to_thread(encode_mask, cutout.alpha, encode)
+            else:
+                metadata = masked.photo.metadata
+                image = await asyncio.to_thread(encode_cutout, cutout.foreground, cutout.alpha, metadata, encode)
+        return pb.CutoutResult(
+            image=image,
+            media_type=MEDIA_TYPES[encode.format],
+            receipt=run.close(),
+            debug=_debug(masked) if debug else None,
+        )
+
+    async def generate_mesh(
+        self, photo: pb.Photo, wishes: Wishes, options: mesher_pb2.MeshOptions, run: Run, *, debug: bool
+    ) -> pb.MeshResult:
+        """Return the mesh and the cutout it was made of, with the receipt.
+
+        Raises:
+            UnflatError: the photo cannot be used, or segmentation or the mesher fails.
+        """
+        masked = await self._mask(photo, wishes, run, None)
+        with run.step("cutout", 0.4):
+            cutout = await asyncio.to_thread(_cut, masked, wishes.cutout)
+        _measure(masked, cutout.alpha, run)
+        png = asyncio.create_task(asyncio.to_thread(_encode_png, masked.photo, cutout))
+        try:
+            with run.step("frame", 0.5):
+                job = await asyncio.to_thread(_frame, masked, cutout, wishes.cutout, options, run)
+            meshed = await self._mesh_and_judge(job, run)
+            run.record(meshed.receipt)
+            run.progress("orchestrator", "encode", 0.98)
+            return pb.MeshResult(
+                mesh=meshed.data,
+                format=meshed.format,
+                cutout=await png,
+                receipt=run.close(),
+                debug=_debug(masked) if debug else None,
+            )
+        finally:
+            png.cancel()
+
+    async def estimate_depth(self, file: bytes, run: Run) -> DepthAnswer:
+        """Return the depth of a photo at working size.
+
+        Raises:
+            UnflatError: the photo cannot be used, or there is no depth; here depth is all that was asked for.
+        """
+        with run.step("decode", 0.0):
+            photo = await self._decoder.run(decode_photo, file, self._max_pixels)
+        answer = await self._stages.depth.estimate(photo.working, run.remaining_s())
+        if answer.depth is None:
+            raise StageUnavailable(f"no depth: {answer.receipt.reason}")
+        return answer
+
+    # ── the mask ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _mask(self, message: pb.Photo, wishes: Wishes, run: Run, patience_s: float | None) -> Masked:
+        with run.step("decode", 0.0):
+            photo = await self._decoder.run(decode_photo, message.file, self._max_pixels)
+        _describe(photo, run)
+        supplied = await self._supplied_mask(message, photo, run)
+        depth_task = asyncio.ensure_future(self._depth(message, photo, wishes, run))
+        try:
+            if supplied is None:
+                run.progress(SEGMENTATION, "segment", 0.1)
+                segmented = await self._stages.segmentation.segment(photo.working, wishes.refine, run.remaining_s())
+            else:
+                segmented = _as_segmented(supplied, photo)
+            run.record(segmented.receipt)
+            answer = await self._wait_for_depth(depth_task, wishes, run, patience_s)
+        finally:
+            depth_task.cancel()
+        run.record(answer.receipt)
+        with run.step("fuse", 0.35):
+            fused = await asyncio.to_thread(_fuse, photo, segmented, answer.depth, wishes, supplied is not None)
+        run.receipt.mask.MergeFrom(_mask_facts(fused, wishes))
+        return Masked(
+            photo, fused.alpha, segmented.alpha, segmented.raw_alpha, answer.depth, fused.depth_mask, supplied
+        )
+
+    async def _supplied_mask(self, message: pb.Photo, photo: Photo, run: Run) -> Alpha | None:
+        """Return the caller's mask, or the photo's own alpha where that is a cutout, upright and float; else None."""
+        if message.mask:
+            mask = await self._decoder.run(decode_mask, message.mask, self._max_pixels)
+            if not _same_aspect(mask.shape, photo.pixels.shape):
+                height, width = photo.pixels.shape[:2]
+                raise InvalidOption(
+                    f"the mask is {mask.shape[1]} × {mask.shape[0]} px, the photo {width} × {height}; "
+                    "wanted the same shape",
+                    field="mask",
+                )
+            polarity = check_polarity(_resize(mask, photo.working.shape), photo.working)
+            if polarity.inverted:
+                run.warn(f"the supplied mask was turned over: {polarity.reason}")
+                mask = np.asarray(1.0 - mask, dtype=np.float32)
+            return mask
+        if photo.own_alpha is None:
+            return None
+        verdict = judge_own_alpha(photo.own_alpha)
+        if verdict == "empty":
+            raise NoSubject("the photo is transparent everywhere; wanted a subject")
+        if verdict == "opaque":
+            return None
+        run.receipt.photo.own_alpha = True
+        return alpha_from_bytes(photo.own_alpha)
+
+    async def _depth(self, message: pb.Photo, photo: Photo, wishes: Wishes, run: Run) -> DepthAnswer:
+        if message.depth:
+            depth = _resize(await self._decoder.run(decode_depth, message.depth, self._max_pixels), photo.working.shape)
+            reason = why_invalid(depth, photo.working)
+            if reason:
+                return no_depth(pb.OUTCOME_INVALID, reason)
+            return DepthAnswer(depth, stage_receipt(DEPTH, pb.OUTCOME_SUPPLIED, "supplied with the request"))
+        if not wishes.depth:
+            return no_depth(pb.OUTCOME_DISABLED, "not asked for")
+        answer = await self._stages.depth.estimate(photo.working, run.remaining_s())
+        if answer.depth is not None:
+            self._depth_seconds.append(answer.receipt.total_s)
+        return answer
+
+    async def _wait_for_depth(
+        self, task: asyncio.Future[DepthAnswer], wishes: Wishes, run: Run, patience_s: float | None
+    ) -> DepthAnswer:
+        """Wait for depth no longer than patience allows, now that segmentation is done."""
+        patience = wishes.depth_patience_s if wishes.depth_patience_s is not None else patience_s
+        if patience is None:
+            # A mesh is worth waiting for: twice what depth usually takes, at most a quarter of what is left.
+            usual = float(np.percentile(self._depth_seconds, 95)) if self._depth_seconds else np.inf
+            patience = min(2 * usual, 0.25 * run.remaining_s())
+        done, _ = await asyncio.wait([task], timeout=patience)
+        if done:
+            return task.result()
+        return no_depth(pb.OUTCOME_TIMEOUT, f"depth took more than {patience:.1f} s longer than segmentation")
+
+    # ── the mesh ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _mesh_and_judge(self, job: MeshJob, run: Run) -> Meshed:
+        """Mesh once; where the gate finds it flat or broken, try the next-best way and keep the better of the two."""
+        first = await self._mesh(job, run, 0.5)
+        second_job = None if _is_good(first.quality) else _next_best(job)
+        took_s = first.receipt.total_s
+        best = first
+        if second_job is not None and run.remaining_s() > 1.5 * took_s:
+            second = await self._mesh(second_job, run, 0.8)
+            best, other = (second, first) if second.quality.score > first.quality.score else (first, second)
+            run.receipt.other_attempt.CopyFrom(other.quality)
+        quality = best.quality
+        run.receipt.mesh.CopyFrom(quality)
+        run.receipt.verdict = _verdict(quality, run.receipt)
+        metrics.MESH_THICKNESS.observe(quality.thickness_ratio)
+        metrics.MESHES.labels(str(quality.flat), str(quality.watertight), str(best is not first)).inc()
+        return best
+
+    async def _mesh(self, job: MeshJob, run: Run, base: float) -> Meshed:
+        meshed = None
+        async for event in self._stages.mesher.mesh(job, run.remaining_s()):
+            if isinstance(event, Meshed):
+                meshed = event
+            else:
+                run.progress("mesher", event.step, base + (0.95 - base) * event.fraction)
+        if meshed is None:
+            raise StageUnavailable("the mesher ended without a mesh")
+        return meshed
+
+
+def _describe(photo: Photo, run: Run) -> None:
+    height, width = photo.pixels.shape[:2]
+    run.receipt.photo.MergeFrom(
+        pb.PhotoFacts(
+            width=width,
+            height=height,
+            format=photo.format,
+            bit_depth=photo.bit_depth,
+            working_width=photo.working.shape[1],
+            working_height=photo.working.shape[0],
+            exif_orientation=photo.orientation,
+            has_icc=bool(photo.metadata.icc),
+            frames=photo.frames,
+        )
+    )
+    if photo.frames > 1:
+        run.warn(f"the file holds {photo.frames} pictures; the first was taken")
+
+
+def _as_segmented(supplied: Alpha, photo: Photo) -> Segmented:
+    alpha = _resize(supplied, photo.working.shape)
+    if float(np.mean(alpha > 0.5)) < LEAST_COVERAGE:
+        raise NoSubject("the mask is empty; wanted a subject")
+    reason = "the photo's own alpha" if photo.own_alpha is not None else "supplied with the request"
+    return Segmented(alpha, alpha, np.ones_like(alpha), stage_receipt(SEGMENTATION, pb.OUTCOME_SUPPLIED, reason))
+
+
+def _fuse(photo: Photo, segmented: Segmented, depth: InverseDepth | None, wishes: Wishes, supplied: bool) -> Fused:
+    # A mask that the caller brought is what the caller wants: depth may guide the mesh, not change the mask.
+    strategy: Strategy = "segmentation" if supplied else wishes.strategy
+    options = FusionOptions(strategy=strategy, depth_percentile=wishes.depth_percentile)
+    return fuse(photo.working, segmented.alpha, depth, options)
+
+
+def _cut(masked: Masked, options: CutoutOptions) -> Cutout:
+    if masked.supplied is None:
+        return cut_out(masked.photo.pixels, masked.alpha, options)
+    # A supplied mask is taken as it is; only the colours under its soft edge are cleaned.
+    alpha = _resize(masked.supplied, masked.photo.pixels.shape)
+    return cut_out(masked.photo.pixels, alpha, replace(options, alpha_matting=False))
+
+
+def _encode_png(photo: Photo, cutout: Cutout) -> bytes:
+    return encode_cutout(cutout.foreground, cutout.alpha, photo.metadata, EncodeOptions())
+
+
+def _frame(
+    masked: Masked, cutout: Cutout, cutout_options: CutoutOptions, options: mesher_pb2.MeshOptions, run: Run
+) -> MeshJob:
+    photo = masked.photo
+    if photo.metadata.icc or photo.bit_depth != 8:
+        # The mesher wants 8-bit sRGB, which the working image is.
+        cutout = cut_out(photo.working, masked.alpha, replace(cutout_options, alpha_matting=False))
+    side = BAKED_FRAME_PX if options.texture == mesher_pb2.TEXTURE_MODE_BAKED else MESH_FRAME_PX
+    focal = None if photo.focal_ratio is None else photo.focal_ratio * max(cutout.alpha.shape)
+    frame = frame_subject(
+        np.asarray(cutout.foreground, dtype=np.uint8),
+        cutout.alpha,
+        masked.depth,
+        FramingOptions(side=side, focal_px=focal),
+    )
+    run.receipt.mask.frame_share = frame.share
+    run.receipt.mask.touches.extend(frame.touches)
+    if frame.touches:
+        run.warn(f"the subject is cut by the photo's {' and '.join(frame.touches)} border; the mesh ends there")
+    return MeshJob(frame.rgba, frame.depth, frame.focal_px, frame.cx, frame.cy, options)
+
+
+def _measure(masked: Masked, alpha: Alpha, run: Run) -> None:
+    coverage = float(alpha.mean())
+    run.receipt.mask.coverage = coverage
+    if coverage < LEAST_COVERAGE:
+        raise NoSubject("nothing is left of the subject after refinement; wanted something that stands out")
+
+
+def _mask_facts(fused: Fused, wishes: Wishes) -> pb.MaskFacts:
+    return pb.MaskFacts(
+        strategy=f"STRATEGY_{wishes.strategy.upper()}",
+        used_depth=fused.used_depth,
+        agreement=fused.agreement,
+        confidence=fused.confidence,
+        note=fused.note,
+    )
+
+
+def _is_good(quality: mesher_pb2.MeshQuality) -> bool:
+    return quality.watertight and quality.outward and (not quality.flat or quality.truly_flat)
+
+
+def _next_best(job: MeshJob) -> MeshJob | None:
+    """Return what to try when the first mesh is flat or broken: the shape without depth's relief."""
+    if job.depth is None:
+        return None
+    return replace(job, depth=None)
+
+
+def _verdict(quality: mesher_pb2.MeshQuality, receipt: pb.Receipt) -> str:
+    parts = [quality.verdict.rstrip(".")]
+    if quality.flat and not quality.truly_flat and not receipt.mask.used_depth:
+        parts.append("there was no depth to tell how deep it is")
+    if receipt.HasField("other_attempt"):
+        parts.append(f"a second attempt scored {receipt.other_attempt.score:.2f} against {quality.score:.2f}")
+    return "; ".join(part for part in parts if part) + "."
+
+
+def _debug(masked: Masked) -> list[pb.DebugPicture]:
+    return debug_pictures(masked.raw_alpha, masked.refined, masked.alpha, masked.depth, masked.depth_mask)
+
+
+def _same_aspect(mask: tuple[int, ...], photo: tuple[int, ...]) -> bool:
+    """Tell whether one is a scaled version of the other, give or take a rounded pixel."""
+    return abs(mask[0] * photo[1] - mask[1] * photo[0]) <= max(photo[0], photo[1], mask[0], mask[1])
+
+
+def _resize(values: npt.NDArray[np.float32], shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+    height, width = shape[:2]
+    if values.shape == (height, width):
+        return values
+    shrinking = width < values.shape[1]
+    how = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(values, (width, height), interpolation=how), dtype=np.float32)

@@ -1,0 +1,86 @@
+"""What a request asks for: messages to checked options, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+from services.common.errors import InvalidOption
+from services.orchestrator.cutout.cut import PRESETS, CutoutOptions, Preset
+from services.orchestrator.encoding import EncodeOptions, ImageFormat
+from services.orchestrator.pipeline import Strategy, Wishes
+from unflat.v1 import orchestrator_pb2 as pb
+from unflat.v1 import segmentation_pb2
+
+_STRATEGIES: dict[int, Strategy] = {
+    pb.STRATEGY_UNSPECIFIED: "auto",
+    pb.STRATEGY_AUTO: "auto",
+    pb.STRATEGY_DEPTH_GUIDED: "depth_guided",
+    pb.STRATEGY_INTERSECTION: "intersection",
+    pb.STRATEGY_UNION: "union",
+    pb.STRATEGY_SEGMENTATION: "segmentation",
+}
+_PRESETS: dict[int, Preset] = {
+    segmentation_pb2.PRESET_UNSPECIFIED: "balanced",
+    segmentation_pb2.PRESET_FAST: "fast",
+    segmentation_pb2.PRESET_BALANCED: "balanced",
+    segmentation_pb2.PRESET_QUALITY: "quality",
+}
+_FORMATS: dict[int, ImageFormat] = {
+    pb.IMAGE_FORMAT_UNSPECIFIED: "png",
+    pb.IMAGE_FORMAT_PNG: "png",
+    pb.IMAGE_FORMAT_WEBP: "webp",
+    pb.IMAGE_FORMAT_TIFF: "tiff",
+    pb.IMAGE_FORMAT_JPEG: "jpeg",
+}
+_MOST_PATIENCE_S = 600.0
+
+
+def read_wishes(mask: pb.MaskOptions, cutout: pb.CutoutOptions) -> Wishes:
+    """Return what is asked of mask and cutout.
+
+    Raises:
+        InvalidOption: a value out of its range.
+    """
+    percentile: float | Literal["auto"] = "auto"
+    if mask.HasField("depth_percentile"):
+        percentile = mask.depth_percentile
+        if not 1 <= percentile <= 99:
+            raise InvalidOption(f"depth_percentile is {percentile:g}; wanted 1 to 99", field="depth_percentile")
+    patience = mask.depth_patience_s if mask.HasField("depth_patience_s") else None
+    if patience is not None and not 0 <= patience <= _MOST_PATIENCE_S:
+        raise InvalidOption(
+            f"depth_patience_s is {patience:g}; wanted 0 to {_MOST_PATIENCE_S:g}", field="depth_patience_s"
+        )
+    return Wishes(
+        refine=mask.refine,
+        strategy=_STRATEGIES[mask.strategy],
+        depth_percentile=percentile,
+        depth=mask.depth != pb.DEPTH_MODE_OFF,
+        depth_patience_s=patience,
+        cutout=_cutout_options(_PRESETS[mask.refine.preset], cutout),
+    )
+
+
+def read_encoding(cutout: pb.CutoutOptions) -> EncodeOptions:
+    """Return how the cutout is to be written.
+
+    Raises:
+        InvalidOption: a background that is not three colours of 0 to 255.
+    """
+    background = tuple(cutout.background)
+    if background and (len(background) != 3 or max(background) > 255):
+        raise InvalidOption(f"background is {list(background)}; wanted three values of 0 to 255", field="background")
+    colour = (background[0], background[1], background[2]) if background else None
+    return EncodeOptions(format=_FORMATS[cutout.format], background=colour)
+
+
+def _cutout_options(preset: Preset, message: pb.CutoutOptions) -> CutoutOptions:
+    options = PRESETS[preset]
+    if message.HasField("matting"):
+        options = replace(options, alpha_matting=message.matting)
+    names = ("foreground_threshold", "background_threshold", "erode_size")
+    classic = {name: getattr(message, name) for name in names if message.HasField(name)}
+    if classic:
+        options = replace(options, alpha_matting=True, adaptive_trimap=False, **classic)
+    return options

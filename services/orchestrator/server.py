@@ -1,0 +1,213 @@
+"""The orchestrator service: streams progress and one result of the pipeline.
+
+Only translates and guards: admission, deadlines, cancellation; the way of a photo is in `pipeline.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeVar
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from pydantic import Field
+
+from services.common import metrics
+from services.common.admission import AioAdmission
+from services.common.channels import server_options
+from services.common.decode_pool import DecodePool
+from services.common.decoding import MAX_PIXELS
+from services.common.interceptors import AioCallGuard, current_request_id
+from services.common.logs import configure_logs, get_logger
+from services.common.server import HealthBoard, announce, bind, serve_health
+from services.common.settings import RpcSettings, load_settings
+from services.common.version import VERSION
+from services.common.wire import depth_to_proto
+from services.orchestrator.pipeline import Pipeline, Stages
+from services.orchestrator.requests import read_encoding, read_wishes
+from services.orchestrator.run import Run
+from services.orchestrator.stages import (
+    DEPTH,
+    MESHER,
+    SEGMENTATION,
+    DepthStage,
+    MesherStage,
+    NoDepthStage,
+    SegmentationStage,
+    StageChannel,
+)
+from unflat.v1 import orchestrator_pb2 as pb
+from unflat.v1 import orchestrator_pb2_grpc as pb_grpc
+
+STAGE = "orchestrator"
+SERVICE = pb.DESCRIPTOR.services_by_name["OrchestratorService"].full_name
+
+E = TypeVar("E", pb.RemoveBackgroundResponse, pb.GenerateMeshResponse)
+_log = get_logger()
+
+
+class OrchestratorSettings(RpcSettings):
+    """Settings of the orchestrator."""
+
+    segmentation_address: str = "127.0.0.1:50051"
+    """host:port, or dns:///name:port for several replicas."""
+    depth_address: str = "127.0.0.1:50052"
+    """host:port; empty runs without depth."""
+    mesher_address: str = "127.0.0.1:50053"
+    """host:port, or dns:///name:port for several replicas."""
+    budget_s: float = Field(default=60.0, gt=0)
+    """Longest time for a request whose caller states no deadline."""
+    concurrency: int = Field(default=4, ge=1, le=1024)
+    """Requests on their way at the same time."""
+    queue: int = Field(default=32, ge=0, le=100_000)
+    """Requests that may wait; beyond it RESOURCE_EXHAUSTED at once."""
+    decoders: int = Field(default=2, ge=1, le=64)
+    """Worker processes that decode pictures."""
+    decoder_memory_mb: int = Field(default=4096, ge=512)
+    """Address space of each decoder."""
+    max_pixels: int = Field(default=MAX_PIXELS, ge=1)
+    """Larger photos are refused."""
+
+
+class OrchestratorServicer(pb_grpc.OrchestratorServiceServicer):
+    """Answers requests from outside."""
+
+    def __init__(
+        self, pipeline: Pipeline, channels: list[StageChannel], admission: AioAdmission, budget_s: float
+    ) -> None:
+        self._pipeline = pipeline
+        self._channels = channels
+        self._admission = admission
+        self._budget_s = budget_s
+
+    async def RemoveBackground(  # noqa: N802 - the proto's name
+        self, request: pb.RemoveBackgroundRequest, context: Any
+    ) -> AsyncIterator[pb.RemoveBackgroundResponse]:
+        """Stream progress, then the cutout."""
+        wishes, encoding = read_wishes(request.mask, request.cutout), read_encoding(request.cutout)
+        mask_only, debug = request.cutout.mask_only, request.debug
+
+        async def work(run: Run) -> pb.RemoveBackgroundResponse:
+            found = await self._pipeline.remove_background(
+                request.photo, wishes, encoding, run, mask_only=mask_only, debug=debug
+            )
+            return pb.RemoveBackgroundResponse(result=found)
+
+        async for event in self._stream(context, work, lambda p: pb.RemoveBackgroundResponse(progress=p)):
+            yield event
+
+    async def GenerateMesh(  # noqa: N802 - the proto's name
+        self, request: pb.GenerateMeshRequest, context: Any
+    ) -> AsyncIterator[pb.GenerateMeshResponse]:
+        """Stream progress, then the mesh."""
+        wishes = read_wishes(request.mask, pb.CutoutOptions())
+
+        async def work(run: Run) -> pb.GenerateMeshResponse:
+            found = await self._pipeline.generate_mesh(request.photo, wishes, request.mesh, run, debug=request.debug)
+            return pb.GenerateMeshResponse(result=found)
+
+        async for event in self._stream(context, work, lambda p: pb.GenerateMeshResponse(progress=p)):
+            yield event
+
+    async def GetDepth(self, request: pb.GetDepthRequest, context: Any) -> pb.GetDepthResponse:  # noqa: N802
+        """Return the depth of a photo alone."""
+        async with self._admission.slot():
+            run = Run(current_request_id(), self._budget(context), lambda _: None)
+            answer = await self._pipeline.estimate_depth(request.file, run)
+        assert answer.depth is not None
+        return pb.GetDepthResponse(depth=depth_to_proto(answer.depth), stage=answer.receipt)
+
+    async def GetStatus(self, request: pb.GetStatusRequest, context: Any) -> pb.GetStatusResponse:  # noqa: N802
+        """Return how every stage is."""
+        stages = await asyncio.gather(*(channel.status() for channel in self._channels))
+        return pb.GetStatusResponse(version=VERSION, stages=stages)
+
+    def _budget(self, context: Any) -> float:
+        left = context.time_remaining()
+        return self._budget_s if left is None else min(float(left), self._budget_s)
+
+    async def _stream(
+        self, context: Any, work: Callable[[Run], Awaitable[E]], wrap: Callable[[pb.Progress], E]
+    ) -> AsyncIterator[E]:
+        """Yield progress while `work` runs, then its result; a caller that leaves cancels the work."""
+        async with self._admission.slot():
+            events: asyncio.Queue[E | None] = asyncio.Queue()
+            run = Run(current_request_id(), self._budget(context), lambda p: events.put_nowait(wrap(p)))
+            task = asyncio.ensure_future(work(run))
+            task.add_done_callback(lambda _: events.put_nowait(None))
+            try:
+                while (event := await events.get()) is not None:
+                    yield event
+                yield task.result()
+            finally:
+                if not task.done():
+                    task.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await task
+
+
+async def serve(settings: OrchestratorSettings) -> None:
+    """Run the orchestrator until it is told to stop."""
+    channels = [
+        StageChannel(SEGMENTATION, settings.segmentation_address),
+        *([StageChannel(DEPTH, settings.depth_address)] if settings.depth_address else []),
+        StageChannel(MESHER, settings.mesher_address),
+    ]
+    by_stage = {channel.stage: channel for channel in channels}
+    depth = DepthStage(by_stage[DEPTH]) if DEPTH in by_stage else NoDepthStage()
+    stages = Stages(SegmentationStage(by_stage[SEGMENTATION]), depth, MesherStage(by_stage[MESHER]))
+    decoder = DecodePool(settings.decoders, settings.decoder_memory_mb << 20)
+    admission = AioAdmission(STAGE, settings.concurrency, settings.queue)
+    pipeline = Pipeline(stages, decoder, settings.max_pixels)
+
+    board = HealthBoard(SERVICE, STAGE)
+    server = grpc.aio.server(interceptors=[AioCallGuard()], options=server_options(settings.max_connection_age_s))
+    servicer = OrchestratorServicer(pipeline, channels, admission, settings.budget_s)
+    pb_grpc.add_OrchestratorServiceServicer_to_server(servicer, server)
+    aio_health = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(aio_health, server)
+    await aio_health.set("", health_pb2.HealthCheckResponse.SERVING)
+    await aio_health.set(SERVICE, health_pb2.HealthCheckResponse.NOT_SERVING)
+    if settings.reflection:
+        reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME), server)
+    port = bind(server, settings.host, settings.port)
+    health_server, health_port = serve_health(settings, board)
+    metrics_port = metrics.start_metrics(settings.metrics_port, settings.host)
+    await server.start()
+    announce(settings, port, health_port, metrics_port)
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    await decoder.warm_up()
+    board.set_serving(True)
+    await aio_health.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
+    _log.info("serving", stages={channel.stage: channel.address for channel in channels})
+
+    await stop.wait()
+    _log.info("draining", drain_s=settings.drain_s, grace_s=settings.grace_s)
+    board.drain()
+    await aio_health.enter_graceful_shutdown()
+    await asyncio.sleep(settings.drain_s)
+    await server.stop(settings.grace_s)
+    health_server.stop(None)
+    await asyncio.gather(*(channel.channel.close() for channel in channels))
+    decoder.close()
+    _log.info("stopped")
+
+
+def main() -> None:
+    """Run the service until it is told to stop."""
+    settings = load_settings(OrchestratorSettings, STAGE)
+    configure_logs(STAGE, settings.log_level, settings.log_format)
+    asyncio.run(serve(settings))
+
+
+if __name__ == "__main__":
+    main()

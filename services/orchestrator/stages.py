@@ -1,0 +1,280 @@
+"""The stages as the pipeline sees them: arrays in, arrays out, with what ran and how long; gRPC stays in here.
+
+Segmentation and mesher raise the errors of `services.common.errors`. Depth never raises: whatever goes wrong with it is
+an outcome (DESIGN: degradation is a result, not an accident).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import grpc
+import grpc.aio
+import numpy as np
+
+from services.common import metrics
+from services.common.arrays import RGB, RGBA, Alpha, InverseDepth
+from services.common.channels import client_options
+from services.common.errors import (
+    DeadlineExceeded,
+    InvalidImage,
+    InvalidOption,
+    NoSubject,
+    Overloaded,
+    StageUnavailable,
+    UnflatError,
+)
+from services.common.interceptors import current_request_id
+from services.common.logs import REQUEST_ID_KEY
+from services.common.rpc_errors import from_rpc_error
+from services.common.wire import alpha_from_proto, depth_from_proto, depth_to_proto, image_to_proto
+from services.orchestrator.breaker import Breaker
+from unflat.v1 import (
+    common_pb2,
+    depth_pb2,
+    depth_pb2_grpc,
+    mesher_pb2,
+    mesher_pb2_grpc,
+    orchestrator_pb2,
+    segmentation_pb2,
+    segmentation_pb2_grpc,
+    status_pb2,
+    status_pb2_grpc,
+)
+
+SEGMENTATION, DEPTH, MESHER = "segmentation", "depth", "mesher"
+Outcome = orchestrator_pb2.Outcome
+
+_STATUS_WAIT_S = 2.0
+_CALLERS_FAULT = (InvalidImage, InvalidOption, NoSubject)  # says nothing about the stage's health
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """What segmentation says: masks (H, W) float32 in [0, 1]."""
+
+    alpha: Alpha
+    raw_alpha: Alpha
+    confidence: Alpha
+    receipt: orchestrator_pb2.StageReceipt
+
+
+@dataclass(frozen=True)
+class DepthAnswer:
+    """What became of depth: the map, or None and the outcome that says why."""
+
+    depth: InverseDepth | None
+    receipt: orchestrator_pb2.StageReceipt
+
+
+@dataclass(frozen=True)
+class Meshed:
+    """A mesh file and how good it looks."""
+
+    data: bytes
+    format: mesher_pb2.MeshFormat
+    quality: mesher_pb2.MeshQuality
+    receipt: orchestrator_pb2.StageReceipt
+
+
+@dataclass(frozen=True)
+class MeshJob:
+    """What the mesher is asked for."""
+
+    frame: RGBA
+    depth: InverseDepth | None
+    focal_px: float
+    cx: float
+    cy: float
+    options: mesher_pb2.MeshOptions = field(default_factory=mesher_pb2.MeshOptions)
+
+
+class StageChannel:
+    """A channel to one stage with its breaker.
+
+    Args:
+        stage: short name.
+        address: host:port, or dns:///name:port for several replicas.
+    """
+
+    def __init__(self, stage: str, address: str) -> None:
+        self.stage = stage
+        self.address = address
+        self.channel = grpc.aio.insecure_channel(address, options=client_options())
+        self.breaker = Breaker(stage)
+
+    async def status(self) -> orchestrator_pb2.StageStatus:
+        """Ask the stage how it is."""
+        answer = orchestrator_pb2.StageStatus(stage=self.stage, address=self.address, breaker=self.breaker.state)
+        try:
+            stub = status_pb2_grpc.StatusServiceStub(self.channel)
+            said = await stub.GetServiceStatus(status_pb2.GetServiceStatusRequest(), timeout=_STATUS_WAIT_S)
+        except grpc.RpcError as problem:
+            answer.serving = orchestrator_pb2.SERVING_UNREACHABLE
+            answer.reason = from_rpc_error(problem, self.stage).message
+            return answer
+        answer.serving = orchestrator_pb2.SERVING_SERVING if said.serving else orchestrator_pb2.SERVING_NOT_SERVING
+        answer.reason, answer.backend, answer.device = said.reason, said.backend, said.device
+        return answer
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Turn errors of the wire into ours, and let the breaker know how the body ended.
+
+        Raises:
+            StageUnavailable: the breaker is open; the body has not run.
+            UnflatError: what the call ended with.
+        """
+        if not self.breaker.allows():
+            raise StageUnavailable(f"{self.stage} failed repeatedly and is left alone for a few seconds")
+        metrics.STAGE_DEMAND.labels(self.stage).inc()
+        counted = False
+        try:
+            yield
+            self.breaker.succeeded()
+            counted = True
+        except grpc.RpcError as problem:
+            error = from_rpc_error(problem, self.stage)
+            if not isinstance(error, _CALLERS_FAULT):
+                self.breaker.failed()
+                counted = True
+            raise error from None
+        finally:
+            metrics.STAGE_DEMAND.labels(self.stage).dec()
+            if not counted:
+                self.breaker.did_not_count()
+
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """Return the metadata of a call: the request id goes along."""
+        return ((REQUEST_ID_KEY, current_request_id()),)
+
+
+class SegmentationStage:
+    """Calls the segmentation service."""
+
+    def __init__(self, channel: StageChannel) -> None:
+        self.channel = channel
+        self._stub = segmentation_pb2_grpc.SegmentationServiceStub(channel.channel)
+
+    async def segment(self, rgb: RGB, options: segmentation_pb2.RefineOptions, timeout_s: float) -> Segmented:
+        """Return the masks of a working image.
+
+        Raises:
+            UnflatError: NoSubject, Overloaded, StageUnavailable, DeadlineExceeded or Internal.
+        """
+        begin = time.perf_counter()
+        request = segmentation_pb2.SegmentRequest(image=image_to_proto(rgb), options=options)
+        with self.channel.watched():
+            answer = await self._stub.Segment(request, timeout=timeout_s, metadata=self.channel.metadata())
+        alpha = alpha_from_proto(answer.mask)
+        raw_alpha, confidence = alpha_from_proto(answer.raw_mask), alpha_from_proto(answer.confidence)
+        receipt = stage_receipt(SEGMENTATION, Outcome.OUTCOME_OK, report=answer.report, begin=begin)
+        return Segmented(alpha, raw_alpha, confidence, receipt)
+
+
+class DepthStage:
+    """Calls the depth service; answers with an outcome, never with an error."""
+
+    def __init__(self, channel: StageChannel) -> None:
+        self.channel = channel
+        self._stub = depth_pb2_grpc.DepthServiceStub(channel.channel)
+
+    async def estimate(self, rgb: RGB, timeout_s: float) -> DepthAnswer:
+        """Return the depth of a working image, or why there is none."""
+        begin = time.perf_counter()
+        request = depth_pb2.EstimateDepthRequest(image=image_to_proto(rgb))
+        try:
+            with self.channel.watched():
+                answer = await self._stub.EstimateDepth(request, timeout=timeout_s, metadata=self.channel.metadata())
+        except UnflatError as problem:
+            outcome = Outcome.OUTCOME_TIMEOUT if isinstance(problem, DeadlineExceeded) else Outcome.OUTCOME_UNAVAILABLE
+            if isinstance(problem, Overloaded):
+                return no_depth(outcome, f"depth is overloaded: {problem.message}", begin)
+            return no_depth(outcome, problem.message, begin)
+        try:
+            depth = depth_from_proto(answer.depth)
+        except InvalidImage as problem:
+            return no_depth(Outcome.OUTCOME_INVALID, problem.message, begin)
+        reason = why_invalid(depth, rgb)
+        if reason:
+            return no_depth(Outcome.OUTCOME_INVALID, reason, begin)
+        return DepthAnswer(depth, stage_receipt(DEPTH, Outcome.OUTCOME_OK, report=answer.report, begin=begin))
+
+
+class NoDepthStage:
+    """Stands where no depth service is configured."""
+
+    channel = None
+
+    async def estimate(self, rgb: RGB, timeout_s: float) -> DepthAnswer:
+        """Answer DISABLED at once."""
+        del rgb, timeout_s
+        return no_depth(Outcome.OUTCOME_DISABLED, "no depth service is configured (--depth-address)")
+
+
+class MesherStage:
+    """Calls the mesher service."""
+
+    def __init__(self, channel: StageChannel) -> None:
+        self.channel = channel
+        self._stub = mesher_pb2_grpc.MesherServiceStub(channel.channel)
+
+    async def mesh(self, job: MeshJob, timeout_s: float) -> AsyncIterator[mesher_pb2.StageProgress | Meshed]:
+        """Yield progress, then the mesh.
+
+        Raises:
+            UnflatError: Overloaded, StageUnavailable, DeadlineExceeded or Internal.
+        """
+        begin = time.perf_counter()
+        request = mesher_pb2.MesherServiceGenerateMeshRequest(
+            frame=image_to_proto(job.frame),
+            depth=None if job.depth is None else depth_to_proto(job.depth),
+            camera=mesher_pb2.Camera(focal_px=job.focal_px, cx=job.cx, cy=job.cy),
+            options=job.options,
+        )
+        with self.channel.watched():
+            call = self._stub.GenerateMesh(request, timeout=timeout_s, metadata=self.channel.metadata())
+            async for event in call:
+                if event.HasField("progress"):
+                    yield event.progress
+                    continue
+                found = event.result
+                receipt = stage_receipt(MESHER, Outcome.OUTCOME_OK, report=found.report, begin=begin)
+                yield Meshed(found.mesh, found.format, found.quality, receipt)
+
+
+def stage_receipt(
+    stage: str,
+    outcome: orchestrator_pb2.Outcome,
+    reason: str = "",
+    report: common_pb2.StageReport | None = None,
+    begin: float | None = None,
+) -> orchestrator_pb2.StageReceipt:
+    """Return what the receipt says of one stage, and count its outcome."""
+    metrics.STAGE_OUTCOMES.labels(stage, Outcome.Name(outcome).removeprefix("OUTCOME_")).inc()
+    total = 0.0 if begin is None else time.perf_counter() - begin
+    transport = 0.0
+    if report is not None:
+        t = report.timings
+        transport = max(0.0, total - t.queue_s - t.preprocess_s - t.compute_s - t.postprocess_s)
+        metrics.PHASE_SECONDS.labels(stage, "transport", report.backend, report.device, "OK").observe(transport)
+    return orchestrator_pb2.StageReceipt(
+        stage=stage, outcome=outcome, reason=reason, report=report, total_s=total, transport_s=transport
+    )
+
+
+def no_depth(outcome: orchestrator_pb2.Outcome, reason: str, begin: float | None = None) -> DepthAnswer:
+    """Return the answer that there is no depth, and why."""
+    return DepthAnswer(None, stage_receipt(DEPTH, outcome, reason, begin=begin))
+
+
+def why_invalid(depth: InverseDepth, rgb: RGB) -> str:
+    """Return why `depth` cannot be the depth of `rgb`, or an empty string."""
+    if depth.shape != rgb.shape[:2]:
+        return f"depth is {depth.shape[1]} × {depth.shape[0]} px, the photo {rgb.shape[1]} × {rgb.shape[0]}"
+    if not np.isfinite(depth).all():
+        return f"{np.mean(~np.isfinite(depth)):.0%} of the depth values are not finite"
+    return ""

@@ -1,0 +1,5 @@
+"""`python -m services.segmentation` runs the service."""
+
+from services.segmentation.server import main
+
+main()

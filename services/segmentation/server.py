@@ -1,0 +1,123 @@
+"""The segmentation service: the raw mask of a backend, then the refinement chain.
+
+Only translates: message → arrays → algorithms → message.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import grpc
+import numpy as np
+from pydantic import Field
+
+from services.common.admission import Admission
+from services.common.calls import stage_call
+from services.common.errors import NoSubject
+from services.common.model_slot import ModelSlot
+from services.common.models.store import ModelStore
+from services.common.server import run_stage
+from services.common.settings import StageSettings, load_settings
+from services.common.wire import alpha_to_proto, image_from_proto
+from services.segmentation.backends.base import Backend, ModelFile
+from services.segmentation.backends.catalogue import open_backend
+from services.segmentation.refine.chain import RefineOptions, refine
+from unflat.v1 import segmentation_pb2 as pb
+from unflat.v1 import segmentation_pb2_grpc as pb_grpc
+
+STAGE = "segmentation"
+SERVICE = pb.DESCRIPTOR.services_by_name["SegmentationService"].full_name
+
+# A network that is nowhere surer than this saw nothing: measured, an empty landscape peaks at 0.36, subjects at 0.9 up.
+_LEAST_SCORE = 0.4
+_LEAST_AREA = 1e-4  # share of the picture over one half below which there is nothing to cut
+
+_PRESETS = {
+    pb.PRESET_UNSPECIFIED: "balanced",
+    pb.PRESET_FAST: "fast",
+    pb.PRESET_BALANCED: "balanced",
+    pb.PRESET_QUALITY: "quality",
+}
+
+
+class SegmentationSettings(StageSettings):
+    """Settings of the segmentation service."""
+
+    backend: str = "auto"
+    """auto, grabcut, rembg:<model>, rembg:custom=/path/model.onnx or onnx:/path?side=…&mean=…&std=…"""
+    provider: str = Field(default="auto", pattern="^(auto|cpu|cuda|openvino)$")
+    """What onnxruntime runs on."""
+    require_gpu: bool = False
+    """Do not serve when a GPU was asked for and is not there."""
+
+
+class SegmentationServicer(pb_grpc.SegmentationServiceServicer):
+    """Answers Segment."""
+
+    def __init__(self, slot: ModelSlot[Backend], admission: Admission) -> None:
+        self._slot = slot
+        self._admission = admission
+
+    def Segment(self, request: pb.SegmentRequest, context: grpc.ServicerContext) -> pb.SegmentResponse:  # noqa: N802
+        """Return the refined and the raw mask of one working image."""
+        with stage_call(STAGE, context) as call:
+            backend = self._slot.get()
+            call.served_by(backend)
+            with call.admitted(self._admission):
+                with call.phase("preprocess"):
+                    rgb = image_from_proto(request.image, 3)
+                    options = refine_options(request.options)
+                with call.phase("compute"):
+                    raw = backend.segment(rgb)
+                if raw.score < _LEAST_SCORE or float(np.mean(raw.alpha > 0.5)) < _LEAST_AREA:
+                    raise NoSubject(
+                        f"nothing in the photo stands out as a subject ({backend.name} is at most {raw.score:.0%} sure)"
+                    )
+                with call.phase("postprocess"):
+                    refined = refine(rgb, raw.alpha, options)
+                    answer = pb.SegmentResponse(
+                        mask=alpha_to_proto(refined.alpha),
+                        raw_mask=alpha_to_proto(raw.alpha),
+                        confidence=alpha_to_proto(refined.confidence),
+                    )
+            answer.report.CopyFrom(call.report(refined.notes))
+            return answer
+
+
+def refine_options(message: pb.RefineOptions) -> RefineOptions:
+    """Return the chain's options: the preset's, with what the request sets."""
+    given = {field.name: value for field, value in message.ListFields() if field.name != "preset"}
+    return RefineOptions.for_preset(_PRESETS[message.preset], **given)
+
+
+def main() -> None:
+    """Run the service until it is told to stop."""
+    settings = load_settings(SegmentationSettings, STAGE)
+    store = ModelStore(settings.models)
+
+    def find_model(name: str) -> ModelFile | None:
+        found = store.find(name)
+        return None if found is None else ModelFile(Path(found.path), found.sha256, found.licence)
+
+    def load() -> Backend:
+        backend = open_backend(
+            settings.backend, find_model, provider=settings.provider, require_gpu=settings.require_gpu
+        )
+        backend.load()
+        return backend
+
+    slot = ModelSlot(STAGE, load)
+    admission = Admission(STAGE, settings.concurrency, settings.queue)
+    servicer = SegmentationServicer(slot, admission)
+    run_stage(
+        settings,
+        STAGE,
+        SERVICE,
+        slot,
+        admission,
+        lambda server: pb_grpc.add_SegmentationServiceServicer_to_server(servicer, server),
+    )
+
+
+if __name__ == "__main__":
+    main()
