@@ -1,0 +1,99 @@
+"""How much a pixel's colour speaks for the subject: local Lab histograms of what is sure, compared as likelihoods.
+
+A bilateral grid of 6 cells along the long side and 14³ colour bins holds two densities, of sure subject and of sure
+background. Each is normalised by its own mass: counts would favour the larger background (measured: counts lose 4 %
+of the mean error on real photos, likelihoods win 5 %).
+
+Convention: evidence is ln(likelihood under subject / likelihood under background): positive for the subject, 0 unknown.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from services.common.arrays import RGB, BoolMask, Float
+
+CELLS = 6  # along the long side; 12 halve the gain, because a cell then knows too few colours
+BINS = 14  # each of L, a, b
+CHROMA_REACH = 63  # a and b beyond ±63 share the outermost bin; photographs rarely go there
+LOCAL = 0.02  # share of the whole picture's colours in a cell's: enough for a colour unseen near by
+WHOLE = 1.0  # the same for wide areas of doubt, whose neighbourhood knows too little
+UNSEEN = 2e-4  # likelihood of a colour never seen: keeps rare colours from shouting
+
+
+def to_lab(rgb: RGB) -> npt.NDArray[np.uint8]:
+    """Return (H, W, 3) uint8 OpenCV Lab of a slightly smoothed picture (sigma 0.8: below the width of a thin part)."""
+    return np.asarray(cv2.cvtColor(cv2.GaussianBlur(rgb, (0, 0), 0.8), cv2.COLOR_RGB2LAB), dtype=np.uint8)
+
+
+def colour_evidence(
+    lab: npt.NDArray[np.uint8], subject: BoolMask, background: BoolMask, query: BoolMask, *, whole: float = LOCAL
+) -> Float:
+    """Return the log likelihood ratio of each queried pixel's colour.
+
+    Args:
+        lab: (H, W, 3) uint8, from `to_lab`.
+        subject: (H, W) bool, sure subject.
+        background: (H, W) bool, sure background.
+        query: (H, W) bool, where to answer.
+        whole: weight of the whole picture's colours beside those of the neighbourhood.
+    Returns:
+        (H, W) float32, 0 outside `query` and everywhere if one of the two classes is empty.
+    """
+    evidence = np.zeros(query.shape, dtype=np.float32)
+    if not (query.any() and subject.any() and background.any()):
+        return evidence
+    grid = _Grid(query.shape)
+    colours = _bins(lab)
+    ratio = np.log(
+        (grid.density(colours, subject, whole) + UNSEEN) / (grid.density(colours, background, whole) + UNSEEN)
+    )
+    evidence[query] = grid.sample(ratio, colours, query)
+    return evidence
+
+
+def _bins(lab: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
+    """Return (H, W) int32, the index of each pixel's colour bin."""
+    values = lab.astype(np.int32)
+    lightness = values[..., 0] * BINS // 256
+    chroma = np.clip((values[..., 1:] - 128 + CHROMA_REACH) * BINS // (2 * CHROMA_REACH), 0, BINS - 1)
+    return np.asarray((lightness * BINS + chroma[..., 0]) * BINS + chroma[..., 1], dtype=np.int32)
+
+
+class _Grid:
+    """Square cells over the picture, about `CELLS` along its long side."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        height, width = shape
+        self.side = max(height, width) / CELLS
+        self.rows = max(1, int(np.ceil(height / self.side)))
+        self.columns = max(1, int(np.ceil(width / self.side)))
+        row = np.minimum((np.arange(height) / self.side).astype(np.int32), self.rows - 1)
+        column = np.minimum((np.arange(width) / self.side).astype(np.int32), self.columns - 1)
+        self.cell = row[:, None] * self.columns + column[None, :]
+
+    def density(self, colours: npt.NDArray[np.int32], members: BoolMask, whole: float) -> Float:
+        """Return (rows, columns, BINS³) float32: how likely each colour is among `members` in and around each cell."""
+        index = self.cell[members] * BINS**3 + colours[members]
+        counted = np.bincount(index, minlength=self.rows * self.columns * BINS**3) / max(1, len(index))
+        counts = counted.astype(np.float32).reshape(self.rows, self.columns, BINS, BINS, BINS)
+        counts = ndimage.gaussian_filter(counts, (0, 0, 0.8, 0.8, 0.8), mode="constant", truncate=2.5)
+        around = ndimage.gaussian_filter(counts, (1, 1, 0, 0, 0), mode="constant", truncate=2.5)
+        mixed = around + whole * counts.sum(axis=(0, 1))
+        mass = mixed.sum(axis=(2, 3, 4), keepdims=True)
+        return np.asarray(mixed / (mass + 1e-12), dtype=np.float32).reshape(self.rows, self.columns, BINS**3)
+
+    def sample(self, table: Float, colours: npt.NDArray[np.int32], query: BoolMask) -> Float:
+        """Return (n,) float32: `table` at the queried pixels' colours, bilinear between cell centres."""
+        ys, xs = np.nonzero(query)
+        y = np.clip((ys + 0.5) / self.side - 0.5, 0, self.rows - 1)
+        x = np.clip((xs + 0.5) / self.side - 0.5, 0, self.columns - 1)
+        top, left = np.floor(y).astype(np.int32), np.floor(x).astype(np.int32)
+        bottom, right = np.minimum(top + 1, self.rows - 1), np.minimum(left + 1, self.columns - 1)
+        v, u, bins = y - top, x - left, colours[query]
+        upper = (1 - u) * table[top, left, bins] + u * table[top, right, bins]
+        lower = (1 - u) * table[bottom, left, bins] + u * table[bottom, right, bins]
+        return np.asarray((1 - v) * upper + v * lower, dtype=np.float32)

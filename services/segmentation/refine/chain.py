@@ -1,0 +1,97 @@
+"""The refinement chain: from a network's raw mask to one that follows the photo.
+
+    evidence → decision where unsure → GrabCut's opinion → noise → islands → outline → only what is clear
+
+*Never worse* is built in: sure pixels change only as whole regions that their colours contradict, a hard mask changes
+only where the decision is clear, and without evidence the mask comes back as it came.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.common.arrays import RGB, Alpha
+from services.common.errors import InvalidImage
+from services.common.imaging.working_size import apply_change, shrink_to
+from services.segmentation.refine.components import remove_islands
+from services.segmentation.refine.decide import decide
+from services.segmentation.refine.grabcut import consult_grabcut
+from services.segmentation.refine.morphology import clean_noise
+from services.segmentation.refine.options import RefineOptions
+from services.segmentation.refine.outline import smooth_outline
+from services.segmentation.refine.scene import Scene
+
+__all__ = ["RefineOptions", "Refined", "refine"]
+
+CLEAR = 0.7  # a hard mask has no doubt of its own: a flip counts only beyond 0.3 and 0.7
+RUNAWAY = 0.5  # IoU of input and output below which the evidence is not believed
+
+
+@dataclass(frozen=True)
+class Refined:
+    """What the chain made of a mask.
+
+    Args:
+        alpha: (H, W) float32 in [0, 1].
+        confidence: (H, W) float32 in [0, 1], how sure `alpha` is of each pixel.
+        changed: share of pixels that crossed 0.5.
+        notes: what was noticed, one phrase each; empty if all went its usual way.
+    """
+
+    alpha: Alpha
+    confidence: Alpha
+    changed: float
+    notes: tuple[str, ...]
+
+
+def refine(rgb: RGB, alpha: Alpha, options: RefineOptions) -> Refined:
+    """Return the mask that the photo's colours and the network agree on.
+
+    Args:
+        rgb: (H, W, 3) uint8.
+        alpha: (H, W) float32 in [0, 1], from a segmentation network; hard masks are welcome. NaN counts as 0.
+        options: what to do.
+    Returns:
+        The refined mask at the input's size; bit equal to the input where nothing spoke against it.
+    Raises:
+        InvalidImage: photo and mask differ in size.
+    """
+    if rgb.shape[:2] != alpha.shape:
+        (h, w), (mh, mw) = rgb.shape[:2], alpha.shape
+        raise InvalidImage(f"the mask is {mw} × {mh} px, the photo {w} × {h} px; they must be of one size")
+    alpha = np.clip(np.nan_to_num(alpha, nan=0.0), 0.0, 1.0).astype(np.float32)
+    given = shrink_to(alpha, options.working_side)
+    scene = Scene(shrink_to(rgb, options.working_side), given)
+    if not (scene.subject.any() and scene.background.any() and scene.unsure.any()):
+        return _unchanged(alpha, "nothing to compare: the mask has no sure subject or no sure background")
+    decided = _run(scene, options)
+    if _iou(given, decided) < RUNAWAY:
+        return _unchanged(alpha, "colours contradict the mask as a whole; it was left as it came")
+    refined = apply_change(alpha, given, decided)
+    flipped = (refined >= 0.5) != (alpha >= 0.5)
+    confidence = np.where(flipped, 0.5, 1.0) * np.abs(2 * refined - 1)
+    return Refined(refined, confidence.astype(np.float32), float(np.mean(flipped)), ())
+
+
+def _run(scene: Scene, options: RefineOptions) -> Alpha:
+    alpha = decide(scene)
+    if options.use_grabcut:
+        alpha = consult_grabcut(scene, alpha)
+    alpha = clean_noise(scene, alpha, options.kernel_size)
+    if options.remove_small_components:
+        alpha = remove_islands(scene, alpha)
+    if not scene.crisp:
+        return smooth_outline(scene, alpha, options.blur_size)
+    clear = np.abs(alpha - 0.5) > CLEAR - 0.5
+    return np.where(clear & ((alpha >= 0.5) != (scene.given >= 0.5)), alpha, scene.given)
+
+
+def _iou(a: Alpha, b: Alpha) -> float:
+    either = np.count_nonzero((a >= 0.5) | (b >= 0.5))
+    return float(np.count_nonzero((a >= 0.5) & (b >= 0.5)) / either) if either else 1.0
+
+
+def _unchanged(alpha: Alpha, note: str) -> Refined:
+    return Refined(alpha, np.abs(2 * alpha - 1).astype(np.float32), 0.0, (note,))

@@ -1,0 +1,67 @@
+"""The chain's knobs. The original design's options keep their names and meaning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Literal, TypeAlias, get_args
+
+from services.common.errors import InvalidOption
+
+Preset: TypeAlias = Literal["fast", "balanced", "quality"]
+SIZES = (3, 5, 7)  # of morphology's and smoothing's kernels, pixels of the working picture
+
+
+@dataclass(frozen=True)
+class RefineOptions:
+    """What the refinement chain does.
+
+    Args:
+        preset: the name the values came from; for receipts.
+        use_grabcut: ask GrabCut where the mask is unsure or contradicts the colours. Slower, better at wide doubt.
+        remove_small_components: drop small islands that their colours do not speak for.
+        kernel_size: odd, 3 to 7 pixels; larger closes larger pinholes and removes larger specks.
+        blur_size: odd, 3 to 7 pixels; larger gives a smoother outline (never at thin parts).
+        working_side: the chain works at most at this long side, pixels; the result has the input's size.
+    Raises:
+        InvalidOption: a value is out of its range.
+    """
+
+    preset: Preset = "balanced"
+    use_grabcut: bool = True
+    remove_small_components: bool = True
+    kernel_size: int = 5
+    blur_size: int = 3
+    working_side: int = 640
+
+    def __post_init__(self) -> None:
+        if self.preset not in get_args(Preset):
+            raise InvalidOption(
+                f"preset is {self.preset!r}; it must be one of {', '.join(get_args(Preset))}", field="preset"
+            )
+        for name in ("kernel_size", "blur_size"):
+            if (value := getattr(self, name)) not in SIZES:
+                raise InvalidOption(f"{name} is {value}; it must be 3, 5 or 7", field=name)
+        if not 64 <= self.working_side <= 900:
+            raise InvalidOption(f"working_side is {self.working_side}; it must be 64 to 900", field="working_side")
+
+    @classmethod
+    def for_preset(cls, preset: str = "balanced", **overrides: bool | int) -> RefineOptions:
+        """Return a preset's options, with `overrides` in place of its values.
+
+        Raises:
+            InvalidOption: the preset or an option is unknown, or a value is out of its range.
+        """
+        if preset not in _PRESETS:
+            raise InvalidOption(f"preset is {preset!r}; it must be one of {', '.join(_PRESETS)}", field="preset")
+        known = {field.name for field in fields(cls)} - {"preset"}
+        for name in overrides:
+            if name not in known:
+                raise InvalidOption(f"{name} is not an option; known are {', '.join(sorted(known))}", field=name)
+        return cls(**{"preset": preset, **_PRESETS[preset], **overrides})  # type: ignore[arg-type]
+
+
+_PRESETS: dict[str, dict[str, bool | int]] = {
+    "fast": {"use_grabcut": False, "kernel_size": 3, "working_side": 450},
+    "balanced": {"use_grabcut": True, "kernel_size": 5, "working_side": 640},
+    "quality": {"use_grabcut": True, "kernel_size": 5, "working_side": 900},
+}
