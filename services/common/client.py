@@ -1,0 +1,308 @@
+"""The typed client of the orchestrator, which the CLI and the gateway use themselves.
+
+    with UnflatClient("127.0.0.1:50050") as client:
+        made = client.generate_mesh(Path("mug.jpg").read_bytes(), mask=MaskWishes(preset="quality"))
+        Path("mug.glb").write_bytes(made.data)
+
+Every call raises the errors of `services.common.errors`. The `stream_…` calls yield progress before the result; closing
+their iterator cancels the request on all stages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal, TypeAlias, TypeVar
+
+import grpc
+
+from services.common.arrays import InverseDepth
+from services.common.channels import client_options
+from services.common.errors import Internal, InvalidOption
+from services.common.logs import REQUEST_ID_KEY, new_request_id
+from services.common.receipts import format_name
+from services.common.rpc_errors import from_rpc_error
+from services.common.wire import depth_from_proto
+from unflat.v1 import mesher_pb2, segmentation_pb2
+from unflat.v1 import orchestrator_pb2 as pb
+from unflat.v1 import orchestrator_pb2_grpc as pb_grpc
+
+Preset = Literal["fast", "balanced", "quality"]
+Strategy = Literal["auto", "depth_guided", "intersection", "union", "segmentation"]
+ImageFormat = Literal["png", "webp", "tiff", "jpeg"]
+MeshFormat = Literal["glb", "obj", "ply", "stl"]
+Texture = Literal["vertex", "baked"]
+Progress: TypeAlias = pb.Progress
+
+DEFAULT_TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True)
+class MaskWishes:
+    """How the mask is made; None leaves the choice to the service.
+
+    Attributes:
+        preset: fast (no GrabCut, no matting), balanced, quality.
+        strategy: how segmentation and depth are fused.
+        depth_percentile: 1 to 99, of the global strategies; None is adaptive.
+        depth: ask the depth stage at all.
+        depth_patience_s: how long depth may hold the answer up once segmentation is done.
+        use_grabcut, remove_small_components, kernel_size, blur_size: single steps of the refinement chain.
+        mask: an encoded mask that replaces segmentation.
+        depth_map: an encoded inverse depth that replaces the depth stage.
+    """
+
+    preset: Preset | None = None
+    strategy: Strategy | None = None
+    depth_percentile: float | None = None
+    depth: bool = True
+    depth_patience_s: float | None = None
+    use_grabcut: bool | None = None
+    remove_small_components: bool | None = None
+    kernel_size: int | None = None
+    blur_size: int | None = None
+    mask: bytes = b""
+    depth_map: bytes = b""
+
+
+@dataclass(frozen=True)
+class CutoutWishes:
+    """How the cutout is written; None leaves the choice to the service."""
+
+    mask_only: bool = False
+    format: ImageFormat = "png"
+    background: tuple[int, int, int] | None = None
+    matting: bool | None = None
+    foreground_threshold: int | None = None
+    background_threshold: int | None = None
+    erode_size: int | None = None
+
+
+@dataclass(frozen=True)
+class MeshWishes:
+    """How the mesh is made; None leaves the choice to the mesher."""
+
+    format: MeshFormat = "glb"
+    texture: Texture = "vertex"
+    resolution: int | None = None
+    threshold: float | None = None
+    texture_resolution: int | None = None
+    use_depth: bool | None = None
+
+
+@dataclass(frozen=True)
+class CutoutMade:
+    """A finished cutout (or mask)."""
+
+    data: bytes
+    media_type: str
+    receipt: pb.Receipt
+    debug: dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class MeshMade:
+    """A finished mesh, and the cutout it was made of as a PNG."""
+
+    data: bytes
+    format: str
+    cutout: bytes
+    receipt: pb.Receipt
+    debug: dict[str, bytes]
+
+
+_Made = TypeVar("_Made", CutoutMade, MeshMade)
+
+
+class UnflatClient:
+    """A connection to one orchestrator; safe to share between threads.
+
+    Args:
+        address: host:port, or dns:///name:port for several replicas.
+        timeout_s: deadline of each request.
+    """
+
+    def __init__(self, address: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+        self.address = address
+        self._timeout_s = timeout_s
+        self._channel = grpc.insecure_channel(address, options=client_options())
+        self._stub: pb_grpc.OrchestratorServiceStub = pb_grpc.OrchestratorServiceStub(self._channel)
+
+    def __enter__(self) -> UnflatClient:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connection."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; running calls are cancelled."""
+        self._channel.close()
+
+    def remove_background(
+        self,
+        photo: bytes,
+        *,
+        mask: MaskWishes = MaskWishes(),
+        cutout: CutoutWishes = CutoutWishes(),
+        debug: bool = False,
+        request_id: str = "",
+    ) -> CutoutMade:
+        """Return the cutout of an encoded photo.
+
+        Raises:
+            UnflatError: what went wrong, with one sentence.
+        """
+        return _last(
+            self.stream_cutout(photo, mask=mask, cutout=cutout, debug=debug, request_id=request_id), CutoutMade
+        )
+
+    def generate_mesh(
+        self,
+        photo: bytes,
+        *,
+        mask: MaskWishes = MaskWishes(),
+        mesh: MeshWishes = MeshWishes(),
+        debug: bool = False,
+        request_id: str = "",
+    ) -> MeshMade:
+        """Return the mesh of an encoded photo.
+
+        Raises:
+            UnflatError: what went wrong, with one sentence.
+        """
+        return _last(self.stream_mesh(photo, mask=mask, mesh=mesh, debug=debug, request_id=request_id), MeshMade)
+
+    def stream_cutout(
+        self, photo: bytes, *, mask: MaskWishes, cutout: CutoutWishes, debug: bool = False, request_id: str = ""
+    ) -> Iterator[Progress | CutoutMade]:
+        """Yield progress, then the cutout; closing the iterator cancels the request."""
+        request = pb.RemoveBackgroundRequest(
+            photo=_photo(photo, mask), mask=_mask_options(mask), cutout=_cutout_options(cutout), debug=debug
+        )
+        call = self._stub.RemoveBackground(request, timeout=self._timeout_s, metadata=_metadata(request_id))
+        try:
+            for event in call:
+                if event.HasField("progress"):
+                    yield event.progress
+                else:
+                    made = event.result
+                    yield CutoutMade(made.image, made.media_type, made.receipt, {d.name: d.png for d in made.debug})
+        except grpc.RpcError as problem:
+            raise from_rpc_error(problem, self.address) from None
+        finally:
+            call.cancel()
+
+    def stream_mesh(
+        self, photo: bytes, *, mask: MaskWishes, mesh: MeshWishes, debug: bool = False, request_id: str = ""
+    ) -> Iterator[Progress | MeshMade]:
+        """Yield progress, then the mesh; closing the iterator cancels the request."""
+        request = pb.GenerateMeshRequest(
+            photo=_photo(photo, mask), mask=_mask_options(mask), mesh=_mesh_options(mesh), debug=debug
+        )
+        call = self._stub.GenerateMesh(request, timeout=self._timeout_s, metadata=_metadata(request_id))
+        try:
+            for event in call:
+                if event.HasField("progress"):
+                    yield event.progress
+                else:
+                    made = event.result
+                    debug_pictures = {d.name: d.png for d in made.debug}
+                    yield MeshMade(made.mesh, format_name(made.format), made.cutout, made.receipt, debug_pictures)
+        except grpc.RpcError as problem:
+            raise from_rpc_error(problem, self.address) from None
+        finally:
+            call.cancel()
+
+    def estimate_depth(self, photo: bytes, request_id: str = "") -> tuple[InverseDepth, pb.StageReceipt]:
+        """Return the inverse depth of an encoded photo at working size, and what ran.
+
+        Raises:
+            UnflatError: what went wrong, with one sentence.
+        """
+        try:
+            answer = self._stub.GetDepth(
+                pb.GetDepthRequest(file=photo), timeout=self._timeout_s, metadata=_metadata(request_id)
+            )
+        except grpc.RpcError as problem:
+            raise from_rpc_error(problem, self.address) from None
+        return depth_from_proto(answer.depth), answer.stage
+
+    def status(self, timeout_s: float = 5.0) -> pb.GetStatusResponse:
+        """Return how every stage is.
+
+        Raises:
+            StageUnavailable: the orchestrator does not answer.
+        """
+        try:
+            return self._stub.GetStatus(pb.GetStatusRequest(), timeout=timeout_s)
+        except grpc.RpcError as problem:
+            raise from_rpc_error(problem, self.address) from None
+
+
+def _last(events: Iterator[Progress | _Made], kind: type[_Made]) -> _Made:
+    for event in events:
+        if isinstance(event, kind):
+            return event
+    raise Internal("the orchestrator ended without a result")
+
+
+def _metadata(request_id: str) -> tuple[tuple[str, str], ...]:
+    return ((REQUEST_ID_KEY, request_id or new_request_id()),)
+
+
+def _photo(photo: bytes, mask: MaskWishes) -> pb.Photo:
+    return pb.Photo(file=photo, mask=mask.mask, depth=mask.depth_map)
+
+
+def _mask_options(wishes: MaskWishes) -> pb.MaskOptions:
+    refine = segmentation_pb2.RefineOptions(
+        preset=_value(segmentation_pb2.Preset, "PRESET", wishes.preset, "preset"),
+        use_grabcut=wishes.use_grabcut,
+        remove_small_components=wishes.remove_small_components,
+        kernel_size=wishes.kernel_size,
+        blur_size=wishes.blur_size,
+    )
+    return pb.MaskOptions(
+        refine=refine,
+        strategy=_value(pb.Strategy, "STRATEGY", wishes.strategy, "strategy"),
+        depth_percentile=wishes.depth_percentile,
+        depth=pb.DEPTH_MODE_ON if wishes.depth else pb.DEPTH_MODE_OFF,
+        depth_patience_s=wishes.depth_patience_s,
+    )
+
+
+def _cutout_options(wishes: CutoutWishes) -> pb.CutoutOptions:
+    return pb.CutoutOptions(
+        mask_only=wishes.mask_only,
+        format=_value(pb.ImageFormat, "IMAGE_FORMAT", wishes.format, "format"),
+        matting=wishes.matting,
+        foreground_threshold=wishes.foreground_threshold,
+        background_threshold=wishes.background_threshold,
+        erode_size=wishes.erode_size,
+        background=wishes.background,
+    )
+
+
+def _mesh_options(wishes: MeshWishes) -> mesher_pb2.MeshOptions:
+    return mesher_pb2.MeshOptions(
+        format=_value(mesher_pb2.MeshFormat, "MESH_FORMAT", wishes.format, "format"),
+        texture=_value(mesher_pb2.TextureMode, "TEXTURE_MODE", wishes.texture, "texture"),
+        resolution=wishes.resolution,
+        threshold=wishes.threshold,
+        texture_resolution=wishes.texture_resolution,
+        use_depth=wishes.use_depth,
+    )
+
+
+def _value(enum: Any, prefix: str, word: str | None, field: str) -> Any:
+    """Return the enum's own name for a plain word; protobuf takes names for values."""
+    name = f"{prefix}_{(word or 'unspecified').upper()}"
+    if name not in enum.keys():  # noqa: SIM118 - an enum wrapper is not a dictionary
+        words = [key.removeprefix(f"{prefix}_").lower() for key in enum.keys()[1:]]
+        raise InvalidOption(f"{field} is {word!r}; wanted one of {', '.join(words)}", field=field)
+    return name
