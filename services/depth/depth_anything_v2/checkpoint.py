@@ -57,6 +57,18 @@ def read_checkpoint(path: Path) -> dict[str, Float]:
         raise BadCheckpoint(f"not a whole checkpoint of torch 1.6 or newer ({error})") from error
 
 
+def original_name(path: Path) -> str:
+    """Return the file name (without ending) under which torch wrote the checkpoint, or an empty string.
+
+    torch names the folder inside the zip after it, so that a renamed file still tells.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()[0].split("/")[0] if archive.namelist() else ""
+    except (OSError, zipfile.BadZipFile):
+        return ""
+
+
 def _read(archive: zipfile.ZipFile) -> dict[str, Float]:
     pickles = [name for name in archive.namelist() if name.endswith("/data.pkl") and name.count("/") == 1]
     if len(pickles) != 1:

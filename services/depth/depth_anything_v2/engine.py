@@ -13,8 +13,6 @@ from typing import Any, Literal
 import numpy as np
 
 from services.common.arrays import Float
-from services.depth.depth_anything_v2.config import Config
-from services.depth.depth_anything_v2.graph import build_graph
 from services.depth.depth_anything_v2.positions import position_table
 from services.depth.depth_anything_v2.preprocess import PATCH_PX
 
@@ -26,13 +24,13 @@ class Engine:
     """Depth-Anything-V2 on the CPU by OpenVINO.
 
     Args:
-        weights: by official names, float32.
-        config: the size they belong to.
+        graph: from `build_graph`.
+        table: the checkpoint's position table, (1, 1 + 37·37, c) float32.
         threads: for one picture; 0 leaves the choice to OpenVINO.
         dtype: the arithmetic of the matrix products; weights and sums stay float32 where OpenVINO keeps them so.
     """
 
-    def __init__(self, weights: dict[str, Float], config: Config, threads: int, dtype: Dtype = "float32") -> None:
+    def __init__(self, graph: Any, table: Float, threads: int, dtype: Dtype = "float32") -> None:
         import openvino as ov
 
         settings: dict[str, Any] = {
@@ -42,9 +40,9 @@ class Engine:
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
         self.dtype: Dtype = dtype
-        self._table = weights["pretrained.pos_embed"]
+        self._table = table
         self._tables: OrderedDict[tuple[int, int], Float] = OrderedDict()
-        self._request = ov.Core().compile_model(build_graph(weights, config), "CPU", settings).create_infer_request()
+        self._request = ov.Core().compile_model(graph, "CPU", settings).create_infer_request()
         self._lock = threading.Lock()
 
     def infer(self, picture: Float) -> Float:

@@ -51,8 +51,10 @@ class _Network:
         import openvino as ov
 
         ops, c = self.ops, self.config.width
-        picture = ops.parameter(ov.PartialShape([1, 3, -1, -1]), np.float32, "picture")
-        positions = ops.parameter(ov.PartialShape([1, -1, c]), np.float32, "positions")
+        picture = ops.parameter(ov.PartialShape([1, 3, -1, -1]), np.float32)
+        positions = ops.parameter(ov.PartialShape([1, -1, c]), np.float32)
+        picture.output(0).tensor.set_names({"picture"})
+        positions.output(0).tensor.set_names({"positions"})
 
         patches = self.conv(picture, "pretrained.patch_embed.proj", stride=PATCH_PX)  # (1, c, rows, columns)
         grid = self.size_of(patches)

@@ -17,11 +17,11 @@ import numpy as np
 
 from services.common.arrays import Float
 from services.common.errors import StageUnavailable
-from services.depth.depth_anything_v2.checkpoint import BadCheckpoint, read_checkpoint
+from services.depth.depth_anything_v2.checkpoint import BadCheckpoint, original_name, read_checkpoint
 from services.depth.depth_anything_v2.config import CONFIGS, Config, tensor_shapes
 
 _METRIC_NAME = re.compile(r"metric|hypersim|vkitti", re.IGNORECASE)
-_V1_NAME = re.compile(r"^depth_anything_vit[sbl]14", re.IGNORECASE)
+_V1_NAME = re.compile(r"depth_anything_vit[sbl]14", re.IGNORECASE)
 
 
 def read_weights(path: Path, config: Config) -> dict[str, Float]:
@@ -46,19 +46,20 @@ def read_weights(path: Path, config: Config) -> dict[str, Float]:
 
 
 def refuse_kin(path: Path, config: Config) -> None:
-    """Refuse a metric or V1 checkpoint where its name or the config.json beside it says so.
+    """Refuse a metric or V1 checkpoint where its name, the name torch gave it or the config.json beside it says so.
 
     Raises:
         StageUnavailable: it is one of these.
     """
     settings = _read_config(path.with_name("config.json")) if path.suffix == ".safetensors" else {}
-    if _METRIC_NAME.search(path.name) or settings.get("depth_estimation_type") == "metric":
+    names = f"{path.name} {original_name(path)}"
+    if _METRIC_NAME.search(names) or settings.get("depth_estimation_type") == "metric":
         raise StageUnavailable(
             f"{path} is a metric checkpoint (metres, larger is farther); wanted the relative one of Depth-Anything-V2"
         )
-    backbone = settings.get("backbone_config")
-    if _V1_NAME.search(path.name):
+    if _V1_NAME.search(names):
         raise StageUnavailable(f"{path} is a checkpoint of the first Depth-Anything; wanted one of Depth-Anything-V2")
+    backbone = settings.get("backbone_config")
     if isinstance(backbone, dict) and backbone.get("out_indices") != [tap + 1 for tap in config.taps]:
         raise StageUnavailable(
             f"the config.json beside {path} taps blocks {backbone.get('out_indices')}, as the first Depth-Anything "

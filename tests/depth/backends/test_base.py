@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from services.common.errors import InvalidOption, StageUnavailable
+from services.depth.backends.base import ModelFile, open_backend
+from services.depth.backends.depth_anything_v2 import DepthAnythingBackend
+from services.depth.backends.onnx import OnnxBackend
+
+WEIGHTS = ModelFile(Path("/models/weights.pth"), "ab" * 32, "Apache-2.0")
+
+
+def _nothing(_name: str) -> ModelFile | None:
+    return None
+
+
+def _only(wanted: str):
+    return lambda name: WEIGHTS if name == wanted else None
+
+
+def test_none_is_said_as_switched_off() -> None:
+    with pytest.raises(StageUnavailable, match="depth is switched off"):
+        open_backend("none", _nothing, 1)
+
+
+def test_auto_without_weights_names_the_command() -> None:
+    with pytest.raises(StageUnavailable, match="unflat models pull depth-anything-v2-vits"):
+        open_backend("auto", _nothing, 1)
+
+
+def test_auto_never_takes_weights_that_may_not_be_used_commercially() -> None:
+    with pytest.raises(StageUnavailable):
+        open_backend("auto", _only("depth-anything-v2-vitb"), 1)
+
+
+def test_auto_without_openvino_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    with pytest.raises(StageUnavailable, match="OpenVINO"):
+        open_backend("auto", _only("depth-anything-v2-vits"), 1)
+
+
+def test_auto_is_the_small_network() -> None:
+    backend = open_backend("auto", _only("depth-anything-v2-vits"), 1)
+    assert isinstance(backend, DepthAnythingBackend)
+    assert (backend.name, backend.digest, backend.licence) == ("depth-anything-v2:vits", "ab" * 32, "Apache-2.0")
+
+
+@pytest.mark.parametrize("size", ["vits", "vitb", "vitl"])
+def test_named_size_asks_the_store_for_its_weights(size: str) -> None:
+    backend = open_backend(f"depth-anything-v2:{size}", _only(f"depth-anything-v2-{size}"), 1)
+    assert backend.name == f"depth-anything-v2:{size}"
+
+
+def test_named_size_without_weights_names_its_own_command() -> None:
+    with pytest.raises(StageUnavailable, match="unflat models pull depth-anything-v2-vitl"):
+        open_backend("depth-anything-v2:vitl", _nothing, 1)
+
+
+def test_onnx_path_opens_without_looking_at_the_file() -> None:
+    backend = open_backend("onnx:/some/where.onnx?near=small", _nothing, 1)
+    assert isinstance(backend, OnnxBackend)
+    assert backend.name == "onnx:/some/where.onnx"
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("depth-anything-v2:vitx", "depth-anything-v2:vits"),
+        ("depth-anything-v2", "depth-anything-v2:vits"),
+        ("atuo", "auto"),
+        ("onnx:", "onnx:/path"),
+        ("midas", "auto"),
+        ("", "auto"),
+    ],
+)
+def test_unknown_name_offers_near_ones(name: str, near: str) -> None:
+    with pytest.raises(InvalidOption, match=near):
+        open_backend(name, _nothing, 1)
+
+
+@pytest.mark.parametrize(
+    "query", ["dtpye=float32", "dtype=int8", "size=500", "size=0", "size=x", "size", "size=518&size=252"]
+)
+def test_wrong_option_is_refused_before_anything_loads(query: str) -> None:
+    with pytest.raises(InvalidOption):
+        open_backend(f"depth-anything-v2:vits?{query}", lambda _name: WEIGHTS, 1)
+
+
+def test_unknown_option_offers_the_nearest() -> None:
+    with pytest.raises(InvalidOption, match="'dtype'"):
+        open_backend("depth-anything-v2:vits?dtpye=float32", lambda _name: WEIGHTS, 1)
+
+
+def test_weights_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StageUnavailable, match=r"no weights at .*gone\.pth"):
+        open_backend(f"depth-anything-v2:vits?weights={tmp_path}/gone.pth", _nothing, 1)
