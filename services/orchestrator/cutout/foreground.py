@@ -21,9 +21,9 @@ from services.orchestrator.cutout.pyramid import halve, halve_any, halve_photo
 SMOOTHNESS = 1e-5  # as in the paper: F and B of neighbours agree that much even across a step of alpha 0
 EDGE_SMOOTHNESS = 1.0  # and this much more for each unit of difference in alpha
 SOLID = 1.0 - 0.5 / 255.0  # alpha that 8 bit cannot tell from 1 (and 1 − SOLID from 0)
-SMALL_PX = 64  # levels up to this side are relaxed SMALL_STEPS times, larger ones STEPS times
-SMALL_STEPS = 10
-STEPS = 3
+WORK_PX = 400_000  # a level of n pixels is relaxed WORK_PX / n times, within these limits
+FEWEST_STEPS, MOST_STEPS = 2, 20
+PIXELS_A_CHUNK = 1 << 15
 
 Index = npt.NDArray[np.int32]
 
@@ -78,18 +78,15 @@ def _solve(photo: Pixels, alpha: Alpha, area: BoolMask) -> Float:
             break
         photo, alpha, area = halve_photo(photo), halve(alpha), _grow(halve_any(area), 3)
 
-    coarsest = levels[-1]
-    foreground, background = _mean_colours(coarsest)
+    both = _mean_colours(levels[-1])
     above: _Level | None = None
     for level in reversed(levels):
         if above is not None:
-            parents = _parents(level, above)
-            foreground, background = foreground[parents], background[parents]
-        steps = SMALL_STEPS if max(level.shape) <= SMALL_PX else STEPS
-        for _ in range(steps):
-            foreground, background = _relax(level, foreground, background)
+            both = both[_parents(level, above)]
+        for _ in range(min(max(WORK_PX // level.flat.size, FEWEST_STEPS), MOST_STEPS)):
+            _relax(level, both)
         above = level
-    return foreground
+    return both[:, :3]
 
 
 def _describe(photo: Pixels, alpha: Alpha, area: BoolMask) -> _Level:
@@ -112,14 +109,13 @@ def _describe(photo: Pixels, alpha: Alpha, area: BoolMask) -> _Level:
     return _Level((height, width), flat, neighbours, weights.astype(np.float32), values, colour)
 
 
-def _mean_colours(level: _Level) -> tuple[Float, Float]:
-    """Start with the mean colour of subject and background."""
-
-    def mean(weight: Float) -> Float:
-        mix = (level.colour * weight[:, None]).sum(axis=0) / max(float(weight.sum()), 1e-6)
-        return np.asarray(np.broadcast_to(mix, level.colour.shape), np.float32)
-
-    return mean(level.alpha), mean(1.0 - level.alpha)
+def _mean_colours(level: _Level) -> Float:
+    """Return (n, 6) to start with: everywhere the mean colour of the subject and that of the background."""
+    means = [
+        (level.colour * weight[:, None]).sum(axis=0) / max(float(weight.sum()), 1e-6)
+        for weight in (level.alpha, 1.0 - level.alpha)
+    ]
+    return np.tile(np.concatenate(means).astype(np.float32), (level.flat.size, 1))
 
 
 def _parents(level: _Level, above: _Level) -> Index:
@@ -131,17 +127,19 @@ def _parents(level: _Level, above: _Level) -> Index:
     return np.asarray(number[(y // 2) * np.int32(width) + x // 2])
 
 
-def _relax(level: _Level, foreground: Float, background: Float) -> tuple[Float, Float]:
-    """One Jacobi step: at each pixel solve for F and B with the neighbours' values held (equation 4)."""
-    a, b = level.alpha, 1.0 - level.alpha
-    total = level.weights.sum(axis=0) + np.float32(1e-9)
-    right_f = a[:, None] * level.colour
-    right_b = b[:, None] * level.colour
-    for neighbour, weight in zip(level.neighbours, level.weights, strict=True):
-        right_f += weight[:, None] * foreground[neighbour]
-        right_b += weight[:, None] * background[neighbour]
-    aa, bb, ab = a * a + total, b * b + total, a * b
-    inverse = 1.0 / (aa * bb - ab * ab)
-    new_f = (bb * inverse)[:, None] * right_f - (ab * inverse)[:, None] * right_b
-    new_b = (aa * inverse)[:, None] * right_b - (ab * inverse)[:, None] * right_f
-    return np.clip(new_f, 0.0, 1.0), np.clip(new_b, 0.0, 1.0)
+def _relax(level: _Level, both: Float) -> None:
+    """Solve for F and B of each pixel with its neighbours' values held (equation 4), chunk after chunk, in place."""
+    for start in range(0, level.flat.size, PIXELS_A_CHUNK):
+        part = slice(start, start + PIXELS_A_CHUNK)
+        weights = level.weights[:, part]
+        pulled = np.zeros((weights.shape[1], 6), np.float32)
+        for neighbour, weight in zip(level.neighbours[:, part], weights, strict=True):
+            pulled += weight[:, None] * both[neighbour]
+        a = level.alpha[part][:, None]
+        b = np.float32(1) - a
+        total = weights.sum(axis=0)[:, None] + np.float32(1e-9)
+        right_f, right_b = a * level.colour[part] + pulled[:, :3], b * level.colour[part] + pulled[:, 3:]
+        aa, bb, ab = a * a + total, b * b + total, a * b
+        inverse = np.float32(1) / (aa * bb - ab * ab)
+        both[part, :3] = np.clip(inverse * (bb * right_f - ab * right_b), 0.0, 1.0)
+        both[part, 3:] = np.clip(inverse * (aa * right_b - ab * right_f), 0.0, 1.0)

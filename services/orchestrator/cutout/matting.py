@@ -43,18 +43,26 @@ class MattingOptions:
     max_unknown_px: int = 1_500_000
 
 
+@dataclass(frozen=True)
+class Pull:
+    """Unknown pixels are held to their guess by base + sure · |2 guess − 1|, in units of one colour window."""
+
+    base: float
+    sure: float
+
+
 PRECISE = MattingOptions(steps=(100, 120))
 QUICK = MattingOptions(steps=(0, 60, 80))
 
 
-def matte(photo: Pixels, guess: Alpha, unknown: BoolMask, pull: Float | None, options: MattingOptions) -> Alpha:
+def matte(photo: Pixels, guess: Alpha, unknown: BoolMask, pull: Pull | None, options: MattingOptions) -> Alpha:
     """Return `guess` with alpha decided anew where `unknown`.
 
     Args:
         photo: (H, W, 3) uint8 or uint16.
         guess: (H, W) in [0, 1]: what is known, and a first guess where unknown.
         unknown: (H, W) bool.
-        pull: (H, W) >= 0: how strongly an unknown pixel is held to its guess, in units of one colour window; None: not.
+        pull: how strongly unknown pixels are held to their guess; None: not at all.
         options: how exactly.
     Returns:
         (H, W) in [0, 1], equal to `guess` where known.
@@ -65,7 +73,7 @@ def matte(photo: Pixels, guess: Alpha, unknown: BoolMask, pull: Float | None, op
 
 
 def _solve_level(
-    photo: Pixels, guess: Alpha, unknown: BoolMask, pull: Float | None, options: MattingOptions, level: int
+    photo: Pixels, guess: Alpha, unknown: BoolMask, pull: Pull | None, options: MattingOptions, level: int
 ) -> Alpha:
     count = int(np.count_nonzero(unknown))
     steps = options.steps[min(level, len(options.steps) - 1)]
@@ -78,7 +86,7 @@ def _solve_level(
         result[unknown] = np.clip(solution, 0.0, 1.0)
         return result
 
-    coarse = _solve_level(*_halve(photo, guess, unknown, pull), options, level + 1)
+    coarse = _solve_level(*_halve(photo, guess, unknown), pull, options, level + 1)
     if steps == 0 or count > options.max_unknown_px:
         result[unknown] = upsample(coarse, photo, unknown)[unknown]
         return result
@@ -89,24 +97,24 @@ def _solve_level(
     return result
 
 
-def _halve(
-    photo: Pixels, guess: Alpha, unknown: BoolMask, pull: Float | None
-) -> tuple[Pixels, Alpha, BoolMask, Float | None]:
+def _halve(photo: Pixels, guess: Alpha, unknown: BoolMask) -> tuple[Pixels, Alpha, BoolMask]:
     """Return everything at half the size; what is known in part of a pixel counts for the whole."""
     known = np.asarray(~unknown, np.float32)
     share = halve(known)
     none_known = np.asarray(share <= 0)
-    half_guess = np.where(none_known, halve(guess), halve(guess * known) / np.maximum(share, np.float32(1e-6)))
-    return halve_photo(photo), half_guess, none_known, None if pull is None else halve(pull)
+    known *= guess
+    half_guess = np.where(none_known, halve(guess), halve(known) / np.maximum(share, np.float32(1e-6)))
+    return halve_photo(photo), half_guess, none_known
 
 
-def _hold(system: BandSystem, guess: Alpha, pull: Float | None) -> BandSystem:
+def _hold(system: BandSystem, guess: Alpha, pull: Pull | None) -> BandSystem:
     """Add pull · (alpha − guess)² to the quadratic form."""
+    values = guess.reshape(-1)[system.flat]
     held = np.full(system.flat.size, FAINT_PULL, np.float32)
     if pull is not None:
-        held += pull.reshape(-1)[system.flat]
+        held += np.float32(pull.base) + np.float32(pull.sure) * np.abs(np.float32(2) * values - np.float32(1))
     matrix = (system.matrix + sparse.diags_array(held)).tocsr().astype(np.float32)
-    return BandSystem(matrix, system.right_side + held * guess.reshape(-1)[system.flat], system.flat)
+    return BandSystem(matrix, system.right_side + held * values, system.flat)
 
 
 def _conjugate_gradients(system: BandSystem, start: Float, steps: int) -> Float:

@@ -30,6 +30,8 @@ def halve_any(mask: BoolMask) -> BoolMask:
 
 def _mean_of_four(values: Pixels | Float) -> Pixels | Float:
     height, width = values.shape[:2]
-    even = cv2.copyMakeBorder(values, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+    even = values
+    if height % 2 or width % 2:
+        even = cv2.copyMakeBorder(values, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)  # type: ignore[assignment]
     size = ((width + 1) // 2, (height + 1) // 2)
     return cv2.resize(even, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]

@@ -67,6 +67,11 @@ def build_trimap(alpha: Alpha, options: TrimapOptions) -> Trimap:
     return _label(band.view(np.bool_), np.asarray(alpha > 0.5))
 
 
+def decide(alpha: Alpha) -> Trimap:
+    """Return the trimap without a band: foreground where alpha is above a half."""
+    return np.where(alpha > 0.5, FOREGROUND, BACKGROUND).astype(np.uint8)
+
+
 def build_classic_trimap(alpha: Alpha, options: ClassicTrimapOptions) -> Trimap:
     """Return the trimap of two thresholds, both classes eroded by a square; shapes as in `build_trimap`."""
     foreground = alpha * 255.0 > options.foreground_threshold

@@ -59,21 +59,43 @@ def _add_detail(enlarged: Float, flat: Index, alpha: Alpha, photo: Pixels) -> No
     """Add slope · (photo − its enlarged small self) to `enlarged` at `flat`, in chunks."""
     height, width = photo.shape[:2]
     low_height, low_width = alpha.shape
-    scale = np.float32(1.0 / np.iinfo(photo.dtype).max)
-    small = cv2.resize(photo, (low_width, low_height), interpolation=cv2.INTER_AREA).astype(np.float32) * scale
-    low = np.concatenate([small, _slopes(small, alpha)], axis=2).reshape(-1, 6)
+    small = _as_small_colours(photo, (low_width, low_height))
+    slopes = _slopes(small, alpha, _covering(flat, photo.shape[:2], alpha.shape))
+    low_colours, low_slopes = small.reshape(-1, 3), slopes.reshape(-1, 3)
     colours = photo.reshape(-1, 3)
+    scale = np.float32(1.0 / np.iinfo(photo.dtype).max)
     for start in range(0, flat.size, PIXELS_A_CHUNK):
         part = flat[start : start + PIXELS_A_CHUNK]
         y, x = np.divmod(part, np.int32(width))
         top, below, down = _neighbours(y, low_height / height, low_height)
         left, right, across = _neighbours(x, low_width / width, low_width)
         upper, lower = top * np.int32(low_width), below * np.int32(low_width)
-        first = low[upper + left] * (1 - across) + low[upper + right] * across
-        last = low[lower + left] * (1 - across) + low[lower + right] * across
-        sampled = first * (1 - down) + last * down
-        detail = colours[part].astype(np.float32) * scale - sampled[:, :3]
-        enlarged[part] += np.einsum("nc,nc->n", detail, sampled[:, 3:])
+        corners = (
+            (upper + left, (1 - down) * (1 - across)),
+            (upper + right, (1 - down) * across),
+            (lower + left, down * (1 - across)),
+            (lower + right, down * across),
+        )
+        detail = colours[part].astype(np.float32) * scale
+        slope = np.zeros_like(detail)
+        for at, weight in corners:
+            detail -= low_colours[at] * weight
+            slope += low_slopes[at] * weight
+        enlarged[part] += np.einsum("nc,nc->n", detail, slope)
+
+
+def _as_small_colours(photo: Pixels, size: tuple[int, int]) -> Float:
+    """Return (h, w, 3) in [0, 1]: the photo reduced to `size` (width, height)."""
+    small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    return np.asarray(small * np.float32(1.0 / np.iinfo(photo.dtype).max), np.float32)
+
+
+def _covering(flat: Index, shape: tuple[int, ...], small_shape: tuple[int, ...]) -> Index:
+    """Return the positions of all small pixels that touch the large pixels `flat`."""
+    small = np.zeros(small_shape, np.uint8)
+    y, x = np.divmod(flat, np.int32(shape[1]))
+    small[y * small_shape[0] // shape[0], x * small_shape[1] // shape[1]] = 1
+    return np.flatnonzero(cv2.dilate(small, np.ones((3, 3), np.uint8))).astype(np.int32)
 
 
 def _neighbours(at: Index, ratio: float, size: int) -> tuple[Index, Index, Float]:
@@ -84,25 +106,33 @@ def _neighbours(at: Index, ratio: float, size: int) -> tuple[Index, Index, Float
     return first, np.minimum(first + 1, size - 1), (place - first)[:, None]
 
 
-def _slopes(small: Float, alpha: Alpha) -> Float:
-    """Return (h, w, 3): the slope of alpha over colour, least squares in windows of WINDOW² pixels."""
+def _slopes(small: Float, alpha: Alpha, flat: Index) -> Float:
+    """Return (h, w, 3): at `flat` the slope of alpha over colour, least squares in 3×3 windows; elsewhere 0."""
+    height, width = alpha.shape
+    slopes = np.zeros((height * width, 3), np.float32)
+    colours, values = small.reshape(-1, 3), alpha.reshape(-1)
+    for start in range(0, flat.size, PIXELS_A_CHUNK // 8):
+        part = flat[start : start + PIXELS_A_CHUNK // 8]
+        y, x = np.divmod(part, np.int32(width))
+        rows = [np.clip(y + dy, 0, height - 1) * np.int32(width) for dy in (-1, 0, 1)]
+        members = np.stack([row + np.clip(x + dx, 0, width - 1) for row in rows for dx in (-1, 0, 1)])
+        c = np.moveaxis(colours[members], 2, 0)  # (3, 9, n)
+        c = c - c.mean(axis=1, keepdims=True)
+        v = values[members]
+        v = v - v.mean(axis=0)
+        slopes[part] = _least_squares(c, v).T
+    return slopes.reshape(height, width, 3)
 
-    def mean(values: Float) -> Float:
-        return np.asarray(cv2.blur(values, (WINDOW, WINDOW), borderType=cv2.BORDER_REFLECT_101), np.float32)
 
-    average = mean(small)
-    both = mean(small * alpha[..., None]) - average * mean(alpha)[..., None]
-    rr, rg, rb = np.moveaxis(mean(small * small[..., :1]) - average * average[..., :1], 2, 0)
-    gg, gb = np.moveaxis(mean(small[..., 1:] * small[..., 1:2]) - average[..., 1:] * average[..., 1:2], 2, 0)
-    bb = mean(small[..., 2] * small[..., 2]) - average[..., 2] * average[..., 2]
+def _least_squares(c: Float, v: Float) -> Float:
+    """Return (3, n): the a of v ≈ a · c over the 9 members of n windows, by the adjugate of the covariance."""
+    (rr, rg, rb), (_, gg, gb), (_, _, bb) = (
+        [np.einsum("kn,kn->n", c[i], c[j]) / np.float32(9) for j in range(3)] for i in range(3)
+    )
+    r, g, b = (np.einsum("kn,kn->n", c[i], v) / np.float32(9) for i in range(3))
     rr, gg, bb = rr + np.float32(NOISE), gg + np.float32(NOISE), bb + np.float32(NOISE)
-
-    # Cramer's rule with the adjugate of the symmetric 3×3 covariance.
     i_rr, i_rg, i_rb = gg * bb - gb * gb, rb * gb - rg * bb, rg * gb - rb * gg
     i_gg, i_gb, i_bb = rr * bb - rb * rb, rg * rb - rr * gb, rr * gg - rg * rg
     determinant = rr * i_rr + rg * i_rg + rb * i_rb
-    r, g, b = np.moveaxis(both, 2, 0)
-    slopes = np.stack(
-        [i_rr * r + i_rg * g + i_rb * b, i_rg * r + i_gg * g + i_gb * b, i_rb * r + i_gb * g + i_bb * b], axis=2
-    )
-    return np.asarray(slopes / determinant[..., None], np.float32)
+    slopes = (i_rr * r + i_rg * g + i_rb * b, i_rg * r + i_gg * g + i_gb * b, i_rb * r + i_gb * g + i_bb * b)
+    return np.asarray(np.stack(slopes) / determinant, np.float32)

@@ -1,0 +1,30 @@
+"""How far matting may be trusted, judged by the mask it starts from.
+
+Matting learns the colours of subject and background from the sure pixels around an edge. Where the mask is grey all
+around there are none: it then paints colours of the one into the other. So trust falls with the mean doubt,
+alpha (1 − alpha), of the surroundings. A soft edge, even a wide one, has sure pixels on both sides and is trusted.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from services.common.arrays import Alpha, Float
+
+WINDOW_SHARE = 0.04  # of the mask's long side: what counts as surroundings
+# Mean doubt with full trust and with none (1/4 would be grey everywhere). Measured on network masks of 13 photos with
+# soft exact alpha: without this rule two were made worse by up to 2 %, with it none; the mean gain stays at 5 %.
+FULL_TRUST = 0.06
+NO_TRUST = 0.10
+
+
+def trust_in_matting(alpha: Alpha) -> Float:
+    """Return (h, w) in [0, 1]: 1 where the mask's surroundings are mostly sure, 0 where they are mostly grey.
+
+    Args:
+        alpha: (h, w) in [0, 1], the mask.
+    """
+    side = max(3, round(WINDOW_SHARE * max(alpha.shape))) | 1
+    doubt = np.asarray(cv2.blur(alpha * (1 - alpha), (side, side), borderType=cv2.BORDER_REFLECT_101), np.float32)
+    return np.asarray(np.clip((NO_TRUST - doubt) / (NO_TRUST - FULL_TRUST), 0.0, 1.0), np.float32)
