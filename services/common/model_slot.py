@@ -32,6 +32,7 @@ class ModelSlot(Generic[B_co]):
         self._load = load
         self._backend: B_co | None = None
         self._reason = f"{stage} is still loading its model"
+        self._loading = True
 
     @property
     def backend(self) -> B_co | None:
@@ -42,6 +43,11 @@ class ModelSlot(Generic[B_co]):
     def reason(self) -> str:
         """Why there is no backend, in one sentence; empty when there is one."""
         return "" if self._backend is not None else self._reason
+
+    @property
+    def loading(self) -> bool:
+        """Whether it is neither warm nor failed yet."""
+        return self._loading
 
     def get(self) -> B_co:
         """Return the warm backend.
@@ -64,17 +70,18 @@ class ModelSlot(Generic[B_co]):
         try:
             backend = self._load()
         except UnflatError as problem:
-            self._reason = problem.message
+            self._reason, self._loading = problem.message, False
             _log.warning("not serving", reason=problem.message)
             on_change(False)
             return
         except Exception as problem:  # noqa: BLE001 - whatever a native library throws, the process stays up
             self._reason = f"{self._stage} could not load its model ({type(problem).__name__}); its log has the trace"
+            self._loading = False
             _log.error("model failed to load", exc_info=problem)
             on_change(False)
             return
         seconds = time.perf_counter() - begin
-        self._backend = backend
+        self._backend, self._loading = backend, False
         metrics.MODEL_LOAD_SECONDS.labels(self._stage).set(seconds)
         metrics.MODEL_INFO.labels(self._stage, backend.name, backend.device, backend.licence).set(1)
         _log.info("serving", backend=backend.name, device=backend.device, seconds=round(seconds, 3))

@@ -29,6 +29,7 @@ from services.common.channels import server_options
 from services.common.interceptors import CallGuard
 from services.common.logs import configure_logs, get_logger
 from services.common.model_slot import ModelSlot
+from services.common.parent import end_with_parent
 from services.common.settings import RpcSettings, StageSettings
 from services.common.version import VERSION
 from unflat.v1 import status_pb2, status_pb2_grpc
@@ -84,6 +85,7 @@ class StageStatus(status_pb2_grpc.StatusServiceServicer):
             device=backend.device if backend else "",
             in_flight=self._admission.running,
             queued=self._admission.waiting,
+            loading=self._slot.loading,
         )
 
 
@@ -106,6 +108,8 @@ def run_stage(
         register: adds the service's own servicer to the server.
     """
     configure_logs(stage, settings.log_level, settings.log_format)
+    if settings.end_with_parent:
+        end_with_parent()
     board = HealthBoard(service, stage)
     workers = settings.concurrency + settings.queue + _SPARE_WORKERS
     server = grpc.server(

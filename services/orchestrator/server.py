@@ -24,6 +24,7 @@ from services.common.decode_pool import DecodePool
 from services.common.decoding import MAX_PIXELS
 from services.common.interceptors import AioCallGuard, current_request_id
 from services.common.logs import configure_logs, get_logger
+from services.common.parent import end_with_parent
 from services.common.server import HealthBoard, announce, bind, serve_health
 from services.common.settings import RpcSettings, load_settings
 from services.common.version import VERSION
@@ -206,6 +207,8 @@ def main() -> None:
     """Run the service until it is told to stop."""
     settings = load_settings(OrchestratorSettings, STAGE)
     configure_logs(STAGE, settings.log_level, settings.log_format)
+    if settings.end_with_parent:
+        end_with_parent()
     asyncio.run(serve(settings))
 
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16unflat/v1/status.proto\x12\tunflat.v1\"\x19\n\x17GetServiceStatusRequest\"\xa1\x01\n\x18GetServiceStatusResponse\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0f\n\x07serving\x18\x03 \x01(\x08\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07\x62\x61\x63kend\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x06 \x01(\t\x12\x11\n\tin_flight\x18\x07 \x01(\r\x12\x0e\n\x06queued\x18\x08 \x01(\r2l\n\rStatusService\x12[\n\x10GetServiceStatus\x12\".unflat.v1.GetServiceStatusRequest\x1a#.unflat.v1.GetServiceStatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16unflat/v1/status.proto\x12\tunflat.v1\"\x19\n\x17GetServiceStatusRequest\"\xb2\x01\n\x18GetServiceStatusResponse\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0f\n\x07serving\x18\x03 \x01(\x08\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07\x62\x61\x63kend\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x06 \x01(\t\x12\x11\n\tin_flight\x18\x07 \x01(\r\x12\x0e\n\x06queued\x18\x08 \x01(\r\x12\x0f\n\x07loading\x18\t \x01(\x08\x32l\n\rStatusService\x12[\n\x10GetServiceStatus\x12\".unflat.v1.GetServiceStatusRequest\x1a#.unflat.v1.GetServiceStatusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +34,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSERVICESTATUSREQUEST']._serialized_start=37
   _globals['_GETSERVICESTATUSREQUEST']._serialized_end=62
   _globals['_GETSERVICESTATUSRESPONSE']._serialized_start=65
-  _globals['_GETSERVICESTATUSRESPONSE']._serialized_end=226
-  _globals['_STATUSSERVICE']._serialized_start=228
-  _globals['_STATUSSERVICE']._serialized_end=336
+  _globals['_GETSERVICESTATUSRESPONSE']._serialized_end=243
+  _globals['_STATUSSERVICE']._serialized_start=245
+  _globals['_STATUSSERVICE']._serialized_end=353
 # @@protoc_insertion_point(module_scope)

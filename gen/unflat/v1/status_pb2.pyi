@@ -9,7 +9,7 @@ class GetServiceStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetServiceStatusResponse(_message.Message):
-    __slots__ = ("service", "version", "serving", "reason", "backend", "device", "in_flight", "queued")
+    __slots__ = ("service", "version", "serving", "reason", "backend", "device", "in_flight", "queued", "loading")
     SERVICE_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     SERVING_FIELD_NUMBER: _ClassVar[int]
@@ -18,6 +18,7 @@ class GetServiceStatusResponse(_message.Message):
     DEVICE_FIELD_NUMBER: _ClassVar[int]
     IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
     QUEUED_FIELD_NUMBER: _ClassVar[int]
+    LOADING_FIELD_NUMBER: _ClassVar[int]
     service: str
     version: str
     serving: bool
@@ -26,4 +27,5 @@ class GetServiceStatusResponse(_message.Message):
     device: str
     in_flight: int
     queued: int
-    def __init__(self, service: _Optional[str] = ..., version: _Optional[str] = ..., serving: _Optional[bool] = ..., reason: _Optional[str] = ..., backend: _Optional[str] = ..., device: _Optional[str] = ..., in_flight: _Optional[int] = ..., queued: _Optional[int] = ...) -> None: ...
+    loading: bool
+    def __init__(self, service: _Optional[str] = ..., version: _Optional[str] = ..., serving: _Optional[bool] = ..., reason: _Optional[str] = ..., backend: _Optional[str] = ..., device: _Optional[str] = ..., in_flight: _Optional[int] = ..., queued: _Optional[int] = ..., loading: _Optional[bool] = ...) -> None: ...

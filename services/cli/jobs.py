@@ -1,0 +1,111 @@
+"""Working through photos: one after the other, each with its bar, a failure named and the rest finished."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from services.cli.outputs import Item, colliding, find_items
+from services.cli.stack import LocalStack
+from services.cli.tables import print_receipt
+from services.common.client import UnflatClient
+from services.common.errors import InvalidImage, UnflatError
+from services.common.receipts import receipt_to_dict
+from unflat.v1 import orchestrator_pb2 as pb
+
+Tell = Callable[[str, float], None]
+"""Called with what happens and the share done."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What one photo came to: the receipt and the files written."""
+
+    receipt: pb.Receipt
+    files: list[Path] = field(default_factory=list)
+
+
+Work = Callable[[UnflatClient, Item, bytes, Tell], Done]
+
+
+def run_jobs(inputs: Sequence[Path], out: Path, server: str | None, timeout_s: float, as_json: bool, work: Work) -> int:
+    """Do `work` for every photo and return the exit code: 0 all done, 1 some failed.
+
+    Raises:
+        InvalidOption: there is nothing to do.
+        StageUnavailable: the services could not be started.
+    """
+    console = Console(stderr=True)
+    items = find_items(inputs, out)
+    clashes = colliding(items)
+    failed = 0
+    with ExitStack() as stack:
+        client = stack.enter_context(connect(server, timeout_s, console))
+        for item in items:
+            try:
+                if item.photo in clashes:
+                    raise InvalidImage(f"its results would have the names of {clashes[item.photo]}'s")
+                with _bar(console, item.photo.name) as tell:
+                    done = work(client, item, _read(item.photo), tell)
+            except UnflatError as problem:
+                failed += 1
+                _fail(console, as_json, item.photo, problem)
+                continue
+            _succeed(console, as_json, item.photo, done)
+    if failed:
+        console.print(f"{failed} of {len(items)} failed", style="red")
+    return 1 if failed else 0
+
+
+@contextmanager
+def connect(server: str | None, timeout_s: float, console: Console) -> Iterator[UnflatClient]:
+    """Yield a client of `server`, or of services that are started here and stopped at the end."""
+    with ExitStack() as stack:
+        address = server
+        if address is None:
+            with console.status("starting the services"):
+                address = stack.enter_context(LocalStack()).address
+        yield stack.enter_context(UnflatClient(address, timeout_s))
+
+
+@contextmanager
+def _bar(console: Console, name: str) -> Iterator[Tell]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[step]}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(name, total=1.0, step="")
+        yield lambda step, fraction: progress.update(task, completed=fraction, step=step)
+
+
+def _read(photo: Path) -> bytes:
+    try:
+        return photo.read_bytes()
+    except OSError as problem:
+        raise InvalidImage(f"cannot be read: {problem.strerror}") from None
+
+
+def _fail(console: Console, as_json: bool, photo: Path, problem: UnflatError) -> None:
+    if as_json:
+        _print_json({"photo": str(photo), "error": problem.reason, "message": problem.message})
+    console.print(f"[red]{photo}[/red]: {problem.message}", highlight=False, soft_wrap=True)
+
+
+def _succeed(console: Console, as_json: bool, photo: Path, done: Done) -> None:
+    files = [str(path) for path in done.files]
+    if as_json:
+        _print_json({"photo": str(photo), "files": files, "receipt": receipt_to_dict(done.receipt)})
+        return
+    print_receipt(console, str(photo), done.receipt)
+    console.print(f"wrote {', '.join(files)}", highlight=False, soft_wrap=True)
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,63 @@
+"""The `unflat` command. Exit codes: 0 done, 1 some inputs failed or a service could not be had, 2 wrong usage."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from services.cli import models
+from services.cli.doctor import doctor
+from services.cli.make import cutout, depth, mesh
+from services.cli.system import status, up
+from services.common.errors import InvalidOption, UnflatError
+from services.common.logs import configure_logs
+from services.common.version import VERSION
+
+app = typer.Typer(
+    help="One photo in, one clean cutout and one complete 3D mesh out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command()(mesh)
+app.command()(cutout)
+app.command()(depth)
+app.command()(up)
+app.command()(status)
+app.command()(doctor)
+app.add_typer(models.app, name="models")
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        typer.echo(f"unflat {VERSION}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command; every error is one sentence."""
+    configure_logs("cli", "warning")
+    signal.signal(signal.SIGTERM, _leave)  # so that what was started is stopped
+    console = Console(stderr=True)
+    try:
+        app()
+    except InvalidOption as problem:
+        console.print(f"[red]unflat:[/red] {problem.message}", highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except UnflatError as problem:
+        console.print(f"[red]unflat:[/red] {problem.message}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    del frame
+    sys.exit(128 + number)
+
+
+if __name__ == "__main__":
+    main()

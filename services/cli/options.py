@@ -1,0 +1,99 @@
+"""Options that several commands share, with one wording."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.common.client import MaskWishes
+from services.common.errors import InvalidOption
+
+
+class Preset(StrEnum):
+    """How much effort goes into the mask."""
+
+    fast = "fast"
+    balanced = "balanced"
+    quality = "quality"
+
+
+class Strategy(StrEnum):
+    """How segmentation and depth are fused."""
+
+    auto = "auto"
+    depth_guided = "depth_guided"
+    intersection = "intersection"
+    union = "union"
+    segmentation = "segmentation"
+
+
+class MeshFormat(StrEnum):
+    """Formats of meshes."""
+
+    glb = "glb"
+    obj = "obj"
+    ply = "ply"
+    stl = "stl"
+
+
+class Texture(StrEnum):
+    """How the mesh is coloured."""
+
+    vertex = "vertex"
+    baked = "baked"
+
+
+class ImageFormat(StrEnum):
+    """Formats of pictures."""
+
+    png = "png"
+    webp = "webp"
+    tiff = "tiff"
+    jpeg = "jpeg"
+
+
+Inputs = Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.", show_default=False)]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")]
+PresetOption = Annotated[Preset, typer.Option(help="fast (no GrabCut, no matting), balanced or quality.")]
+StrategyOption = Annotated[Strategy, typer.Option(help="How segmentation and depth are fused.")]
+PercentileOption = Annotated[str, typer.Option(help="Depth cut of the global strategies: auto, or 1 to 99.")]
+DepthOption = Annotated[str, typer.Option(help="on, off, or a FILE (NPZ or 16-bit picture, larger is nearer).")]
+MaskOption = Annotated[Path | None, typer.Option(help="A mask (PNG or NPZ, white is subject) instead of segmentation.")]
+DebugOption = Annotated[Path | None, typer.Option(help="Folder for pictures of every step between.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One receipt a line on stdout, nothing else.")]
+ServerOption = Annotated[
+    str | None, typer.Option(help="HOST:PORT of a running orchestrator; without it, services are started.")
+]
+TimeoutOption = Annotated[float, typer.Option(min=1.0, help="Seconds for each photo.")]
+
+
+def mask_wishes(preset: Preset, strategy: Strategy, percentile: str, depth: str, mask: Path | None) -> MaskWishes:
+    """Return what the options ask of the mask; files named in them are read.
+
+    Raises:
+        InvalidOption: a value that means nothing, or a file that cannot be read.
+    """
+    number: float | None = None
+    if percentile != "auto":
+        try:
+            number = float(percentile)
+        except ValueError:
+            raise InvalidOption(f"--depth-percentile is {percentile!r}; wanted auto or 1 to 99") from None
+    return MaskWishes(
+        preset=preset.value,
+        strategy=strategy.value,
+        depth_percentile=number,
+        depth=depth != "off",
+        depth_map=b"" if depth in ("on", "off") else _read(Path(depth), "--depth"),
+        mask=b"" if mask is None else _read(mask, "--mask"),
+    )
+
+
+def _read(path: Path, option: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as problem:
+        raise InvalidOption(f"{option} {path} cannot be read: {problem.strerror}") from None

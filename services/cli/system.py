@@ -1,0 +1,70 @@
+"""`unflat up` and `unflat status`: the whole system on this machine, and how it is."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from services.cli.options import JsonOption
+from services.cli.stack import LocalStack, StackOptions
+from services.cli.tables import print_status
+from services.common.client import UnflatClient
+from services.common.errors import StageUnavailable
+from services.common.receipts import receipt_to_dict
+
+DEFAULT_SERVER = "127.0.0.1:50050"
+
+
+def up(
+    host: Annotated[str, typer.Option(help="Address that gateway and orchestrator listen on.")] = "127.0.0.1",
+    http_port: Annotated[int, typer.Option(help="Port of the HTTP gateway; 0 starts none.")] = 8000,
+    port: Annotated[int, typer.Option(help="gRPC port of the orchestrator.")] = 50050,
+) -> None:
+    """Run the whole system until Ctrl-C, and print the addresses."""
+    console = Console()
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    stack = LocalStack(StackOptions(host=host, port=port, http_port=http_port or None))
+    try:
+        stack.start(lambda name: console.print(f"  {name} is up", style="dim"))
+        _print_addresses(console, stack)
+        with UnflatClient(stack.address) as client:
+            print_status(console, client.status())
+        console.print("Ctrl-C stops everything.")
+        while not stop.wait(0.5):
+            ended = [p.name for p in stack.processes.values() if p.popen.poll() is not None]
+            if ended:
+                raise StageUnavailable(f"{', '.join(ended)} ended unexpectedly")
+    finally:
+        console.print("stopping")
+        stack.stop()
+
+
+def status(
+    server: Annotated[str, typer.Option(help="HOST:PORT of the orchestrator.")] = DEFAULT_SERVER,
+    as_json: JsonOption = False,
+) -> None:
+    """Show every stage: serving or not, on what, and why not."""
+    with UnflatClient(server) as client:
+        found = client.status()
+    if as_json:
+        Console().print_json(data=receipt_to_dict(found))
+    else:
+        print_status(Console(), found)
+
+
+def _print_addresses(console: Console, stack: LocalStack) -> None:
+    table = Table(header_style="bold")
+    for column in ("service", "address", "metrics", "pid"):
+        table.add_column(column)
+    for name, said in stack.addresses().items():
+        scheme = "http://" if name == "gateway" else ""
+        metrics = f"http://127.0.0.1:{said['metrics_port']}/metrics" if said.get("metrics_port") else ""
+        table.add_row(name, f"{scheme}{said['address']}", metrics, str(said.get("pid", "")))
+    console.print(table)

@@ -1,0 +1,58 @@
+"""Receipts and statuses as tables for people."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from unflat.v1 import orchestrator_pb2 as pb
+
+_COLOURS = {"OK": "green", "SUPPLIED": "green", "DISABLED": "dim", "SERVING": "green"}
+
+
+def print_receipt(console: Console, title: str, receipt: pb.Receipt) -> None:
+    """Print stages with times, backends and outcomes, then warnings and the verdict."""
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for column in ("stage", "outcome", "backend", "device"):
+        table.add_column(column)
+    for column in ("queue", "pre", "compute", "post", "transport", "total"):
+        table.add_column(column, justify="right")
+    for stage in receipt.stages:
+        outcome = pb.Outcome.Name(stage.outcome).removeprefix("OUTCOME_")
+        report, t = stage.report, stage.report.timings
+        seconds = (t.queue_s, t.preprocess_s, t.compute_s, t.postprocess_s, stage.transport_s, stage.total_s)
+        colour = _COLOURS.get(outcome, "yellow")
+        cells = [_ms(value) if report.backend else "" for value in seconds]
+        table.add_row(stage.stage, f"[{colour}]{outcome}[/{colour}]", report.backend, report.device, *cells)
+    for step in receipt.steps:
+        table.add_row(f"[dim]· {step.step}[/dim]", "", "", "", "", "", "", "", "", f"[dim]{_ms(step.seconds)}[/dim]")
+    table.add_row("[bold]all[/bold]", "", "", "", "", "", "", "", "", f"[bold]{_ms(receipt.total_s)}[/bold]")
+    console.print(table)
+    for warning in receipt.warnings:
+        console.print(f"  [yellow]![/yellow] {warning}", highlight=False, soft_wrap=True)
+    if receipt.verdict:
+        console.print(f"  {receipt.verdict}", highlight=False, soft_wrap=True)
+
+
+def print_status(console: Console, status: pb.GetStatusResponse) -> None:
+    """Print how every stage is."""
+    table = Table(title=f"unflat {status.version}", title_justify="left", header_style="bold")
+    for column in ("stage", "address", "state", "backend", "device", "breaker", "why"):
+        table.add_column(column, overflow="fold")
+    for stage in status.stages:
+        state = pb.Serving.Name(stage.serving).removeprefix("SERVING_")
+        colour = _COLOURS.get(state, "yellow")
+        table.add_row(
+            stage.stage,
+            stage.address,
+            f"[{colour}]{state}[/{colour}]",
+            stage.backend,
+            stage.device,
+            stage.breaker,
+            stage.reason,
+        )
+    console.print(table)
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 10 else f"{seconds:.1f} s"
