@@ -19,7 +19,7 @@ import numpy as np
 from services.common.arrays import Alpha, Pixels, Trimap
 from services.common.errors import InvalidOption
 from services.orchestrator.cutout.foreground import estimate_foreground
-from services.orchestrator.cutout.matting import QUICK, MattingOptions, Pull, matte
+from services.orchestrator.cutout.matting import BALANCED, THOROUGH, MattingOptions, Pull, matte
 from services.orchestrator.cutout.trimap import (
     FOREGROUND,
     UNKNOWN,
@@ -32,9 +32,9 @@ from services.orchestrator.cutout.trimap import (
 from services.orchestrator.cutout.trust import trust_in_matting
 from services.orchestrator.cutout.upsample import upsample
 
-# How strongly a pixel of the band is held to the mask: a little everywhere, more where the mask was sure. Measured on
-# network masks of ten photos with exact alpha: without, matting is worse than the mask on six; with, on none by 1 %.
-PULL = Pull(base=0.03, sure=0.3)
+# A pixel of the band is held to the mask: a little everywhere, more where the mask was sure. Measured on network masks
+# of 13 photos with exact soft alpha: without, matting is worse than the mask on six; with this and trust.py, on none.
+PULL = Pull(base=0.03, sure=1.0)
 
 Preset = Literal["fast", "balanced", "quality"]
 
@@ -63,7 +63,7 @@ class CutoutOptions:
     background_threshold: int = 10
     erode_size: int = 10
     trimap: TrimapOptions = field(default_factory=TrimapOptions)
-    matting: MattingOptions = QUICK
+    matting: MattingOptions = BALANCED
 
     def __post_init__(self) -> None:
         """Refuse numbers that mean nothing."""
@@ -80,7 +80,7 @@ class CutoutOptions:
 PRESETS: dict[Preset, CutoutOptions] = {
     "fast": CutoutOptions(alpha_matting=False),
     "balanced": CutoutOptions(),
-    "quality": CutoutOptions(),
+    "quality": CutoutOptions(matting=THOROUGH),
 }
 
 

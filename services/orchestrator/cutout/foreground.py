@@ -21,8 +21,8 @@ from services.orchestrator.cutout.pyramid import halve, halve_any, halve_photo
 SMOOTHNESS = 1e-5  # as in the paper: F and B of neighbours agree that much even across a step of alpha 0
 EDGE_SMOOTHNESS = 1.0  # and this much more for each unit of difference in alpha
 SOLID = 1.0 - 0.5 / 255.0  # alpha that 8 bit cannot tell from 1 (and 1 − SOLID from 0)
-WORK_PX = 400_000  # a level of n pixels is relaxed WORK_PX / n times, within these limits
-FEWEST_STEPS, MOST_STEPS = 2, 20
+WORK_PX = 200_000  # a level of n pixels is relaxed WORK_PX / n times, within these limits
+FEWEST_STEPS, MOST_STEPS = 2, 12
 PIXELS_A_CHUNK = 1 << 15
 
 Index = npt.NDArray[np.int32]
@@ -84,7 +84,7 @@ def _solve(photo: Pixels, alpha: Alpha, area: BoolMask) -> Float:
         if above is not None:
             both = both[_parents(level, above)]
         for _ in range(min(max(WORK_PX // level.flat.size, FEWEST_STEPS), MOST_STEPS)):
-            _relax(level, both)
+            both = _relax(level, both)
         above = level
     return both[:, :3]
 
@@ -127,8 +127,9 @@ def _parents(level: _Level, above: _Level) -> Index:
     return np.asarray(number[(y // 2) * np.int32(width) + x // 2])
 
 
-def _relax(level: _Level, both: Float) -> None:
-    """Solve for F and B of each pixel with its neighbours' values held (equation 4), chunk after chunk, in place."""
+def _relax(level: _Level, both: Float) -> Float:
+    """Solve for F and B of each pixel with its neighbours' values held (equation 4): one Jacobi step, in chunks."""
+    solved = np.empty_like(both)
     for start in range(0, level.flat.size, PIXELS_A_CHUNK):
         part = slice(start, start + PIXELS_A_CHUNK)
         weights = level.weights[:, part]
@@ -141,5 +142,6 @@ def _relax(level: _Level, both: Float) -> None:
         right_f, right_b = a * level.colour[part] + pulled[:, :3], b * level.colour[part] + pulled[:, 3:]
         aa, bb, ab = a * a + total, b * b + total, a * b
         inverse = np.float32(1) / (aa * bb - ab * ab)
-        both[part, :3] = np.clip(inverse * (bb * right_f - ab * right_b), 0.0, 1.0)
-        both[part, 3:] = np.clip(inverse * (aa * right_b - ab * right_f), 0.0, 1.0)
+        solved[part, :3] = np.clip(inverse * (bb * right_f - ab * right_b), 0.0, 1.0)
+        solved[part, 3:] = np.clip(inverse * (aa * right_b - ab * right_f), 0.0, 1.0)
+    return solved

@@ -24,6 +24,9 @@ from services.orchestrator.cutout.upsample import upsample
 
 DIRECT_PX = 2000  # so few unknown pixels are solved directly in a few milliseconds
 SMALLEST_SIDE_PX = 16
+# Of the detail that the guess has at a level which is not solved, this much stays. Measured on network masks: 0, 0.7
+# and 1 leave 95, 94 and 95 % of the mask's error on photos with soft alpha; 0 frays crisp edges.
+KEPT_DETAIL = np.float32(0.7)
 FAINT_PULL = 1e-6  # keeps an unknown region without any known pixel solvable; it then stays at the guess
 
 
@@ -39,7 +42,7 @@ class MattingOptions:
             (about 450 bytes an unknown pixel).
     """
 
-    steps: tuple[int, ...] = (60, 80, 100)
+    steps: tuple[int, ...] = (0, 60, 80)
     max_unknown_px: int = 1_500_000
 
 
@@ -51,8 +54,11 @@ class Pull:
     sure: float
 
 
-PRECISE = MattingOptions(steps=(100, 120))
-QUICK = MattingOptions(steps=(0, 60, 80))
+# Against pymatting's closed form on ten photos with given trimaps: SAD, CPU time. To solve the finest level as well,
+# as in the paper, costs three times as much and gains nothing: the colours of neighbours are a better guide than noise.
+QUICK = MattingOptions(steps=(0, 0, 80))  # 1.02 of the SAD in 1/30 of the time; coarse for masks that are fine already
+BALANCED = MattingOptions(steps=(0, 60, 80))  # 0.97 in 1/18
+THOROUGH = MattingOptions(steps=(0, 120, 160))  # 0.95 in 1/14
 
 
 def matte(photo: Pixels, guess: Alpha, unknown: BoolMask, pull: Pull | None, options: MattingOptions) -> Alpha:
@@ -86,9 +92,13 @@ def _solve_level(
         result[unknown] = np.clip(solution, 0.0, 1.0)
         return result
 
-    coarse = _solve_level(*_halve(photo, guess, unknown), pull, options, level + 1)
+    half_photo, half_guess, half_unknown = _halve(photo, guess, unknown)
+    coarse = _solve_level(half_photo, half_guess, half_unknown, pull, options, level + 1)
     if steps == 0 or count > options.max_unknown_px:
-        result[unknown] = upsample(coarse, photo, unknown)[unknown]
+        enlarged = upsample(coarse, photo, unknown)[unknown]
+        if pull is not None:
+            enlarged += KEPT_DETAIL * (guess[unknown] - upsample(half_guess, photo, unknown)[unknown])
+        result[unknown] = np.clip(enlarged, 0.0, 1.0)
         return result
     height, width = unknown.shape
     start = np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)[unknown]
