@@ -1,0 +1,7 @@
+"""Fusion of mask and depth: `fuse` is the door, everything behind it is pure."""
+
+from services.orchestrator.fusion.cut import depth_mask
+from services.orchestrator.fusion.fuse import Fused, fuse
+from services.orchestrator.fusion.options import FusionOptions
+
+__all__ = ["Fused", "FusionOptions", "depth_mask", "fuse"]

@@ -1,0 +1,47 @@
+"""What the fusion of mask and depth can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+from services.common.errors import InvalidOption
+
+Strategy: TypeAlias = Literal["auto", "depth_guided", "intersection", "union", "segmentation"]
+Percentile: TypeAlias = float | Literal["auto"]
+
+
+@dataclass(frozen=True)
+class FusionOptions:
+    """How mask and depth become one.
+
+    Args:
+        strategy: "auto" compares depths locally; the others are the original design's global cuts.
+        depth_percentile: for "depth_guided", "intersection" and "union"; 20 to 50, see `threshold_percentile`.
+        threshold_percentile: of `depth_mask`: keeps depth ≥ max - N % of (max - min). 20 to 50, more keeps more;
+            "auto" finds the cut between two groups of depths.
+        morph_kernel_size: odd, 1 to 31 px: opening and closing of the depth mask. 1 does nothing.
+        blur_size: odd, 1 to 31 px: smoothing of its outline. 1 does nothing.
+    Raises:
+        InvalidOption: a value is unknown or out of its range.
+    """
+
+    strategy: Strategy = "auto"
+    depth_percentile: Percentile = 35.0
+    threshold_percentile: Percentile = 35.0
+    morph_kernel_size: int = 7
+    blur_size: int = 7
+
+    def __post_init__(self) -> None:
+        if self.strategy not in get_args(Strategy):
+            raise InvalidOption(
+                f"strategy is {self.strategy!r}; it must be one of {', '.join(get_args(Strategy))}", field="strategy"
+            )
+        for name in ("depth_percentile", "threshold_percentile"):
+            value = getattr(self, name)
+            if value != "auto" and (isinstance(value, str) or not 20 <= value <= 50):
+                raise InvalidOption(f"{name} is {value!r}; it must be 20 to 50 or 'auto'", field=name)
+        for name in ("morph_kernel_size", "blur_size"):
+            value = getattr(self, name)
+            if not (1 <= value <= 31 and value % 2 == 1):
+                raise InvalidOption(f"{name} is {value}; it must be odd and 1 to 31", field=name)
