@@ -23,7 +23,7 @@ LIGHT = (-0.35, 0.65, 0.67)  # in the view: from above, left of the viewer
 AMBIENT, DIFFUSE = 0.62, 0.45  # gentle: the photo's own light is in the colours already
 SUPERSAMPLING = 2
 CAPTION_PX = 18
-BLOCKS = (2, 3, 4, 6, 8, 12, 16, 32, 64, 128, 256, 512, 1024)  # pixel blocks in which triangles are drawn
+BLOCKS = (2, 3, 4, 6, 8, 12, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)  # pixel blocks in which triangles are drawn
 CANDIDATES = 2_000_000  # pixels tested at a time
 
 Float = npt.NDArray[np.float32]
@@ -156,8 +156,8 @@ def rasterise(screen: Float, depth: Float, faces: Faces, size: int) -> tuple[Int
     """
     a, b, c = (screen[faces[:, k]] for k in range(3))
     area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
-    low = np.ceil(np.minimum(np.minimum(a, b), c) - 0.5).astype(np.int64)
-    high = np.floor(np.maximum(np.maximum(a, b), c) - 0.5).astype(np.int64)
+    low = np.maximum(np.ceil(np.minimum(np.minimum(a, b), c) - 0.5), 0).astype(np.int64)
+    high = np.minimum(np.floor(np.maximum(np.maximum(a, b), c) - 0.5), size - 1).astype(np.int64)
     reach = (high - low + 1).max(axis=1)
     drawn = (np.abs(area) > 1e-12) & ((high - low).min(axis=1) >= 0)
     nearest = np.full(size * size, np.iinfo(np.int64).max, dtype=np.int64)
@@ -223,7 +223,7 @@ def _fill(
     y = low[chosen, 1, None] + dy
     a, b, c = (corner[chosen, None] for corner in corners)
     u, v, w = _barycentric((x + 0.5).astype(np.float32), (y + 0.5).astype(np.float32), a, b, c, area[chosen, None])
-    covered = (u >= -1e-5) & (v >= -1e-5) & (w >= -1e-5) & (x >= 0) & (x < size) & (y >= 0) & (y < size)
+    covered = (u >= -1e-5) & (v >= -1e-5) & (w >= -1e-5) & (x < size) & (y < size)
     row, column = np.nonzero(covered)
     face = chosen[row]
     z = (

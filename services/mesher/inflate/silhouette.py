@@ -12,8 +12,10 @@ from services.common.errors import NoSubject
 
 SMALLEST_PART = 0.01  # of the largest part's area: smaller ones are specks of the mask, not parts of the subject
 MARGIN_CELLS = 3  # round the subject, so that the volume closes inside the grid
-CELL_LIMITS = (112, 208)  # along the subject's long side: coarser loses limbs, finer only adds faces
-FACES_PER_CELL = 6.5  # of a finished mesh for each silhouette cell: two sheets of two faces, and the slopes (measured)
+CELL_LIMITS = (48, 208)  # along the subject's long side: finer only adds faces
+FACES_PER_CELL = (
+    11.0  # of a surface for each silhouette cell: two sheets of two faces, slopes and sides (measured 10-16)
+)
 THIN_CELLS = 0.4  # a ridge lower than this is lifted to it, so that no wire falls between grid points
 
 
@@ -37,7 +39,7 @@ class Silhouette:
     span: float
 
 
-def trace_silhouette(alpha: Alpha, max_faces: int) -> Silhouette:
+def trace_silhouette(alpha: Alpha, max_faces: float) -> Silhouette:
     """Return the outline of the subject at half coverage, without specks.
 
     Args:
@@ -100,14 +102,20 @@ def _signed_distance(alpha: Float) -> Float:
     distance = np.where(inside, within - 0.5, 0.5 - beyond)
     at_edge = np.abs(distance) < 1.0
     distance = np.where(at_edge & (np.abs(padded - 0.5) < 0.5), padded - 0.5, distance).astype(np.float32)
-    return np.asarray(cv2.GaussianBlur(distance, (0, 0), 0.8)[1:-1, 1:-1], dtype=np.float32)
+    even = cv2.GaussianBlur(distance, (0, 0), 0.8)
+    kept = np.where(inside, np.maximum(even, 0.05), np.minimum(even, -0.05))  # no wire may be smoothed away
+    return np.asarray(kept[1:-1, 1:-1], dtype=np.float32)
 
 
 def _lift_ridges(sampled: Float, distance: Float, x0: float, y0: float, cell_px: float) -> Float:
     """Return the sampled distance with ridges that are thinner than a cell lifted above zero, so that wires survive."""
-    reach = int(np.ceil(cell_px))
-    window = np.ones((reach, reach), np.uint8)
-    ridge = np.asarray(cv2.dilate(distance, window), dtype=np.float32)
-    nearby = sample_grid(ridge, x0, y0, cell_px, (sampled.shape[0], sampled.shape[1]), border=-1e3)
-    thin = (nearby > 0) & (nearby < THIN_CELLS)
+    shape = (sampled.shape[0], sampled.shape[1])
+    near = sample_grid(_highest(distance, cell_px), x0, y0, cell_px, shape, border=-1e3)
+    around = sample_grid(_highest(distance, 4 * cell_px), x0, y0, cell_px, shape, border=-1e3)
+    thin = (near > 0) & (around < THIN_CELLS)
     return np.asarray(np.where(thin, np.maximum(sampled, THIN_CELLS / 2), sampled), dtype=np.float32)
+
+
+def _highest(distance: Float, width_px: float) -> Float:
+    side = max(1, round(width_px))
+    return np.asarray(cv2.dilate(distance, np.ones((side, side), np.uint8)), dtype=np.float32)

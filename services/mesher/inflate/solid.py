@@ -11,20 +11,22 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from services.common.arrays import RGBA, Float, InverseDepth
-from services.common.errors import InvalidImage, InvalidOption
+from services.common.arrays import RGBA, Alpha, BoolMask, Faces, Float, InverseDepth, Points
+from services.common.errors import InvalidImage, InvalidOption, NoSubject
 from services.mesher.inflate.camera import Camera, project
 from services.mesher.inflate.colours import clean_palette, facing_camera, paint
 from services.mesher.inflate.information import is_informative
 from services.mesher.inflate.membrane import Membrane
 from services.mesher.inflate.relief import Relief, read_relief
 from services.mesher.inflate.silhouette import Silhouette, drop_specks, trace_silhouette
-from services.mesher.inflate.thickness import circle_profile, poisson_bulge
+from services.mesher.inflate.thickness import circle_profile, poisson_bulge, round_rim
 from services.mesher.inflate.tidy import smooth_taubin, thin_out
 from services.mesher.inflate.volume import build_surface, carry_to_space
 from services.mesher.mesh import Mesh, normalise, signed_volume, vertex_normals
 
 MIN_FACES = 2_000
+COARSER_TRIES = 3  # where a surface is over the budget and cannot be thinned out without tearing it
+ROUNDING_SHARE = 0.05  # of the span
 
 
 @dataclass(frozen=True)
@@ -66,27 +68,46 @@ def inflate(rgba: RGBA, depth: InverseDepth | None, camera: Camera, options: Inf
     """
     _check(rgba, depth, camera, options)
     alpha = rgba[..., 3].astype(np.float32) / 255.0
-    silhouette = trace_silhouette(alpha, options.max_faces)
-    relief = None
-    if depth is not None:
-        frame_mask = drop_specks(alpha >= 0.5)
-        if is_informative(depth, frame_mask, camera):
-            relief = read_relief(depth, silhouette, frame_mask, camera)
-    if relief is None:
+    frame_mask = drop_specks(alpha >= 0.5)
+    if not frame_mask.any():
+        raise NoSubject("the cutout is empty: no pixel is at least half covered")
+    if depth is not None and not is_informative(depth, frame_mask, camera):
+        depth = None
+
+    vertices, faces = _build(alpha, frame_mask, depth, camera, options, options.max_faces)
+    budget = float(options.max_faces)
+    for _ in range(COARSER_TRIES):
+        if len(faces) <= options.max_faces:
+            break
+        budget *= 0.9 * options.max_faces / len(faces)
+        vertices, faces = _build(alpha, frame_mask, depth, camera, options, budget)
+    sharp, soft = clean_palette(rgba)
+    facing = facing_camera(vertices, vertex_normals(vertices, faces))
+    colours = paint(project(vertices, camera), facing, sharp, soft)
+    return normalise(Mesh(vertices, faces, colours), options.size_mm)
+
+
+def _build(
+    alpha: Alpha,
+    frame_mask: BoolMask,
+    depth: InverseDepth | None,
+    camera: Camera,
+    options: InflateOptions,
+    budget: float,
+) -> tuple[Points, Faces]:
+    """Return the closed surface in the camera's space, on a grid for about `budget` faces."""
+    silhouette = trace_silhouette(alpha, budget)
+    if depth is None:
         front, back = _sheets_from_outline(silhouette, camera)
     else:
+        relief = read_relief(depth, silhouette, frame_mask, camera)
         front, back = _sheets_from_depth(silhouette, relief, options)
-
     cells, faces = build_surface(front, back, silhouette)
     cells = smooth_taubin(cells, faces, options.smoothing)
     vertices = carry_to_space(cells, silhouette, camera)
     if signed_volume(vertices, faces) < 0:
         faces = np.ascontiguousarray(faces[:, ::-1])
-    vertices, faces = thin_out(vertices, faces, options.max_faces)
-    sharp, soft = clean_palette(rgba)
-    facing = facing_camera(vertices, vertex_normals(vertices, faces))
-    colours = paint(project(vertices, camera), facing, sharp, soft)
-    return normalise(Mesh(vertices, faces, colours), options.size_mm)
+    return thin_out(vertices, faces, options.max_faces)
 
 
 def _sheets_from_outline(silhouette: Silhouette, camera: Camera) -> tuple[Float, Float]:
@@ -99,12 +120,13 @@ def _sheets_from_outline(silhouette: Silhouette, camera: Camera) -> tuple[Float,
 def _sheets_from_depth(silhouette: Silhouette, relief: Relief, options: InflateOptions) -> tuple[Float, Float]:
     """Return the front as depth has it, and a back that bulges behind the rim but not through the floor."""
     membrane = Membrane(silhouette.mask)
-    half = poisson_bulge(membrane)
-    outside = _spread(relief.front, silhouette)
+    half = poisson_bulge(membrane, silhouette)
+    seen = relief.front + round_rim(half, silhouette, ROUNDING_SHARE * silhouette.span)
+    outside = _spread(seen, silhouette)
     middle = membrane.harmonic(outside)
-    back = np.maximum(middle + options.back_bulge * half, relief.front + options.depth_bulge * half)
-    back = np.minimum(back, np.maximum(relief.floor, relief.front))
-    front = np.where(silhouette.mask, relief.front, outside)
+    back = np.maximum(middle + options.back_bulge * half, seen + options.depth_bulge * half)
+    back = np.minimum(back, np.maximum(relief.floor, seen))
+    front = np.where(silhouette.mask, seen, outside)
     return front.astype(np.float32), np.where(silhouette.mask, back, outside).astype(np.float32)
 
 

@@ -9,7 +9,7 @@ from services.common.arrays import Faces, Points
 from services.mesher.mesh import Mesh, is_watertight, merge_by_position, normalise
 
 TAUBIN = (0.5, -0.53)  # a smoothing and a swelling step; the pass band keeps what is wider than some ten edges
-AGGRESSIVENESS = (7, 3, 1)  # of the simplification; 7 sometimes tears a closed mesh, the next one is tried then
+AGGRESSIVENESS = (7, 5)  # of the simplification: either may tear a closed mesh; gentler ones stop short of the target
 
 
 def smooth_taubin(vertices: Points, faces: Faces, rounds: int) -> Points:
@@ -32,7 +32,10 @@ def smooth_taubin(vertices: Points, faces: Faces, rounds: int) -> Points:
 
 
 def thin_out(vertices: Points, faces: Faces, max_faces: int) -> tuple[Points, Faces]:
-    """Return a closed mesh of at most `max_faces` faces, or the given one if it will not stay closed."""
+    """Return a closed mesh of at most `max_faces` faces, or the given one if it will not stay closed.
+
+    Source: Garland and Heckbert 1997 (quadric error), as fast-simplification has it.
+    """
     if len(faces) <= max_faces:
         return vertices, faces
     import fast_simplification
@@ -41,7 +44,7 @@ def thin_out(vertices: Points, faces: Faces, max_faces: int) -> tuple[Points, Fa
         points, kept = fast_simplification.simplify(
             vertices.astype(np.float32), faces, target_count=int(max_faces * 0.98), agg=aggressiveness
         )
-        candidate = np.asarray(points, np.float64), np.asarray(kept, np.int32)
+        candidate = np.asarray(points, dtype=np.float64), np.asarray(kept, dtype=np.int32)
         if len(kept) <= max_faces and is_closed_in_print(*candidate):
             return candidate
     return vertices, faces

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from skimage.measure import marching_cubes
 
 from services.common.arrays import Faces, Float, Points
@@ -39,9 +38,9 @@ def build_surface(front: Float, back: Float, silhouette: Silhouette) -> tuple[Po
     nearest = float(np.floor(front[inside].min())) - 2.0
     layers = int(np.ceil(float(back[inside].max()) - nearest)) + 3
     level = (nearest + np.arange(layers, dtype=np.float32))[:, None, None]
-    front_pace, back_pace = 1.0 / _steepness(front), 1.0 / _steepness(back)
-    field = np.minimum((level - front) * front_pace, (back - level) * back_pace)
+    field = np.minimum(level - front, back - level)
     np.minimum(field, silhouette.distance, out=field)
+    field[:, ~inside] = silhouette.distance[~inside]  # outside the outline alone decides, or the rim becomes scalloped
     np.clip(field, -4.0, 4.0, out=field)
     close = np.abs(field) < KEEP_OFF
     field[close] = np.where(field[close] >= 0, KEEP_OFF, -KEEP_OFF)
@@ -57,9 +56,3 @@ def carry_to_space(points: Points, silhouette: Silhouette, camera: Camera) -> Po
     u = silhouette.x0 + points[:, 0] * silhouette.cell_px
     v = silhouette.y0 + points[:, 1] * silhouette.cell_px
     return unproject(u, v, np.maximum(points[:, 2], 1.0) * silhouette.cell_px, camera)
-
-
-def _steepness(sheet: Float) -> npt.NDArray[np.float32]:
-    """Return √(1 + |∇sheet|²): a step along the view axis over the distance to the sheet."""
-    down, across = np.gradient(sheet)
-    return np.asarray(np.sqrt(1.0 + np.minimum(down**2 + across**2, 100.0)), dtype=np.float32)
