@@ -1,15 +1,110 @@
-# unflat: every target says what it does in `make help`.
+# unflat: `make help` lists what there is. Two environments share .venv: the light one that `make run` needs, and the
+# development one, which holds it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-PYTHON ?= python3.11
-BIN := .venv/bin
-PROTOS := $(wildcard protos/unflat/v1/*.proto)
 
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+IMAGE ?= examples/mug.jpg
+OUT ?= out
+WEIGHTS ?= light
+WEIGHTS_WAIT ?= 300
+PROTOS := $(wildcard protos/unflat/v1/*.proto)
+SOURCES := services tests evaluation bench examples deploy
+
+##@ Use it
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: .venv/light ## One photo to a mesh, its picture and its receipt (IMAGE=photo.jpg OUT=folder WEIGHTS=none)
+ifneq ($(WEIGHTS),none)
+	@$(BIN)/unflat models pull --light --optional --wait $(WEIGHTS_WAIT)
+endif
+	@$(BIN)/unflat mesh "$(IMAGE)" --out "$(OUT)" --preview
+
+.PHONY: serve
+serve: .venv/light ## The whole system with its HTTP gateway on port 8000, until Ctrl-C
+	@$(BIN)/unflat up
+
+.PHONY: weights
+weights: .venv/light ## Fetch all production weights (about 1.9 GB), size and licence of each shown first
+	@$(BIN)/unflat models pull --all
+
+##@ Develop
+.PHONY: install
+install: .venv/dev ## The full development environment
+
+.PHONY: test
+test: .venv/dev ## All tests
+	@$(BIN)/python -m pytest
+
+.PHONY: check
+check: .venv/dev node_modules/.ready ## Contracts, formatting, lint, types, layers, manifests
+	npx --no-install buf lint
+	npx --no-install buf format --diff --exit-code
+	npx --no-install buf breaking --against '.git#ref=HEAD,subdir=protos'
+	$(BIN)/python tests/check_generated.py
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 .PHONY: protos
-protos: ## Generate gen/ from protos/
+protos: .venv/dev ## Generate gen/ from protos/
 	$(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=gen --grpc_python_out=gen --pyi_out=gen \
-	  --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --mypy_grpc_out=gen $(PROTOS)
+	  --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --mypy_grpc_out=quiet:gen $(PROTOS)
+
+.PHONY: format
+format: .venv/dev node_modules/.ready ## Format code and protos
+	$(BIN)/ruff check --fix --quiet $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+	npx --no-install buf format --write
+
+.PHONY: eval
+eval: .venv/dev ## Quality on the fixed set: report and figures in out/eval (ARGS='--help' for others)
+	@$(BIN)/python -m evaluation --out "$(OUT)/eval" $(ARGS)
+
+.PHONY: bench
+bench: .venv/dev ## Timings as ratios in one run; writes bench/README.md
+	@$(BIN)/python -m bench
+
+.PHONY: k8s-check
+k8s-check: .venv/dev ## Build and validate every Kubernetes overlay
+	@$(BIN)/python deploy/k8s/check.py
+
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --no-header pyproject.toml
+.PHONY: locks
+locks: .venv/dev ## Write requirements/*.lock anew from pyproject.toml
+	$(LOCK) --extra light -o requirements/light.lock
+	for service in segmentation depth mesher orchestrator gateway; do \
+	  $(LOCK) --extra $$service -c requirements/light.lock -o requirements/$$service.lock || exit 1; done
+	$(LOCK) --extra light --group dev -c requirements/light.lock -o requirements/dev.lock
+
+.PHONY: clean
+clean: ## Remove what was built; weights stay in their store
+	rm -rf .venv node_modules build dist out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# ── environments ────────────────────────────────────────────────────────────────────────────────────────────────────
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "unflat needs Python 3.11 or newer; none was found (PYTHON=/path/to/python3)"; exit 1; }
+	@$(PYTHON) -m venv .venv
+
+.venv/light: requirements/light.lock pyproject.toml | $(BIN)/python
+	@echo "installing the light environment into .venv"
+	@$(PIP) install --require-hashes -r requirements/light.lock
+	@$(PIP) install --no-deps -e .
+	@touch $@
+
+.venv/dev: requirements/dev.lock pyproject.toml | $(BIN)/python
+	@echo "installing the development environment into .venv"
+	@$(PIP) install --require-hashes -r requirements/dev.lock
+	@$(PIP) install --no-deps -e .
+	@touch $@ .venv/light
+
+node_modules/.ready: package-lock.json
+	@npm ci --silent --no-audit --no-fund
+	@touch $@

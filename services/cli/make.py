@@ -153,7 +153,7 @@ def depth(
 
 def _sixteen_bits(depth: InverseDepth) -> np.ndarray[Any, np.dtype[np.uint16]]:
     low, high = float(np.nanmin(depth)), float(np.nanmax(depth))
-    return np.rint((depth - low) / max(high - low, 1e-9) * 65535).astype(np.uint16)
+    return np.asarray(np.rint((depth - low) / max(high - low, 1e-9) * 65535), dtype=np.uint16)
 
 
 def _follow(events: Iterator[Progress | M], kind: type[M], tell: Tell) -> M:

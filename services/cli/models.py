@@ -26,7 +26,8 @@ def list_models() -> None:
     """List every model: what for, how large, under which licence, and whether it is here."""
     store = ModelStore(default_store())
     table = Table(title=f"store: {store.folder}", title_justify="left", header_style="bold")
-    for column in ("model", "stage", "size", "licence", "here", "about"):
+    table.add_column("model", no_wrap=True)
+    for column in ("stage", "size", "licence", "here", "about"):
         table.add_column(column, overflow="fold")
     for model in MODELS:
         licence = model.licence if model.commercial else f"[yellow]{model.licence}[/yellow]"
