@@ -22,7 +22,7 @@ from services.common.errors import InvalidOption, StageUnavailable
 from services.depth.backends.base import DEPTH_ANYTHING, ModelFile, parse_size, refuse_unknown
 from services.depth.depth_anything_v2.config import CONFIGS
 from services.depth.depth_anything_v2.engine import Engine, has_bfloat16
-from services.depth.depth_anything_v2.graph import build_graph
+from services.depth.depth_anything_v2.graph import build_graphs
 from services.depth.depth_anything_v2.preprocess import INPUT_PX, network_size, to_network, to_photo
 from services.depth.depth_anything_v2.weights import read_weights
 
@@ -140,17 +140,15 @@ class DepthAnythingBackend:
             raise StageUnavailable(
                 f"{self.name} needs OpenVINO; install it with `pip install 'unflat[depth]'`"
             ) from None
-        weights = read_weights(self._path, self._config)
-        graph, table = build_graph(weights, self._config), weights["pretrained.pos_embed"].copy()
-        del weights  # the graph holds its own; of the large network this is 1.3 GB
-        exact = Engine(graph, table, self._threads)
+        graphs = build_graphs(read_weights(self._path, self._config), self._config)
+        exact = Engine(graphs, self._threads)
         reference = exact.infer(probe())
         if not np.isfinite(reference).all() or np.ptp(reference) == 0:
             raise StageUnavailable(f"{self._path} answers a flat map on a trial picture; its numbers are damaged")
         wanted = self._options.dtype
         if wanted == "float32" or (wanted == "auto" and not has_bfloat16()):
             return exact
-        fast = Engine(graph, table, self._threads, "bfloat16")
+        fast = Engine(graphs, self._threads, "bfloat16")
         return fast if _agree(fast.infer(probe()), reference) else exact
 
 

@@ -1,10 +1,13 @@
-"""Depth-Anything-V2 as an OpenVINO graph, straight from the weights: no torch, no conversion, any input size.
+"""Depth-Anything-V2 as two OpenVINO graphs, straight from the weights: no torch, no conversion, any input size.
 
-    picture (1, 3, h, w) ─ patches ─ DINOv2 blocks ─ four tapped token maps ─ reassemble ─ fuse ─ head ─ (1, 1, h, w)
-                               ▲
-    positions (1, 1 + rows·columns, c): resized outside for each size, so the graph is frozen to none
+    encoder   picture (1, 3, h, w) ─ patches ─ DINOv2 blocks ─ 4 × tokens (1, 1 + rows·columns, c)
+                                       ▲
+              positions (1, 1 + rows·columns, c): resized outside for each size, so the graph is frozen to none
 
-Names of functions and weights are those of the checkpoint. (h, w) = 14 · (rows, columns).
+    head      4 × tokens, grid (rows, columns) ─ reassemble ─ fuse ─ two convolutions ─ map (1, 1, h, w)
+
+They are apart so that the encoder alone may run in bfloat16. Names of functions and weights are those of the
+checkpoint; (h, w) = 14 · (rows, columns).
 
 Source: Yang et al., Depth Anything V2, 2024 (official code, commit a561b84); Oquab et al., DINOv2, 2023; Ranftl et al.,
 Vision Transformers for Dense Prediction, 2021.
@@ -12,9 +15,11 @@ Vision Transformers for Dense Prediction, 2021.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from services.common.arrays import Float
 from services.depth.depth_anything_v2.config import Config
@@ -24,16 +29,30 @@ Node = Any  # an openvino.Node; the library carries no types
 _EPS = 1e-6  # of every LayerNorm in DINOv2
 
 
-def build_graph(weights: dict[str, Float], config: Config) -> Any:
-    """Return the network as an openvino.Model with the inputs `picture` and `positions` of free size.
+@dataclass(frozen=True)
+class Graphs:
+    """The network, not yet compiled.
+
+    Args:
+        encoder: openvino.Model from `picture` and `positions` to `tokens0` … `tokens3`.
+        head: openvino.Model from these and `grid` to the map.
+        table: the checkpoint's position table, (1, 1 + 37·37, c) float32.
+    """
+
+    encoder: Any
+    head: Any
+    table: Float
+
+
+def build_graphs(weights: dict[str, Float], config: Config) -> Graphs:
+    """Return encoder and head with inputs of free size.
 
     Args:
         weights: every tensor of the checkpoint by its official name, float32.
         config: the size the weights belong to.
     """
-    import openvino as ov
-
-    return ov.Model(*_Network(weights, config).assemble(), "depth_anything_v2")
+    network = _Network(weights, config)
+    return Graphs(network.encoder(), network.head(), weights["pretrained.pos_embed"].copy())
 
 
 class _Network:
@@ -43,50 +62,37 @@ class _Network:
         import openvino.opset15 as ops
 
         self.ops = ops
-        self.w = weights
+        self.weights = weights
         self.config = config
-
-    def assemble(self) -> tuple[list[Node], list[Node]]:
-        """Return (results, parameters)."""
-        import openvino as ov
-
-        ops, c = self.ops, self.config.width
-        picture = ops.parameter(ov.PartialShape([1, 3, -1, -1]), np.float32)
-        positions = ops.parameter(ov.PartialShape([1, -1, c]), np.float32)
-        picture.output(0).tensor.set_names({"picture"})
-        positions.output(0).tensor.set_names({"positions"})
-
-        patches = self.conv(picture, "pretrained.patch_embed.proj", stride=PATCH_PX)  # (1, c, rows, columns)
-        grid = self.size_of(patches)
-        taps = self.encoder(patches, positions)  # 4 x (1, 1 + n, c)
-        maps = [self.reassemble(tokens, grid, i) for i, tokens in enumerate(taps)]
-        fused = self.fuse(maps)  # (1, f, 8·rows, 8·columns)
-        depth = self.head(fused, grid)  # (1, 1, 14·rows, 14·columns)
-        return [ops.result(depth)], [picture, positions]
 
     # ---- encoder: DINOv2 ----
 
-    def encoder(self, patches: Node, positions: Node) -> list[Node]:
-        """Patches → the tokens after each tapped block, class token first, all through the one final norm."""
+    def encoder(self) -> Any:
+        """Picture → the tokens after each tapped block, class token first, all through the one final norm."""
+        import openvino as ov
+
         ops, c = self.ops, self.config.width
-        x = ops.transpose(self.reshape(patches, 1, c, -1), [0, 2, 1])  # (1, n, c)
-        x = ops.concat([self.w["pretrained.cls_token"], x], 1)
+        picture = self.parameter("picture", 1, 3, -1, -1)
+        positions = self.parameter("positions", 1, -1, c)
+        x = self.conv(picture, "pretrained.patch_embed.proj", stride=PATCH_PX)  # (1, c, rows, columns)
+        x = ops.transpose(self.reshape(x, 1, c, -1), [0, 2, 1])  # (1, n, c)
+        x = ops.concat([self.weight("pretrained.cls_token"), x], 1)
         x = ops.add(x, positions)  # (1, 1 + n, c)
         taps = []
         for i in range(self.config.depth):
             x = self.block(x, f"pretrained.blocks.{i}")
             if i in self.config.taps:
-                taps.append(self.norm(x, "pretrained.norm"))
-        return taps
+                taps.append(ops.result(self.norm(x, "pretrained.norm")))
+        return ov.Model(taps, [picture, positions], "encoder")
 
     def block(self, x: Node, name: str) -> Node:
         """A transformer block with layer scale."""
-        ops, w = self.ops, self.w
+        ops = self.ops
         y = self.attention(self.norm(x, f"{name}.norm1"), f"{name}.attn")
-        x = ops.add(x, ops.multiply(y, w[f"{name}.ls1.gamma"]))
+        x = ops.add(x, ops.multiply(y, self.weight(f"{name}.ls1.gamma")))
         y = self.linear(self.norm(x, f"{name}.norm2"), f"{name}.mlp.fc1")
         y = self.linear(ops.gelu(y, "erf"), f"{name}.mlp.fc2")
-        return ops.add(x, ops.multiply(y, w[f"{name}.ls2.gamma"]))
+        return ops.add(x, ops.multiply(y, self.weight(f"{name}.ls2.gamma")))
 
     def attention(self, x: Node, name: str) -> Node:
         """(1, 1 + n, c) → the same: softmax(q·k / √d)·v in each head."""
@@ -98,7 +104,21 @@ class _Network:
         y = self.reshape(ops.transpose(y, [0, 2, 1, 3]), 1, -1, c)
         return self.linear(y, f"{name}.proj")
 
-    # ---- neck: DPT ----
+    # ---- head: DPT ----
+
+    def head(self) -> Any:
+        """Tokens → the map at the picture's size, never below 0."""
+        import openvino as ov
+
+        ops, name = self.ops, "depth_head.scratch.output_conv"
+        tokens = [self.parameter(f"tokens{i}", 1, -1, self.config.width) for i in range(4)]
+        grid = self.parameter("grid", 2, dtype=np.int64)
+        x = self.fuse([self.reassemble(tokens[i], grid, i) for i in range(4)])  # (1, f, 8·rows, 8·columns)
+        x = self.conv(x, f"{name}1", pad=1)  # (1, f / 2, 8·rows, 8·columns)
+        x = self.resize(x, ops.multiply(grid, _ints(PATCH_PX, PATCH_PX)))  # (1, f / 2, h, w)
+        x = ops.relu(self.conv(x, f"{name}2.0", pad=1))  # (1, 32, h, w)
+        x = ops.relu(self.conv(x, f"{name}2.2"))  # (1, 1, h, w)
+        return ov.Model([ops.result(x)], [*tokens, grid], "head")
 
     def reassemble(self, tokens: Node, grid: Node, i: int) -> Node:
         """Tokens of tap i → (1, f, s·rows, s·columns), s = 4, 2, 1, 1/2 from the first tap to the last."""
@@ -133,39 +153,45 @@ class _Network:
         y = self.conv(self.ops.relu(x), f"{name}.conv1", pad=1)
         return self.ops.add(x, self.conv(self.ops.relu(y), f"{name}.conv2", pad=1))
 
-    def head(self, x: Node, grid: Node) -> Node:
-        """(1, f, 8·rows, 8·columns) → (1, 1, h, w) at the picture's size, never below 0."""
-        ops, name = self.ops, "depth_head.scratch.output_conv"
-        x = self.conv(x, f"{name}1", pad=1)
-        x = self.resize(x, ops.multiply(grid, _ints(PATCH_PX, PATCH_PX)))
-        x = ops.relu(self.conv(x, f"{name}2.0", pad=1))
-        return ops.relu(self.conv(x, f"{name}2.2"))
-
     # ---- layers ----
+
+    def parameter(self, name: str, *shape: int, dtype: npt.DTypeLike = np.float32) -> Node:
+        """An input; −1 is a free size."""
+        import openvino as ov
+
+        node = self.ops.parameter(ov.PartialShape(list(shape)), dtype)
+        node.output(0).tensor.set_names({name})
+        return node
 
     def linear(self, x: Node, name: str) -> Node:
         """(…, in) → (…, out)."""
-        y = self.ops.matmul(x, self.w[f"{name}.weight"], False, True)
-        return self.ops.add(y, self.w[f"{name}.bias"])
+        y = self.ops.matmul(x, self.weight(f"{name}.weight"), False, True)
+        return self.ops.add(y, self.weight(f"{name}.bias"))
 
     def norm(self, x: Node, name: str) -> Node:
         """LayerNorm over the last axis."""
         y = self.ops.mvn(x, [-1], True, _EPS, "inside_sqrt")
-        return self.ops.add(self.ops.multiply(y, self.w[f"{name}.weight"]), self.w[f"{name}.bias"])
+        return self.ops.add(self.ops.multiply(y, self.weight(f"{name}.weight")), self.weight(f"{name}.bias"))
 
     def conv(self, x: Node, name: str, stride: int = 1, pad: int = 0) -> Node:
         """A convolution, with bias where the checkpoint has one."""
-        y = self.ops.convolution(x, self.w[f"{name}.weight"], [stride] * 2, [pad] * 2, [pad] * 2, [1, 1])
+        y = self.ops.convolution(x, self.weight(f"{name}.weight"), [stride] * 2, [pad] * 2, [pad] * 2, [1, 1])
         return self.add_bias(y, name)
 
     def conv_transposed(self, x: Node, name: str, stride: int) -> Node:
         """A transposed convolution whose kernel is as wide as its stride."""
-        y = self.ops.convolution_backprop_data(x, self.w[f"{name}.weight"], [stride] * 2)
+        y = self.ops.convolution_backprop_data(x, self.weight(f"{name}.weight"), [stride] * 2)
         return self.add_bias(y, name)
 
     def add_bias(self, x: Node, name: str) -> Node:
-        bias = self.w.get(f"{name}.bias")
-        return x if bias is None else self.ops.add(x, bias.reshape(1, -1, 1, 1))
+        if f"{name}.bias" not in self.weights:
+            return x
+        return self.ops.add(x, self.weight(f"{name}.bias", 1, -1, 1, 1))
+
+    def weight(self, name: str, *shape: int) -> Node:
+        """A tensor of the checkpoint as a constant (given as an array, OpenVINO would turn it into a list first)."""
+        values = self.weights[name]
+        return self.ops.constant(values.reshape(shape) if shape else values)
 
     def resize(self, x: Node, size: Node) -> Node:
         """Bilinear with corners on corners."""

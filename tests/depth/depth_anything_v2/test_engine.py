@@ -7,14 +7,14 @@ import pytest
 
 from services.depth.depth_anything_v2.config import Config
 from services.depth.depth_anything_v2.engine import Engine, has_bfloat16
-from services.depth.depth_anything_v2.graph import build_graph
+from services.depth.depth_anything_v2.graph import build_graphs
 
 Tensors = dict[str, np.ndarray]
 
 
 @pytest.fixture(scope="module")
 def engine(tiny: Config, tiny_weights: Tensors) -> Engine:
-    return Engine(build_graph(tiny_weights, tiny), tiny_weights["pretrained.pos_embed"], threads=2)
+    return Engine(build_graphs(tiny_weights, tiny), threads=2)
 
 
 def _picture(seed: int, height: int = 70, width: int = 42) -> np.ndarray:
@@ -46,8 +46,8 @@ def test_answer_does_not_change_with_the_next_picture(engine: Engine) -> None:
 def test_float32_is_exact_on_any_cpu_and_bfloat16_is_asked_for(tiny: Config, tiny_weights: Tensors) -> None:
     if not has_bfloat16():
         pytest.skip("this CPU has no bfloat16")
-    graph, table = build_graph(tiny_weights, tiny), tiny_weights["pretrained.pos_embed"]
-    exact, fast = Engine(graph, table, 1), Engine(graph, table, 1, "bfloat16")
+    graphs = build_graphs(tiny_weights, tiny)
+    exact, fast = Engine(graphs, 1), Engine(graphs, 1, "bfloat16")
     difference = np.abs(exact.infer(_picture(2)) - fast.infer(_picture(2))).max()
     assert (exact.dtype, fast.dtype) == ("float32", "bfloat16")
     assert 0 < difference < 0.1 * np.ptp(exact.infer(_picture(2)))

@@ -19,7 +19,7 @@ import pytest
 
 from services.depth.depth_anything_v2.config import CONFIGS, Config, tensor_shapes
 from services.depth.depth_anything_v2.engine import Engine
-from services.depth.depth_anything_v2.graph import build_graph
+from services.depth.depth_anything_v2.graph import build_graphs
 from services.depth.depth_anything_v2.preprocess import network_size, to_network, to_photo
 from services.depth.depth_anything_v2.weights import read_weights
 
@@ -63,7 +63,7 @@ def engines(
                 path = Path(standin.write_hf(str(folder / size), size)) / "model.safetensors"
             config = {"tiny": TINY, **CONFIGS}[size]
             weights = read_weights(path, config)
-            made[size, form] = Engine(build_graph(weights, config), weights["pretrained.pos_embed"], threads=2)
+            made[size, form] = Engine(build_graphs(weights, config), threads=2)
         return made[size, form]
 
     return open_engine

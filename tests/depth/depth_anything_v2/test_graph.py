@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from services.depth.depth_anything_v2.config import Config
 from services.depth.depth_anything_v2.engine import Engine
-from services.depth.depth_anything_v2.graph import build_graph
+from services.depth.depth_anything_v2.graph import build_graphs
 from services.depth.depth_anything_v2.positions import position_table
 
 Tensors = dict[str, np.ndarray]
@@ -114,25 +114,23 @@ class Reference:
 @pytest.mark.parametrize("size", [(70, 98), (98, 42), (14, 14), (56, 56)])
 def test_graph_computes_what_the_paper_says(tiny: Config, tiny_weights: Tensors, size: tuple[int, int]) -> None:
     picture = np.random.default_rng(3).standard_normal((1, 3, *size)).astype(np.float32)
-    engine = Engine(build_graph(tiny_weights, tiny), tiny_weights["pretrained.pos_embed"], threads=1)
+    engine = Engine(build_graphs(tiny_weights, tiny), threads=1)
     wanted = Reference(tiny_weights, tiny)(picture)
     assert wanted.shape == size
     assert np.ptp(wanted) > 0.1, "the reference must be alive for the comparison to mean anything"
     np.testing.assert_allclose(engine.infer(picture), wanted, atol=2e-5 * np.ptp(wanted))
 
 
-def test_training_size_uses_the_table_as_it_is(tiny: Config, tiny_weights: Tensors) -> None:
-    table = tiny_weights["pretrained.pos_embed"]
-    engine = Engine(build_graph(tiny_weights, tiny), table, threads=1)
-    picture = np.zeros((1, 3, 518, 518), np.float32)
-    before = engine.infer(picture)
-    table_moved = np.roll(table, 1, axis=1)
-    moved = Engine(build_graph(tiny_weights, tiny), table_moved, threads=1).infer(picture)
-    assert before.shape == (518, 518)
-    assert np.abs(before - moved).max() > 1e-3
+def test_class_token_and_positions_matter(tiny: Config, tiny_weights: Tensors) -> None:
+    picture = np.random.default_rng(5).standard_normal((1, 3, 56, 56)).astype(np.float32)
+    before = Engine(build_graphs(tiny_weights, tiny), threads=1).infer(picture)
+    for name in ("pretrained.cls_token", "pretrained.pos_embed"):
+        changed = {**tiny_weights, name: np.roll(tiny_weights[name], 1, axis=-1)}
+        after = Engine(build_graphs(changed, tiny), threads=1).infer(picture)
+        assert np.abs(after - before).max() > 1e-3 * np.ptp(before)
 
 
 def test_weights_are_not_written_to(tiny: Config, tiny_weights: Tensors) -> None:
     before = {name: value.copy() for name, value in tiny_weights.items()}
-    build_graph(tiny_weights, tiny)
+    build_graphs(tiny_weights, tiny)
     assert all(np.array_equal(before[name], value) for name, value in tiny_weights.items())
