@@ -1,0 +1,87 @@
+"""The gateway's application: routes, and the layers around them.
+
+request → edge (id, log, headers, last catch) → CORS → token → body limit → routes
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from services.common.version import VERSION
+from services.gateway.answers import EXPOSED_HEADERS
+from services.gateway.auth import BearerAuth
+from services.gateway.edge import Edge
+from services.gateway.fetching import Fetcher, FetchLimits
+from services.gateway.gateway import Fetch, Gateway, Orchestrator
+from services.gateway.health_routes import health_router
+from services.gateway.limits import BodyLimit
+from services.gateway.pipeline_routes import pipeline_router
+from services.gateway.problems import install_handlers
+from services.gateway.receipts_store import ReceiptsStore
+from services.gateway.rembg_routes import rembg_router
+from services.gateway.settings import GatewaySettings
+from services.gateway.status_board import StatusBoard
+from services.gateway.work import WorkPool
+
+_DESCRIPTION = """One photo in, one clean cutout and one complete 3D mesh out.
+
+    curl -X POST -F "file=@test.jpg" http://localhost:8000/remove-bg -o mask.png
+    curl -X POST -F "file=@test.jpg" http://localhost:8000/generate-mesh -o model.glb
+"""
+
+
+def create_app(settings: GatewaySettings, client: Orchestrator, fetch: Fetch | None = None) -> FastAPI:
+    """Return the application.
+
+    Args:
+        settings: limits, token, origins.
+        client: the way to the orchestrator; shared by all threads.
+        fetch: gets pictures by URL; the guarded one of `fetching.py` when None.
+    """
+    limits = FetchLimits(max_bytes=settings.max_upload_bytes, timeout_s=settings.fetch_timeout_s)
+    gateway = Gateway(
+        settings=settings,
+        client=client,
+        fetch=fetch or Fetcher(limits).get,
+        pool=WorkPool(settings.request_threads, settings.request_queue),
+        board=StatusBoard(client.status),
+        receipts=ReceiptsStore(settings.receipts_kept, settings.receipt_ttl_s),
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        gateway.pool.close()
+        gateway.board.close()
+
+    app = FastAPI(title="unflat", version=VERSION, description=_DESCRIPTION, lifespan=lifespan)
+    app.state.gateway = gateway
+    install_handlers(app)
+    routers = (pipeline_router(gateway), rembg_router(gateway), health_router(gateway))
+    for router in routers:
+        app.include_router(router)
+
+    # The last one added is the outermost.
+    app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes)
+    if token := settings.token.get_secret_value():
+        app.add_middleware(BearerAuth, token=token)
+    if origins := [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
+            expose_headers=EXPOSED_HEADERS,
+        )
+    app.add_middleware(Edge, paths=_fixed_paths(app.router, *routers))
+    return app
+
+
+def _fixed_paths(*routers: APIRouter) -> frozenset[str]:
+    """Return the paths without parameters."""
+    paths = (getattr(route, "path", "{") for router in routers for route in router.routes)
+    return frozenset(path for path in paths if "{" not in path)

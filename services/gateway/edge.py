@@ -1,0 +1,88 @@
+"""The outermost layer of every request: its id in and out, security headers, log line, duration, and the last catch.
+
+Labels of the metric are bounded: the route's own path or "other", known methods, the status.
+"""
+
+from __future__ import annotations
+
+import time
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.common.logs import REQUEST_ID_KEY, accept_request_id, bind_request, get_logger
+from services.common.metrics import REQUEST_SECONDS
+from services.gateway.problems import of_defect
+
+_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+_QUIET = frozenset({"/healthz", "/readyz", "/metrics"})  # probes every few seconds are not worth a line
+_CLOSED = "default-src 'none'; frame-ancestors 'none'"
+# The interactive docs bring their scripts from FastAPI's default address.
+_DOCS = (
+    "default-src 'none'; script-src 'unsafe-inline' https://cdn.jsdelivr.net; connect-src 'self'; "
+    "style-src 'unsafe-inline' https://cdn.jsdelivr.net; img-src data: https://fastapi.tiangolo.com; "
+    "frame-ancestors 'none'"
+)
+_SECURITY = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "content-security-policy": _CLOSED,
+    "cache-control": "no-store",
+}
+_log = get_logger()
+
+
+class Edge:
+    """ASGI layer that follows each request from its first byte to its last.
+
+    Args:
+        app: what it is around.
+        paths: the fixed paths that exist, for requests that are refused before a route is found.
+    """
+
+    def __init__(self, app: ASGIApp, paths: frozenset[str]) -> None:
+        self._app = app
+        self._paths = paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on under its id."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = accept_request_id(Headers(scope=scope).get(REQUEST_ID_KEY))
+        scope.setdefault("state", {})["request_id"] = request_id
+        bind_request(request_id)
+        begin, status = time.perf_counter(), 0
+
+        async def observed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _add_headers(MutableHeaders(scope=message), scope["path"], request_id)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, observed)
+        except Exception as defect:
+            _log.error("defect", path=scope["path"], exc_info=defect)
+            if status:
+                raise  # half an answer is out; the server closes the connection
+            await of_defect(scope)(scope, receive, observed)
+        finally:
+            self._record(scope, status, time.perf_counter() - begin)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        path = getattr(scope.get("route"), "path", scope["path"] if scope["path"] in self._paths else "other")
+        REQUEST_SECONDS.labels(f"{method} {path}", str(status)).observe(seconds)
+        if scope["path"] not in _QUIET or status >= 500:
+            _log.info("request", method=method, route=path, status=status, seconds=round(seconds, 4))
+
+
+def _add_headers(headers: MutableHeaders, path: str, request_id: str) -> None:
+    headers[REQUEST_ID_KEY] = request_id
+    for name, value in _SECURITY.items():
+        headers.setdefault(name, value)
+    if path in ("/docs", "/redoc"):
+        headers["content-security-policy"] = _DOCS

@@ -1,0 +1,165 @@
+"""Form fields to wishes: one field for each option of the pipeline, under its own name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, get_args
+
+from fastapi import Form
+
+from services.common.client import (
+    CutoutWishes,
+    ImageFormat,
+    MaskWishes,
+    MeshFormat,
+    MeshWishes,
+    Preset,
+    Strategy,
+    Texture,
+)
+from services.common.errors import InvalidOption
+from services.gateway.colours import parse_background
+
+MOST_ERODE_PX = 1000
+
+PresetField = Annotated[Preset, Form(description="fast: no GrabCut, no matting; balanced; quality")]
+StrategyField = Annotated[Strategy | None, Form(description="how segmentation and depth are fused; default auto")]
+PercentileField = Annotated[str | None, Form(description="auto, or 1 to 99: cut of the global depth strategies")]
+DepthField = Annotated[bool, Form(description="on or off: ask the depth stage")]
+PatienceField = Annotated[float | None, Form(ge=0, le=600, description="seconds depth may hold the answer up")]
+GrabcutField = Annotated[bool | None, Form(description="GrabCut where the mask is unsure; default by preset")]
+ComponentsField = Annotated[bool | None, Form(description="drop stray parts; default by preset")]
+KernelField = Annotated[int | None, Form(ge=3, le=7, description="morphology kernel, odd, in pixels")]
+BlurField = Annotated[int | None, Form(ge=3, le=7, description="edge smoothing, odd, in pixels")]
+ImageFormatField = Annotated[str | None, Form(description="png, webp, tiff or jpeg; goes before Accept")]
+BackgroundField = Annotated[str | None, Form(description="r,g,b or #rrggbb to composite on; default transparent")]
+MaskOnlyField = Annotated[bool, Form(description="answer the mask as a grey picture")]
+MattingField = Annotated[bool | None, Form(description="alpha matting at the edge; default by preset")]
+LevelField = Annotated[int | None, Form(ge=0, le=255, description="threshold of the classic trimap, 0 to 255")]
+ErodeField = Annotated[int | None, Form(ge=0, le=MOST_ERODE_PX, description="erosion of the classic trimap, pixels")]
+MeshFormatField = Annotated[MeshFormat, Form(description="glb; obj (a zip when textured); ply; stl")]
+TextureField = Annotated[Texture, Form(description="vertex colours, or a baked atlas")]
+ResolutionField = Annotated[int | None, Form(ge=32, le=1024, description="cells along the extraction grid")]
+ThresholdField = Annotated[
+    float | None, Form(ge=-1e6, le=1e6, allow_inf_nan=False, description="iso-level of the density")
+]
+AtlasField = Annotated[int | None, Form(ge=256, le=8192, description="side of a baked atlas, pixels")]
+ReliefField = Annotated[bool | None, Form(description="whether the front follows the depth map")]
+
+
+def mask_form(default_preset: Preset, default_depth: bool) -> Callable[..., MaskWishes]:
+    """Return a dependency that reads how the mask is to be made, with the defaults of one route."""
+
+    def read(
+        preset: PresetField = default_preset,
+        strategy: StrategyField = None,
+        depth_percentile: PercentileField = None,
+        depth: DepthField = default_depth,
+        depth_patience_s: PatienceField = None,
+        use_grabcut: GrabcutField = None,
+        remove_small_components: ComponentsField = None,
+        kernel_size: KernelField = None,
+        blur_size: BlurField = None,
+    ) -> MaskWishes:
+        return MaskWishes(
+            preset=preset,
+            strategy=strategy,
+            depth_percentile=_percentile(depth_percentile),
+            depth=depth,
+            depth_patience_s=depth_patience_s,
+            use_grabcut=use_grabcut,
+            remove_small_components=remove_small_components,
+            kernel_size=_odd("kernel_size", kernel_size),
+            blur_size=_odd("blur_size", blur_size),
+        )
+
+    return read
+
+
+def cutout_form(
+    format: ImageFormatField = None,  # noqa: A002 - the field's name
+    background: BackgroundField = None,
+    bgc: BackgroundField = None,
+    mask_only: MaskOnlyField = False,
+    matting: MattingField = None,
+    foreground_threshold: LevelField = None,
+    background_threshold: LevelField = None,
+    erode_size: ErodeField = None,
+) -> tuple[CutoutWishes, bool]:
+    """Return how the cutout is to be written, and whether the form names the format."""
+    wishes = CutoutWishes(
+        mask_only=mask_only,
+        format=_image_format(format) if format else "png",
+        background=parse_background(background or bgc or "", "background" if background else "bgc"),
+        matting=matting,
+        foreground_threshold=foreground_threshold,
+        background_threshold=background_threshold,
+        erode_size=erode_size,
+    )
+    return wishes, bool(format)
+
+
+def mesh_form(
+    format: MeshFormatField = "glb",  # noqa: A002 - the field's name
+    texture: TextureField = "vertex",
+    resolution: ResolutionField = None,
+    threshold: ThresholdField = None,
+    texture_resolution: AtlasField = None,
+    use_depth: ReliefField = None,
+) -> MeshWishes:
+    """Return how the mesh is to be made."""
+    return MeshWishes(format, texture, resolution, threshold, texture_resolution, use_depth)
+
+
+def accepted_format(accept: str) -> ImageFormat:
+    """Return the picture format an Accept header likes best; PNG where it has no opinion or names none of ours."""
+    best: ImageFormat = "png"
+    best_weight = 0.0
+    for entry in accept.split(","):
+        media_type, _, parameters = entry.partition(";")
+        media_type = media_type.strip().lower()
+        name = "png" if media_type in ("*/*", "image/*") else media_type.removeprefix("image/")
+        for known in get_args(ImageFormat):
+            weight = _weight(parameters)
+            if name == known and weight > best_weight:
+                best, best_weight = known, weight
+    return best
+
+
+def _weight(parameters: str) -> float:
+    for parameter in parameters.split(";"):
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "q":
+            try:
+                return min(max(float(value), 0.0), 1.0)
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+def _image_format(text: str) -> ImageFormat:
+    wanted = {"jpg": "jpeg", "tif": "tiff"}.get(text.lower(), text.lower())
+    for known in get_args(ImageFormat):
+        if wanted == known:
+            return known  # type: ignore[no-any-return]
+    raise InvalidOption(f"format is {text[:40]!r}; wanted png, webp, tiff or jpeg", field="format")
+
+
+def _percentile(text: str | None) -> float | None:
+    if text is None or text.strip().lower() in ("", "auto"):
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 1 <= value <= 99:
+        raise InvalidOption(
+            f"depth_percentile is {text[:40]!r}; wanted auto or a number of 1 to 99", field="depth_percentile"
+        )
+    return value
+
+
+def _odd(field: str, value: int | None) -> int | None:
+    if value is not None and value % 2 == 0:
+        raise InvalidOption(f"{field} is {value}; wanted an odd number of 3 to 7", field=field)
+    return value

@@ -1,0 +1,70 @@
+"""GET /healthz, /readyz, /metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import JSONResponse, Response
+
+from services.common.errors import UnflatError
+from services.common.receipts import receipt_to_dict
+from services.common.version import VERSION
+from services.gateway.gateway import Gateway
+from unflat.v1 import orchestrator_pb2 as pb
+
+_NEEDED = ("segmentation", "mesher")
+_DEPTH = "depth"
+
+
+def health_router(gateway: Gateway) -> APIRouter:
+    """Return the routes that balancers, people and scrapers ask."""
+    router = APIRouter(tags=["health"])
+
+    @router.get("/healthz", response_class=JSONResponse)
+    async def healthz() -> JSONResponse:
+        """Say that the process is alive; nothing else is asked."""
+        return JSONResponse({"status": "alive", "version": VERSION})
+
+    @router.get("/readyz", response_class=JSONResponse, responses={503: {"description": "Not ready, with reasons"}})
+    async def readyz() -> JSONResponse:
+        """Say whether photos can be served: 200 `ready` or `degraded` (depth alone is missing), 503 `down`."""
+        if gateway.draining.on:
+            return JSONResponse({"status": "down", "reasons": ["the gateway is shutting down"]}, 503)
+        try:
+            status = await gateway.board.get()
+        except UnflatError as problem:
+            return JSONResponse({"status": "down", "reasons": [problem.message]}, 503)
+        body = readiness(status)
+        return JSONResponse(body, 503 if body["status"] == "down" else 200)
+
+    @router.get("/metrics", response_class=Response)
+    async def metrics() -> Response:
+        """Return the metrics in Prometheus' text format."""
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+def readiness(status: pb.GetStatusResponse) -> dict[str, Any]:
+    """Return status (ready, degraded, down), the reasons for it, and how each stage is."""
+    stages = {stage.stage: stage for stage in status.stages}
+    missing = [f"{name}: {_why(stages.get(name))}" for name in _NEEDED if not _serves(stages.get(name))]
+    reasons = list(missing)
+    if not _serves(stages.get(_DEPTH)):
+        reasons.append(f"{_DEPTH}: {_why(stages.get(_DEPTH))}")
+    word = "down" if missing else "degraded" if reasons else "ready"
+    shown = ("stage", "serving", "reason", "backend", "device", "breaker")
+    rows = [{name: row.get(name, "") for name in shown} for row in map(receipt_to_dict, status.stages)]
+    return {"status": word, "reasons": reasons, "stages": rows}
+
+
+def _serves(stage: pb.StageStatus | None) -> bool:
+    return stage is not None and stage.serving == pb.SERVING_SERVING
+
+
+def _why(stage: pb.StageStatus | None) -> str:
+    if stage is None:
+        return "not configured"
+    return stage.reason or pb.Serving.Name(stage.serving).removeprefix("SERVING_").lower().replace("_", " ")

@@ -1,0 +1,135 @@
+"""POST /remove-bg, POST /generate-mesh, GET /receipts/{id}."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, File, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from services.common.client import CutoutMade, CutoutWishes, MaskWishes, MeshMade, MeshWishes
+from services.common.errors import InvalidImage
+from services.common.receipts import receipt_to_dict
+from services.gateway.answers import MESH_MEDIA_TYPES, cutout_answer, mesh_answer, receipt_headers
+from services.gateway.forms import accepted_format, cutout_form, mask_form, mesh_form
+from services.gateway.gateway import Gateway
+from services.gateway.problems import PROBLEM_TYPE, request_id_of
+from services.gateway.work import last_of
+from unflat.v1 import orchestrator_pb2 as pb
+
+PhotoPart = Annotated[UploadFile, File(description="the photo: JPEG, PNG, WebP, TIFF, GIF, BMP, HEIC or AVIF")]
+MaskPart = Annotated[UploadFile | None, File(description="a mask that replaces segmentation: picture or NPZ")]
+DepthPart = Annotated[UploadFile | None, File(description="an inverse depth that replaces the depth stage")]
+# A quick cutout is what most callers of a background remover want; a mesh is worth the wait.
+CutoutMaskForm = Annotated[MaskWishes, Depends(mask_form(default_preset="fast", default_depth=False))]
+MeshMaskForm = Annotated[MaskWishes, Depends(mask_form(default_preset="balanced", default_depth=True))]
+CutoutForm = Annotated[tuple[CutoutWishes, bool], Depends(cutout_form)]
+MeshForm = Annotated[MeshWishes, Depends(mesh_form)]
+
+_PROBLEM = {"content": {PROBLEM_TYPE: {"schema": {"type": "object"}}}}
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "Not a usable picture, or a malformed body", **_PROBLEM},
+    401: {"description": "The token is missing or wrong", **_PROBLEM},
+    413: {"description": "More bytes or pixels than the limit", **_PROBLEM},
+    415: {"description": "Not a multipart form", **_PROBLEM},
+    422: {"description": "An option out of its range, or no subject in the picture", **_PROBLEM},
+    429: {"description": "Busy; Retry-After says when to come back", **_PROBLEM},
+    503: {"description": "A stage is not there", **_PROBLEM},
+    504: {"description": "The time ran out", **_PROBLEM},
+}
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_PICTURES = {"description": "The cutout", "content": {f"image/{k}": _BINARY for k in ("png", "webp", "tiff", "jpeg")}}
+_MESHES = {
+    "description": "The mesh",
+    "content": dict.fromkeys(MESH_MEDIA_TYPES, _BINARY),
+}
+
+
+def pipeline_router(gateway: Gateway) -> APIRouter:
+    """Return the routes of the pipeline."""
+    router = APIRouter(tags=["pipeline"])
+
+    @router.post("/remove-bg", response_class=Response, responses={200: _PICTURES, **_PROBLEMS})
+    async def remove_bg(
+        request: Request,
+        file: PhotoPart,
+        wishes: CutoutMaskForm,
+        cutout_and_named: CutoutForm,
+        mask: MaskPart = None,
+        depth_map: DepthPart = None,
+    ) -> Response:
+        """Return the subject of a photo on a transparent background.
+
+        The fast preset without depth unless asked otherwise. `format`, else the Accept header, chooses PNG, WebP, TIFF
+        or JPEG. The receipt's summary stands in `X-Unflat-…` headers, the whole at `/receipts/{id}`.
+
+            curl -X POST -F "file=@test.jpg" http://localhost:8000/remove-bg -o mask.png
+        """
+        cutout, named = cutout_and_named
+        if not named:
+            cutout = replace(cutout, format=accepted_format(request.headers.get("accept", "")))
+        request_id = request_id_of(request.scope)
+        photo, wishes = await _photo(file, wishes, mask, depth_map)
+
+        def work(gone: threading.Event) -> CutoutMade:
+            events = gateway.client.stream_cutout(photo, mask=wishes, cutout=cutout, request_id=request_id)
+            return last_of(events, CutoutMade, gone)
+
+        made = await gateway.pool.run(request, work)
+        headers = keep_receipt(gateway, made.receipt, request_id)
+        return cutout_answer(made, file.filename or "", mask_only=cutout.mask_only, headers=headers)
+
+    @router.post("/generate-mesh", response_class=Response, responses={200: _MESHES, **_PROBLEMS})
+    async def generate_mesh(
+        request: Request,
+        file: PhotoPart,
+        wishes: MeshMaskForm,
+        mesh: MeshForm,
+        mask: MaskPart = None,
+        depth_map: DepthPart = None,
+    ) -> Response:
+        """Return a closed mesh of the subject of a photo.
+
+        curl -X POST -F "file=@test.jpg" http://localhost:8000/generate-mesh -o model.glb
+        """
+        request_id = request_id_of(request.scope)
+        photo, wishes = await _photo(file, wishes, mask, depth_map)
+
+        def work(gone: threading.Event) -> MeshMade:
+            events = gateway.client.stream_mesh(photo, mask=wishes, mesh=mesh, request_id=request_id)
+            return last_of(events, MeshMade, gone)
+
+        made = await gateway.pool.run(request, work)
+        return mesh_answer(made, file.filename or "", keep_receipt(gateway, made.receipt, request_id))
+
+    @router.get("/receipts/{request_id}", response_class=JSONResponse, responses={404: _PROBLEM | {"description": ""}})
+    async def receipt(request_id: str) -> JSONResponse:
+        """Return the whole receipt of an answer: what ran where, how long, what was degraded and why."""
+        found = gateway.receipts.get(request_id)
+        if found is None:
+            kept = f"the last {gateway.settings.receipts_kept}, each for {gateway.settings.receipt_ttl_s:.0f} s"
+            raise HTTPException(404, f"there is no receipt under this id; this gateway keeps {kept}")
+        return JSONResponse(found)
+
+    return router
+
+
+def keep_receipt(gateway: Gateway, receipt: pb.Receipt, request_id: str) -> dict[str, str]:
+    """Keep `receipt` for GET /receipts/{id}, and return its summary as headers."""
+    gateway.receipts.put(request_id, receipt_to_dict(receipt))
+    return receipt_headers(receipt, request_id)
+
+
+async def _photo(
+    file: UploadFile, wishes: MaskWishes, mask: UploadFile | None, depth_map: UploadFile | None
+) -> tuple[bytes, MaskWishes]:
+    photo = await file.read()
+    if not photo:
+        raise InvalidImage("the file is empty; wanted a picture", field="file")
+    supplied_mask = await mask.read() if mask else b""
+    supplied_depth = await depth_map.read() if depth_map else b""
+    return photo, replace(wishes, mask=supplied_mask, depth_map=supplied_depth)

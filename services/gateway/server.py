@@ -1,0 +1,101 @@
+"""The gateway: HTTP outside, gRPC to the orchestrator inside.
+
+Order of a stop (SIGTERM or Ctrl-C): /readyz says 503, wait until balancers have noticed, refuse new connections, let
+running requests finish within their grace. A second signal ends it at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from services.common.client import UnflatClient
+from services.common.logs import configure_logs, get_logger
+from services.common.metrics import start_metrics
+from services.common.settings import load_settings
+from services.common.version import VERSION
+from services.gateway.app import create_app
+from services.gateway.gateway import Draining
+from services.gateway.settings import GatewaySettings
+
+STAGE = "gateway"
+_BACKLOG = 2048
+
+_log = get_logger()
+
+
+class DrainingServer(uvicorn.Server):
+    """A uvicorn server that lets balancers know before it closes."""
+
+    def __init__(self, config: uvicorn.Config, draining: Draining, drain_s: float) -> None:
+        super().__init__(config)
+        self._draining = draining
+        self._drain_s = drain_s
+        self._drained_at = float("inf")
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain, or end at once if that has begun already."""
+        del sig, frame
+        if self._draining.on:
+            self.force_exit = self.should_exit = True
+            return
+        self._draining.on = True
+        self._drained_at = time.monotonic() + self._drain_s
+
+    async def on_tick(self, counter: int) -> bool:
+        """Return whether the time has come to close; asked ten times a second."""
+        return await super().on_tick(counter) or time.monotonic() >= self._drained_at
+
+
+def main() -> None:
+    """Run the gateway until it is told to stop."""
+    settings = load_settings(GatewaySettings, STAGE)
+    configure_logs(STAGE, settings.log_level, settings.log_format)
+    listener = _listen(settings.host, settings.port)
+    metrics_port = start_metrics(settings.metrics_port, settings.host)
+    with UnflatClient(settings.orchestrator_address, settings.timeout_s) as client:
+        app = create_app(settings, client)
+        config = uvicorn.Config(
+            app,
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            backlog=_BACKLOG,
+            timeout_graceful_shutdown=round(settings.grace_s),
+        )
+        server = DrainingServer(config, app.state.gateway.draining, settings.drain_s)
+        _announce(settings, listener.getsockname()[1], metrics_port)
+        server.run(sockets=[listener])
+    _log.info("stopped")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a bound, listening socket; a port that is taken ends the process with a sentence."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as problem:
+        sys.stderr.write(f"cannot listen on {host}:{port}: {problem.strerror or problem} (--host, --port)\n")
+        raise SystemExit(1) from None
+
+
+def _announce(settings: GatewaySettings, port: int, metrics_port: int) -> None:
+    """Log the bound address, and write it to the announce file in one piece; connections are queued from now on."""
+    addresses = {"address": f"{settings.host}:{port}", "metrics_port": metrics_port}
+    _log.info("listening", **addresses, orchestrator=settings.orchestrator_address, version=VERSION)
+    if settings.announce is None:
+        return
+    aside = Path(f"{settings.announce}.{os.getpid()}.part")
+    aside.write_text(json.dumps({**addresses, "pid": os.getpid()}), encoding="utf-8")
+    aside.replace(settings.announce)
+
+
+if __name__ == "__main__":
+    main()

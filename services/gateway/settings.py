@@ -1,0 +1,52 @@
+"""Settings of the gateway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from services.common.client import DEFAULT_TIMEOUT_S
+from services.common.settings import ProcessSettings
+
+
+class GatewaySettings(ProcessSettings):
+    """Settings of the gateway."""
+
+    metrics_port: int = Field(default=-1, ge=-1, le=65535)
+    """A metrics port beside /metrics, for scrapers without the token; 0 takes a free one, -1 none."""
+    port: int = Field(default=8000, ge=0, le=65535)
+    """HTTP port; 0 takes a free one."""
+    announce: Path | None = None
+    """File to write the bound address to (JSON), once it is known."""
+    orchestrator_address: str = "127.0.0.1:50050"
+    """host:port, or dns:///name:port for several replicas."""
+    timeout_s: float = Field(default=DEFAULT_TIMEOUT_S, gt=0)
+    """Deadline of each request to the orchestrator."""
+    max_upload_mb: int = Field(default=64, ge=1, le=480)
+    """Larger bodies are refused before they are read, in MiB."""
+    token: SecretStr = SecretStr("")
+    """Wanted as `Authorization: Bearer …` of every request but probes and docs; empty asks for none."""
+    cors_origins: str = ""
+    """Origins that browsers may call from, separated by commas; empty: none, *: all."""
+    url_fetch: bool = False
+    """Whether GET /api/remove?url= may fetch pictures from public addresses."""
+    fetch_timeout_s: float = Field(default=20.0, gt=0)
+    """Longest time for such a fetch, redirects included."""
+    request_threads: int = Field(default=8, ge=1, le=256)
+    """Requests that are with the orchestrator at the same time."""
+    request_queue: int = Field(default=32, ge=0, le=10_000)
+    """Requests that may wait for a thread; beyond it 429 at once."""
+    receipts_kept: int = Field(default=1000, ge=0, le=1_000_000)
+    """Receipts kept in memory for GET /receipts/{id}."""
+    receipt_ttl_s: float = Field(default=3600.0, gt=0)
+    """How long each is kept."""
+    drain_s: float = Field(default=2.0, ge=0)
+    """Between a not-ready /readyz and the refusal of new connections, so that balancers notice."""
+    grace_s: float = Field(default=30.0, ge=0)
+    """How long running requests may go on after that."""
+
+    @property
+    def max_upload_bytes(self) -> int:
+        """The largest body."""
+        return self.max_upload_mb << 20

@@ -1,0 +1,146 @@
+"""A gateway over a fake orchestrator: what it was asked is recorded, what it answers is set by the test."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+from pydantic import SecretStr
+
+from services.common.client import CutoutMade, CutoutWishes, MaskWishes, MeshMade, MeshWishes, Progress
+from services.gateway.app import create_app
+from services.gateway.gateway import Fetch
+from services.gateway.settings import GatewaySettings
+from unflat.v1 import orchestrator_pb2 as pb
+
+
+def png_of(picture: Image.Image) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    return out.getvalue()
+
+
+@dataclass
+class FakeOrchestrator:
+    """Answers like the orchestrator, at once, with what the test put in."""
+
+    error: Exception | None = None
+    png: bytes = field(default_factory=lambda: png_of(Image.new("RGBA", (4, 3), (200, 100, 40, 100))))
+    mesh: bytes = b"glTF-bytes"
+    warnings: list[str] = field(default_factory=list)
+    verdict: str = ""
+    depth: Any = pb.OUTCOME_DISABLED
+    segmentation_backend: str = "rembg:isnet-general-use"
+    down: dict[str, str] = field(default_factory=dict)
+    status_error: Exception | None = None
+    gate: threading.Event | None = None  # while unset, calls do not end
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    status_calls: int = 0
+    closed: int = 0
+
+    def stream_cutout(
+        self, photo: bytes, *, mask: MaskWishes, cutout: CutoutWishes, debug: bool = False, request_id: str = ""
+    ) -> Iterator[Progress | CutoutMade]:
+        self.calls.append({"photo": photo, "mask": mask, "cutout": cutout, "request_id": request_id})
+        yield from self._progress()
+        media_type = "image/png" if cutout.mask_only else f"image/{cutout.format}"
+        png = png_of(Image.new("L", (4, 3), 100)) if cutout.mask_only else self.png
+        yield CutoutMade(png, media_type, self._receipt(request_id), {})
+
+    def stream_mesh(
+        self, photo: bytes, *, mask: MaskWishes, mesh: MeshWishes, debug: bool = False, request_id: str = ""
+    ) -> Iterator[Progress | MeshMade]:
+        self.calls.append({"photo": photo, "mask": mask, "mesh": mesh, "request_id": request_id})
+        yield from self._progress()
+        yield MeshMade(self.mesh, mesh.format, self.png, self._receipt(request_id), {})
+
+    def status(self, timeout_s: float = 5.0) -> pb.GetStatusResponse:
+        self.status_calls += 1
+        if self.status_error:
+            raise self.status_error
+        backends = {"segmentation": self.segmentation_backend, "depth": "depth-anything-v2:vits", "mesher": "inflate"}
+        stages = [
+            pb.StageStatus(
+                stage=name,
+                address=f"{name}:50051",
+                serving=pb.SERVING_NOT_SERVING if name in self.down else pb.SERVING_SERVING,
+                reason=self.down.get(name, ""),
+                backend=backend,
+            )
+            for name, backend in backends.items()
+        ]
+        return pb.GetStatusResponse(version="0", stages=stages)
+
+    def _progress(self) -> Iterator[Progress]:
+        try:
+            yield pb.Progress(stage="segmentation", fraction=0.1)
+            if self.gate:
+                while not self.gate.wait(0.02):
+                    yield pb.Progress(stage="segmentation", fraction=0.5)
+            if self.error:
+                raise self.error
+        except GeneratorExit:
+            self.closed += 1
+            raise
+
+    def _receipt(self, request_id: str) -> pb.Receipt:
+        degraded = self.depth in (pb.OUTCOME_UNAVAILABLE, pb.OUTCOME_TIMEOUT)
+        return pb.Receipt(
+            request_id=request_id,
+            stages=[pb.StageReceipt(stage="depth", outcome=self.depth)],
+            warnings=self.warnings,
+            verdict=self.verdict,
+            degraded=degraded,
+            total_s=0.25,
+        )
+
+
+@dataclass
+class House:
+    """A test client of the gateway, and the orchestrator behind it."""
+
+    http: TestClient
+    orchestrator: FakeOrchestrator
+
+    def last(self) -> dict[str, Any]:
+        return self.orchestrator.calls[-1]
+
+
+Open = Callable[..., House]
+
+
+@pytest.fixture
+def open_house() -> Iterator[Open]:
+    """Return a function that opens a gateway with settings of the test's own."""
+    opened: list[TestClient] = []
+
+    def make(fetch: Fetch | None = None, orchestrator: FakeOrchestrator | None = None, **settings: Any) -> House:
+        if "token" in settings:
+            settings["token"] = SecretStr(settings["token"])
+        orchestrator = orchestrator or FakeOrchestrator()
+        http = TestClient(create_app(GatewaySettings(**settings), orchestrator, fetch), raise_server_exceptions=False)
+        http.__enter__()
+        opened.append(http)
+        return House(http, orchestrator)
+
+    yield make
+    for http in opened:
+        http.__exit__(None, None, None)
+
+
+@pytest.fixture
+def house(open_house: Open) -> House:
+    """A gateway with default settings."""
+    return open_house()
+
+
+@pytest.fixture
+def photo() -> bytes:
+    """A PNG of 6 × 4 pixels."""
+    return png_of(Image.new("RGB", (6, 4), (10, 20, 30)))
