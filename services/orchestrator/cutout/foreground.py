@@ -99,12 +99,10 @@ def _describe(photo: Pixels, alpha: Alpha, area: BoolMask) -> _Level:
     y, x = np.divmod(flat, np.int32(width))
     at = (y + 1) * np.int32(width + 2) + x + 1
     neighbours = np.stack([padded[at + np.int32(step)] for step in (-width - 2, -1, 1, width + 2)])
-    missing = neighbours < 0
-    neighbours = np.where(missing, own, neighbours)
+    neighbours = np.where(neighbours < 0, own, neighbours)
 
     values = alpha.reshape(-1)[flat]
     weights = SMOOTHNESS + EDGE_SMOOTHNESS * np.abs(values[neighbours] - values)
-    weights[missing] = 0.0
     colour = photo.reshape(-1, 3)[flat].astype(np.float32) / np.float32(np.iinfo(photo.dtype).max)
     return _Level((height, width), flat, neighbours, weights.astype(np.float32), values, colour)
 
@@ -138,10 +136,10 @@ def _relax(level: _Level, both: Float) -> Float:
             pulled += weight[:, None] * both[neighbour]
         a = level.alpha[part][:, None]
         b = np.float32(1) - a
-        total = weights.sum(axis=0)[:, None] + np.float32(1e-9)
+        total = weights.sum(axis=0)[:, None]
         right_f, right_b = a * level.colour[part] + pulled[:, :3], b * level.colour[part] + pulled[:, 3:]
         aa, bb, ab = a * a + total, b * b + total, a * b
-        inverse = np.float32(1) / (aa * bb - ab * ab)
+        inverse = np.float32(1) / (total * (a * a + bb))  # = aa · bb − ab · ab, without its cancellation
         solved[part, :3] = np.clip(inverse * (bb * right_f - ab * right_b), 0.0, 1.0)
         solved[part, 3:] = np.clip(inverse * (aa * right_b - ab * right_f), 0.0, 1.0)
     return solved
