@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from services.cli.tables import make_console
 from services.common.models.manifest import MODELS
 from services.common.models.store import ModelStore
 from services.common.settings import default_store
@@ -51,7 +51,7 @@ def doctor() -> None:
     for finding in findings:
         mark = "[green]✓[/green]" if finding.good else "[red]✗[/red]" if finding.needed else "[yellow]–[/yellow]"
         table.add_row(mark, finding.what, finding.said)
-    Console().print(table)
+    make_console().print(table)
     if any(finding.needed and not finding.good for finding in findings):
         raise typer.Exit(1)
 

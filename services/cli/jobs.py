@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from services.cli.outputs import Item, colliding, find_items
 from services.cli.stack import LocalStack
-from services.cli.tables import print_receipt
+from services.cli.tables import make_console, print_receipt
 from services.common.client import UnflatClient
 from services.common.errors import InvalidImage, UnflatError
 from services.common.receipts import receipt_to_dict
@@ -43,7 +43,7 @@ def run_jobs(inputs: Sequence[Path], out: Path, server: str | None, timeout_s: f
         InvalidOption: there is nothing to do.
         StageUnavailable: the services could not be started.
     """
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     items = find_items(inputs, out)
     clashes = colliding(items)
     failed = 0

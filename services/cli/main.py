@@ -8,12 +8,12 @@ from types import FrameType
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from services.cli import models
 from services.cli.doctor import doctor
 from services.cli.make import cutout, depth, mesh
 from services.cli.system import status, up
+from services.cli.tables import make_console
 from services.common.errors import InvalidOption, UnflatError
 from services.common.logs import configure_logs
 from services.common.version import VERSION
@@ -43,7 +43,7 @@ def main() -> None:
     """Run the command; every error is one sentence."""
     configure_logs("cli", "warning")
     signal.signal(signal.SIGTERM, _leave)  # so that what was started is stopped
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     try:
         app()
     except InvalidOption as problem:

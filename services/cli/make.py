@@ -11,7 +11,6 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 import typer
 from PIL import Image
-from rich.console import Console
 
 from services.cli.jobs import Done, Tell, connect, run_jobs
 from services.cli.options import (
@@ -35,6 +34,7 @@ from services.cli.options import (
 )
 from services.cli.outputs import Item, keep_inputs, write
 from services.cli.preview import preview_sheet
+from services.cli.tables import make_console
 from services.common.arrays import InverseDepth
 from services.common.client import CutoutMade, CutoutWishes, MeshMade, MeshWishes, Progress, UnflatClient
 from services.common.depth_colours import colour_depth
@@ -138,7 +138,7 @@ def depth(
         data = photo.read_bytes()
     except OSError as problem:
         raise InvalidOption(f"{photo} cannot be read: {problem.strerror}") from None
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     with connect(server, timeout, console) as client, console.status("estimating depth"):
         found, stage = client.estimate_depth(data)
     out_bytes = io.BytesIO()

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
+from services.cli.tables import make_console
 from services.common.errors import InvalidOption, StageUnavailable
 from services.common.models.manifest import MODELS, Model
 from services.common.models.pull import import_folder
@@ -32,7 +33,7 @@ def list_models() -> None:
     for model in MODELS:
         licence = model.licence if model.commercial else f"[yellow]{model.licence}[/yellow]"
         table.add_row(model.name, model.stage, _size(model), licence, _state(store, model), model.about)
-    Console().print(table)
+    make_console().print(table)
 
 
 @app.command()
@@ -44,7 +45,7 @@ def pull(
     optional: Annotated[bool, typer.Option("--optional", help="Exit 0 also when something could not be had.")] = False,
 ) -> None:
     """Fetch models, showing size and licence of each first; every file is checked by its hash."""
-    console = Console()
+    console = make_console()
     store = ModelStore(default_store())
     models = _chosen(names or [], light, all_defaults)
     failed = []
@@ -68,7 +69,7 @@ def pull(
 @app.command()
 def verify(names: Names = None) -> None:
     """Hash every file that is here anew and compare."""
-    console = Console()
+    console = make_console()
     store = ModelStore(default_store())
     wrong = 0
     for model in _chosen(names or [], False, False, everything=True):
@@ -91,7 +92,7 @@ def import_models(
 ) -> None:
     """Take known files from a folder into the store, checked by their hashes."""
     for line in import_folder(ModelStore(default_store()), folder, names or []):
-        Console().print(line, highlight=False, soft_wrap=True)
+        make_console().print(line, highlight=False, soft_wrap=True)
 
 
 def _pull_with_bar(console: Console, store: ModelStore, model: Model, wait_s: float) -> list[str]:

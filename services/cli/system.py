@@ -12,7 +12,7 @@ from rich.table import Table
 
 from services.cli.options import JsonOption
 from services.cli.stack import LocalStack, StackOptions
-from services.cli.tables import print_status
+from services.cli.tables import make_console, print_status
 from services.common.client import UnflatClient
 from services.common.errors import StageUnavailable
 from services.common.receipts import receipt_to_dict
@@ -26,7 +26,7 @@ def up(
     port: Annotated[int, typer.Option(help="gRPC port of the orchestrator.")] = 50050,
 ) -> None:
     """Run the whole system until Ctrl-C, and print the addresses."""
-    console = Console()
+    console = make_console()
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
@@ -54,9 +54,9 @@ def status(
     with UnflatClient(server) as client:
         found = client.status()
     if as_json:
-        Console().print_json(data=receipt_to_dict(found))
+        make_console().print_json(data=receipt_to_dict(found))
     else:
-        print_status(Console(), found)
+        print_status(make_console(), found)
 
 
 def _print_addresses(console: Console, stack: LocalStack) -> None:

@@ -6,7 +6,10 @@ capped: more than 16 KB of metadata turns any status into RESOURCE_EXHAUSTED.
 
 from __future__ import annotations
 
+from typing import Any
+
 import grpc
+import grpc.aio
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
@@ -53,10 +56,11 @@ def from_rpc_error(error: grpc.RpcError, stage: str) -> UnflatError:
         error: what the call raised.
         stage: who was called, for the sentence where the other side did not send one of ours.
     """
-    if not isinstance(error, grpc.Call):
+    if not isinstance(error, (grpc.Call, grpc.aio.AioRpcError)):
         return StageUnavailable(f"{stage} could not be called: {error}")
     code, text = error.code(), error.details() or ""
-    status = rpc_status.from_call(error)
+    call: Any = error  # an aio error has the same methods
+    status = rpc_status.from_call(call)
     if status is not None:
         field, retry, kind = "", None, None
         for box in status.details:

@@ -52,7 +52,8 @@ class DepthServicer(pb_grpc.DepthServiceServicer):
                     depth = backend.estimate(rgb)
                 with call.phase("postprocess"):
                     answer = pb.EstimateDepthResponse(depth=depth_to_proto(depth))
-            answer.report.CopyFrom(call.report())
+            note = backend.note(rgb.shape[1], rgb.shape[0])
+            answer.report.CopyFrom(call.report([note] if note else []))
             return answer
 
 

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import grpc
 import numpy as np
-from pydantic import Field
-
 from services.common.admission import Admission
 from services.common.calls import stage_call
 from services.common.errors import NoSubject
@@ -21,6 +19,7 @@ from services.common.settings import StageSettings, load_settings
 from services.common.wire import alpha_to_proto, image_from_proto
 from services.segmentation.backends.base import Backend, ModelFile
 from services.segmentation.backends.catalogue import open_backend
+from services.segmentation.backends.onnx_network import Provider
 from services.segmentation.refine.chain import RefineOptions, refine
 from unflat.v1 import segmentation_pb2 as pb
 from unflat.v1 import segmentation_pb2_grpc as pb_grpc
@@ -45,7 +44,7 @@ class SegmentationSettings(StageSettings):
 
     backend: str = "auto"
     """auto, grabcut, rembg:<model>, rembg:custom=/path/model.onnx or onnx:/path?side=…&mean=…&std=…"""
-    provider: str = Field(default="auto", pattern="^(auto|cpu|cuda|openvino)$")
+    provider: Provider = "auto"
     """What onnxruntime runs on."""
     require_gpu: bool = False
     """Do not serve when a GPU was asked for and is not there."""
@@ -101,7 +100,11 @@ def main() -> None:
 
     def load() -> Backend:
         backend = open_backend(
-            settings.backend, find_model, provider=settings.provider, require_gpu=settings.require_gpu
+            settings.backend,
+            find_model,
+            provider=settings.provider,
+            require_gpu=settings.require_gpu,
+            threads=settings.threads,
         )
         backend.load()
         return backend

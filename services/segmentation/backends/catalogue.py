@@ -1,0 +1,142 @@
+"""Which backends there are, and how a name becomes one.
+
+    auto                                 ISNet where its weights and ONNX Runtime are here, else grabcut
+    grabcut                              embedded: no weights
+    rembg:<model>                        one of rembg's model families, from the model store
+    rembg:custom=/path/model.onnx        a network trained like U²-Net, of your own
+    onnx:/path/model.onnx?side=…&mean=a,b,c&std=a,b,c&sigmoid=yes   any other
+
+Figures of the families: rembg 2.0.86's sessions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import math
+from collections.abc import Callable
+from difflib import get_close_matches
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+from services.common.errors import InvalidOption, StageUnavailable
+from services.segmentation.backends.base import Backend, ModelFile
+from services.segmentation.backends.grabcut import GrabCut
+from services.segmentation.backends.onnx_network import NetworkInput, OnnxNetwork, Provider, Triple
+
+_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_HALF, _ONE = (0.5, 0.5, 0.5), (1.0, 1.0, 1.0)
+
+FAMILIES: dict[str, NetworkInput] = {
+    "isnet-general-use": NetworkInput(1024, _HALF, _ONE),
+    "u2net": NetworkInput(320, _IMAGENET_MEAN, _IMAGENET_STD),
+    "u2netp": NetworkInput(320, _IMAGENET_MEAN, _IMAGENET_STD),
+    "silueta": NetworkInput(320, _IMAGENET_MEAN, _IMAGENET_STD),
+    "birefnet-general": NetworkInput(1024, _IMAGENET_MEAN, _IMAGENET_STD, sigmoid=True),
+    "birefnet-general-lite": NetworkInput(1024, _IMAGENET_MEAN, _IMAGENET_STD, sigmoid=True),
+}
+DEFAULT = "isnet-general-use"
+_CUSTOM = "custom="
+_SIDES_PX = (16, 4096)
+
+FindModel = Callable[[str], ModelFile | None]
+
+
+def open_backend(
+    name: str, find_model: FindModel, *, provider: Provider = "auto", require_gpu: bool = False, threads: int = 0
+) -> Backend:
+    """Return the backend that `name` means, not yet loaded.
+
+    Args:
+        name: see the head of this module.
+        find_model: answers a name of the model store with its file, or None where it is not here.
+        provider: what networks run on.
+        require_gpu: refuse anything but a GPU.
+        threads: of one run; 0 leaves the choice to the engine.
+
+    Raises:
+        InvalidOption: no backend has this name, or one of its options is wrong.
+        StageUnavailable: its weights are not here.
+    """
+    kind, _, target = name.partition(":")
+    if name == "grabcut":
+        return GrabCut()
+    if name == "auto":
+        model = find_model(DEFAULT) if importlib.util.find_spec("onnxruntime") else None
+        if model is None and not require_gpu:
+            return GrabCut()
+        kind, target = "rembg", DEFAULT
+    if kind == "rembg" and target.startswith(_CUSTOM):
+        path, wants = Path(target.removeprefix(_CUSTOM)), FAMILIES["u2net"]
+        return _own_file(f"rembg:{target}", path, wants, provider, require_gpu, threads)
+    if kind == "rembg" and target in FAMILIES:
+        found = find_model(target)
+        if found is None:
+            raise StageUnavailable(f"the weights of {target} are not here; get them with `unflat models pull {target}`")
+        return OnnxNetwork(
+            f"rembg:{target}",
+            found.path,
+            FAMILIES[target],
+            digest=found.sha256,
+            licence=found.licence,
+            provider=provider,
+            require_gpu=require_gpu,
+            threads=threads,
+        )
+    if kind == "onnx" and target:
+        file, _, query = target.partition("?")
+        return _own_file(f"onnx:{file}", Path(file), _read_options(query), provider, require_gpu, threads)
+    known = ["auto", "grabcut", *(f"rembg:{family}" for family in FAMILIES), "onnx:/path/model.onnx"]
+    near = get_close_matches(name, known, n=3, cutoff=0.5) or known
+    raise InvalidOption(f"there is no segmentation backend {name!r}; near names: {', '.join(near)}", field="backend")
+
+
+def _own_file(
+    name: str, path: Path, wants: NetworkInput, provider: Provider, require_gpu: bool, threads: int
+) -> OnnxNetwork:
+    digest = ""
+    if path.is_file():
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    licence = "not stated (a file of your own)"
+    return OnnxNetwork(
+        name,
+        path,
+        wants,
+        digest=digest,
+        licence=licence,
+        provider=provider,
+        require_gpu=require_gpu,
+        threads=threads,
+    )
+
+
+def _read_options(query: str) -> NetworkInput:
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    unknown = set(options) - {"side", "mean", "std", "sigmoid"}
+    if unknown:
+        raise InvalidOption(
+            f"{min(unknown)} is no option of onnx:; there are side, mean, std, sigmoid", field="backend"
+        )
+    side = options.get("side", "1024")
+    if not side.isdigit() or not _SIDES_PX[0] <= int(side) <= _SIDES_PX[1]:
+        raise InvalidOption(f"side is {side!r}; wanted {_SIDES_PX[0]} to {_SIDES_PX[1]} px", field="backend")
+    std = _triple(options, "std", _IMAGENET_STD)
+    if min(std) <= 0:
+        raise InvalidOption(f"std is {options['std']}; wanted values above 0", field="backend")
+    sigmoid = options.get("sigmoid", "no")
+    if sigmoid not in ("yes", "no"):
+        raise InvalidOption(f"sigmoid is {sigmoid!r}; wanted yes or no", field="backend")
+    return NetworkInput(int(side), _triple(options, "mean", _IMAGENET_MEAN), std, sigmoid == "yes")
+
+
+def _triple(options: dict[str, str], key: str, default: Triple) -> Triple:
+    if key not in options:
+        return default
+    try:
+        a, b, c = (float(part) for part in options[key].split(","))
+    except ValueError:
+        raise InvalidOption(f"{key} is {options[key]!r}; wanted three numbers with commas", field="backend") from None
+    if not all(math.isfinite(value) for value in (a, b, c)):
+        raise InvalidOption(f"{key} is {options[key]!r}; wanted finite numbers", field="backend")
+    return a, b, c
