@@ -20,8 +20,11 @@ from services.mesher.inflate.silhouette import Silhouette, sample_grid
 RIM_SHARE = 0.02  # of the subject's span: nearer the outline colours bleed into depth and it is not believed
 RIM_REACH = 2.0  # rim widths over which the nearest (largest) inverse depth is taken for the rim: bleeding goes to far
 RIM_WEIGHT = 0.001
+THIN_SHARE = 0.1  # of the silhouette that lies inside the rim: with less there is nothing surer than the rim
+THIN_WEIGHT = 0.02  # of a subject that is all rim: evened out over some 17 cells
 CLIP_SLACK = 0.15  # of the inner range by which a rim may exceed it
 MAX_RELIEF = 1.8  # of half the span between the 3rd and 97th percentile; exact scenes have 0.53 to 1.8
+BEYOND_RELIEF = 0.15  # of the span: how far single points may lie before or behind these percentiles
 SMOOTHING = 6.0  # cells²
 EDGE_SLOPE = 1.5  # cells of distance a cell: steeper steps are the subject's own edges
 
@@ -49,15 +52,18 @@ def read_relief(depth: InverseDepth, silhouette: Silhouette, frame_mask: np.ndar
         camera: of the frame.
     """
     mask, distance = silhouette.mask, silhouette.distance
-    seen = _sample_within(depth, frame_mask, silhouette)
+    seen: Float = _sample_within(depth, frame_mask, silhouette)
     rim = RIM_SHARE * silhouette.span
     inner = mask & (distance >= rim)
-    if np.count_nonzero(inner) < 0.02 * np.count_nonzero(mask):
-        inner = mask
-    median = float(np.median(seen[inner]))
     reach = 2 * round(rim * RIM_REACH) + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
-    nearest = cv2.dilate(np.where(mask, seen, -np.inf).astype(np.float32), disc)
+    nearest = np.asarray(cv2.dilate(np.where(mask, seen, -np.inf).astype(np.float32), disc), dtype=np.float32)
+    if np.count_nonzero(inner) < THIN_SHARE * np.count_nonzero(mask):  # all rim: wires, spokes
+        inner, seen = mask, nearest
+        weight = np.full(mask.shape, THIN_WEIGHT, dtype=np.float32)
+    else:
+        weight = np.where(inner, 1.0, RIM_WEIGHT).astype(np.float32)
+    median = float(np.median(seen[inner]))
     low, high = np.percentile(seen[inner], [1, 99])
     slack = CLIP_SLACK * (high - low)
     believed = np.clip(np.where(inner, seen, nearest), low - slack, high + slack)
@@ -65,9 +71,12 @@ def read_relief(depth: InverseDepth, silhouette: Silhouette, frame_mask: np.ndar
     focal = camera.focal_px / silhouette.cell_px
     raw = focal * median / np.maximum(believed, 0.15 * median)
     a, b = np.percentile(raw[inner], [3, 97])
+    limit = np.float32(BEYOND_RELIEF * silhouette.span)
     squeeze = min(1.0, MAX_RELIEF * silhouette.span / 2 / max(float(b - a), 1e-6))
     raw = np.asarray(focal + (raw - focal) * squeeze, dtype=np.float32)
-    weight = np.where(inner, 1.0, RIM_WEIGHT).astype(np.float32)
+    raw = np.clip(
+        raw, np.float32(focal + (a - focal) * squeeze) - limit, np.float32(focal + (b - focal) * squeeze) + limit
+    )
     front = smooth_edge_preserving(raw, weight, mask, SMOOTHING, EDGE_SLOPE)
 
     behind = np.full(mask.shape, np.inf, dtype=np.float32)

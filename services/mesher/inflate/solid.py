@@ -19,14 +19,15 @@ from services.mesher.inflate.information import is_informative
 from services.mesher.inflate.membrane import Membrane
 from services.mesher.inflate.relief import Relief, read_relief
 from services.mesher.inflate.silhouette import Silhouette, drop_specks, trace_silhouette
-from services.mesher.inflate.thickness import circle_profile, poisson_bulge, round_rim
+from services.mesher.inflate.thickness import circle_profile, dome, poisson_bulge, round_rim
 from services.mesher.inflate.tidy import smooth_taubin, thin_out
 from services.mesher.inflate.volume import build_surface, carry_to_space
 from services.mesher.mesh import Mesh, normalise, signed_volume, vertex_normals
 
 MIN_FACES = 2_000
 COARSER_TRIES = 3  # where a surface is over the budget and cannot be thinned out without tearing it
-ROUNDING_SHARE = 0.05  # of the span
+MIN_VIEW_DEPTH = 0.2  # of the span, without depth: hardly any subject is flatter than that
+ROUNDING_SHARE = 0.03  # of the span
 
 
 @dataclass(frozen=True)
@@ -111,9 +112,15 @@ def _build(
 
 
 def _sheets_from_outline(silhouette: Silhouette, camera: Camera) -> tuple[Float, Float]:
-    """Return front and back, mirror images of each other about the plane at the focal length."""
+    """Return front and back, mirror images of each other about the plane at the focal length.
+
+    Only nets of wire, which would be flat, stand out from that plane as a dome.
+    """
     half = circle_profile(silhouette)
-    middle = np.float32(camera.focal_px / silhouette.cell_px)
+    middle = np.full_like(half, camera.focal_px / silhouette.cell_px)
+    missing = MIN_VIEW_DEPTH * silhouette.span - 2 * float(half.max())
+    if missing > 0:
+        middle -= dome(silhouette, missing)
     return middle - half, middle + half
 
 
@@ -121,8 +128,10 @@ def _sheets_from_depth(silhouette: Silhouette, relief: Relief, options: InflateO
     """Return the front as depth has it, and a back that bulges behind the rim but not through the floor."""
     membrane = Membrane(silhouette.mask)
     half = poisson_bulge(membrane, silhouette)
-    seen = relief.front + round_rim(half, silhouette, ROUNDING_SHARE * silhouette.span)
-    outside = _spread(seen, silhouette)
+    drawn_back, at_rim = round_rim(half, silhouette, ROUNDING_SHARE * silhouette.span)
+    room = np.maximum(relief.floor - relief.front, 0.0)
+    seen = relief.front + np.minimum(drawn_back, room)
+    outside = _spread(relief.front + np.minimum(at_rim, room), silhouette)
     middle = membrane.harmonic(outside)
     back = np.maximum(middle + options.back_bulge * half, seen + options.depth_bulge * half)
     back = np.minimum(back, np.maximum(relief.floor, seen))

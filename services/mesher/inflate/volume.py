@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import cv2
 import numpy as np
 from skimage.measure import marching_cubes
 
@@ -18,7 +19,8 @@ from services.mesher.inflate.camera import Camera, unproject
 from services.mesher.inflate.silhouette import Silhouette
 
 KEEP_OFF = 0.06  # |field| in cells kept off zero, or vertices fall together and the surface does not close
-MIN_THICKNESS = 1.6  # cells between front and back anywhere inside: less would fall between grid points
+MIN_THICKNESS = 1.6  # cells across the solid anywhere inside: less would fall between grid points
+MAX_SLOPE = 6.0  # of the front that counts for it: steeper is a step from one part to another
 
 
 def build_surface(front: Float, back: Float, silhouette: Silhouette) -> tuple[Points, Faces]:
@@ -34,7 +36,7 @@ def build_surface(front: Float, back: Float, silhouette: Silhouette) -> tuple[Po
         on the frame they are carried to.
     """
     inside = silhouette.mask
-    back = np.where(inside, np.maximum(back, front + MIN_THICKNESS), np.maximum(back, front))
+    back = np.where(inside, np.maximum(back, front + MIN_THICKNESS * _steepness(front)), np.maximum(back, front))
     nearest = float(np.floor(front[inside].min())) - 2.0
     layers = int(np.ceil(float(back[inside].max()) - nearest)) + 3
     level = (nearest + np.arange(layers, dtype=np.float32))[:, None, None]
@@ -56,3 +58,10 @@ def carry_to_space(points: Points, silhouette: Silhouette, camera: Camera) -> Po
     u = silhouette.x0 + points[:, 0] * silhouette.cell_px
     v = silhouette.y0 + points[:, 1] * silhouette.cell_px
     return unproject(u, v, np.maximum(points[:, 2], 1.0) * silhouette.cell_px, camera)
+
+
+def _steepness(sheet: Float) -> Float:
+    """Return √(1 + |∇sheet|²): the thickness along the view axis of what is one cell thick across."""
+    down, across = np.gradient(sheet)
+    slope = np.minimum(np.hypot(down, across), MAX_SLOPE)
+    return np.asarray(np.sqrt(1.0 + cv2.blur(slope.astype(np.float32), (3, 3)) ** 2), dtype=np.float32)
