@@ -22,7 +22,7 @@ SMOOTHNESS = 1e-5  # as in the paper: F and B of neighbours agree that much even
 EDGE_SMOOTHNESS = 1.0  # and this much more for each unit of difference in alpha
 SOLID = 1.0 - 0.5 / 255.0  # alpha that 8 bit cannot tell from 1 (and 1 − SOLID from 0)
 WORK_PX = 200_000  # a level of n pixels is relaxed WORK_PX / n times, within these limits
-FEWEST_STEPS, MOST_STEPS = 2, 12
+FEWEST_STEPS, MOST_STEPS = 1, 12
 PIXELS_A_CHUNK = 1 << 15
 
 Index = npt.NDArray[np.int32]

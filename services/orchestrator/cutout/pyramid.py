@@ -8,6 +8,14 @@ import numpy as np
 from services.common.arrays import BoolMask, Float, Pixels
 
 
+def reduce_photo(photo: Pixels, size: tuple[int, int]) -> Pixels:
+    """Return (h, w, 3) of `size` (width, height), smaller than the photo, by mean over areas, in the same type."""
+    small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+    if photo.dtype == np.uint16:
+        return np.asarray(small, np.uint16)
+    return np.asarray(small, np.uint8)
+
+
 def halve_photo(photo: Pixels) -> Pixels:
     """Return (H, W, 3) at half its size, rounded up, in the same type."""
     if photo.dtype == np.uint16:
@@ -18,6 +26,13 @@ def halve_photo(photo: Pixels) -> Pixels:
 def halve(values: Float) -> Float:
     """Return (H, W) float32 at half its size, rounded up."""
     return np.asarray(_mean_of_four(values), np.float32)
+
+
+def double(values: Float, shape: tuple[int, ...]) -> Float:
+    """Return (H, W) of `shape`, bilinear: the way back from `halve`, aligned with it also where H or W is odd."""
+    height, width = values.shape
+    twice = cv2.resize(values, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(twice[: shape[0], : shape[1]], np.float32)
 
 
 def halve_any(mask: BoolMask) -> BoolMask:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.common.arrays import Alpha, BoolMask, Float, Pixels
+from services.orchestrator.cutout.pyramid import reduce_photo
 
 WINDOW = 3  # pixels of the small picture; 5 and 7 left 20 and 40 % more error on real mattes
 NOISE = 1e-4  # variance of colours in [0, 1] that is not taken for an edge; ten times more or less is worse
@@ -24,29 +25,69 @@ PIXELS_A_CHUNK = 1 << 17
 Index = npt.NDArray[np.int32]
 
 
-def upsample(alpha: Alpha, photo: Pixels, where: BoolMask | None = None) -> Alpha:
+def upsample(alpha: Alpha, photo: Pixels) -> Alpha:
     """Return `alpha` at the size of `photo`, sharpened along its edges.
 
     Args:
         alpha: (h, w) in [0, 1], of the same view at another size.
         photo: (H, W, 3) uint8 or uint16.
-        where: (H, W) bool: sharpen only there; None for everywhere an edge is.
     Returns:
         (H, W) in [0, 1]. Equal to `alpha` if the sizes are equal.
     """
     height, width = photo.shape[:2]
     if alpha.shape == (height, width):
         return alpha.copy()
-    enlarged = np.asarray(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
     if alpha.shape[0] >= height or alpha.shape[1] >= width:
         reduced = cv2.resize(alpha, (width, height), interpolation=cv2.INTER_AREA)
         return np.clip(np.asarray(reduced, np.float32), 0.0, 1.0)
 
-    active = _has_edge(alpha, (width, height)) if where is None else where
-    flat = np.flatnonzero(active).astype(np.int32)
-    if flat.size:
-        _add_detail(enlarged.reshape(-1), flat, alpha, photo)
+    enlarged = np.asarray(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+    flat = np.flatnonzero(_has_edge(alpha, (width, height))).astype(np.int32)
+    small = reduce_photo(photo, (alpha.shape[1], alpha.shape[0]))
+    ratio = (alpha.shape[0] / height, alpha.shape[1] / width)
+    enlarged.reshape(-1)[flat] = upsample_at(flat, alpha, photo, small, ratio)
     return np.clip(enlarged, 0.0, 1.0, out=enlarged)
+
+
+def upsample_at(flat: Index, values: Float, photo: Pixels, small: Pixels, ratio: tuple[float, float]) -> Float:
+    """Return what `values` is at some pixels of `photo`: bilinear, plus slope · (photo − its enlarged small self).
+
+    The result is linear in `values` and not clipped.
+
+    Args:
+        flat: (n,) positions in the flattened photo.
+        values: (h, w), of the small picture.
+        photo: (H, W, 3) uint8 or uint16.
+        small: (h, w, 3) of the same type, the photo reduced.
+        ratio: small over large, vertically and horizontally.
+    """
+    width, (low_height, low_width) = photo.shape[1], values.shape
+    scale = np.float32(1.0 / np.iinfo(photo.dtype).max)
+    low_colours = small.reshape(-1, 3).astype(np.float32) * scale
+    slopes = _slopes(low_colours, values, _covering(flat, width, ratio, values.shape))
+    low_values, colours = values.reshape(-1), photo.reshape(-1, 3)
+    result = np.empty(flat.size, np.float32)
+    for start in range(0, flat.size, PIXELS_A_CHUNK):
+        part = slice(start, start + PIXELS_A_CHUNK)
+        y, x = np.divmod(flat[part], np.int32(width))
+        top, below, down = _neighbours(y, ratio[0], low_height)
+        left, right, across = _neighbours(x, ratio[1], low_width)
+        upper, lower = top * np.int32(low_width), below * np.int32(low_width)
+        corners = (
+            (upper + left, (1 - down) * (1 - across)),
+            (upper + right, (1 - down) * across),
+            (lower + left, down * (1 - across)),
+            (lower + right, down * across),
+        )
+        detail = colours[flat[part]].astype(np.float32) * scale
+        slope = np.zeros_like(detail)
+        plain = np.zeros(detail.shape[0], np.float32)
+        for at, weight in corners:
+            detail -= low_colours[at] * weight[:, None]
+            slope += slopes[at] * weight[:, None]
+            plain += low_values[at] * weight
+        result[part] = plain + np.einsum("nc,nc->n", detail, slope)
+    return result
 
 
 def _has_edge(alpha: Alpha, size: tuple[int, int]) -> BoolMask:
@@ -55,46 +96,11 @@ def _has_edge(alpha: Alpha, size: tuple[int, int]) -> BoolMask:
     return np.asarray(cv2.resize(varies.view(np.uint8), size, interpolation=cv2.INTER_NEAREST), np.uint8).view(np.bool_)
 
 
-def _add_detail(enlarged: Float, flat: Index, alpha: Alpha, photo: Pixels) -> None:
-    """Add slope · (photo − its enlarged small self) to `enlarged` at `flat`, in chunks."""
-    height, width = photo.shape[:2]
-    low_height, low_width = alpha.shape
-    small = _as_small_colours(photo, (low_width, low_height))
-    slopes = _slopes(small, alpha, _covering(flat, photo.shape[:2], alpha.shape))
-    low_colours, low_slopes = small.reshape(-1, 3), slopes.reshape(-1, 3)
-    colours = photo.reshape(-1, 3)
-    scale = np.float32(1.0 / np.iinfo(photo.dtype).max)
-    for start in range(0, flat.size, PIXELS_A_CHUNK):
-        part = flat[start : start + PIXELS_A_CHUNK]
-        y, x = np.divmod(part, np.int32(width))
-        top, below, down = _neighbours(y, low_height / height, low_height)
-        left, right, across = _neighbours(x, low_width / width, low_width)
-        upper, lower = top * np.int32(low_width), below * np.int32(low_width)
-        corners = (
-            (upper + left, (1 - down) * (1 - across)),
-            (upper + right, (1 - down) * across),
-            (lower + left, down * (1 - across)),
-            (lower + right, down * across),
-        )
-        detail = colours[part].astype(np.float32) * scale
-        slope = np.zeros_like(detail)
-        for at, weight in corners:
-            detail -= low_colours[at] * weight
-            slope += low_slopes[at] * weight
-        enlarged[part] += np.einsum("nc,nc->n", detail, slope)
-
-
-def _as_small_colours(photo: Pixels, size: tuple[int, int]) -> Float:
-    """Return (h, w, 3) in [0, 1]: the photo reduced to `size` (width, height)."""
-    small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    return np.asarray(small * np.float32(1.0 / np.iinfo(photo.dtype).max), np.float32)
-
-
-def _covering(flat: Index, shape: tuple[int, ...], small_shape: tuple[int, ...]) -> Index:
+def _covering(flat: Index, width: int, ratio: tuple[float, float], shape: tuple[int, ...]) -> Index:
     """Return the positions of all small pixels that touch the large pixels `flat`."""
-    small = np.zeros(small_shape, np.uint8)
-    y, x = np.divmod(flat, np.int32(shape[1]))
-    small[y * small_shape[0] // shape[0], x * small_shape[1] // shape[1]] = 1
+    small = np.zeros(shape, np.uint8)
+    y, x = np.divmod(flat, np.int32(width))
+    small[(y * np.float32(ratio[0])).astype(np.int32), (x * np.float32(ratio[1])).astype(np.int32)] = 1
     return np.flatnonzero(cv2.dilate(small, np.ones((3, 3), np.uint8))).astype(np.int32)
 
 
@@ -103,14 +109,14 @@ def _neighbours(at: Index, ratio: float, size: int) -> tuple[Index, Index, Float
     place = (at.astype(np.float32) + np.float32(0.5)) * np.float32(ratio) - np.float32(0.5)
     place = np.clip(place, 0, size - 1)
     first = place.astype(np.int32)
-    return first, np.minimum(first + 1, size - 1), (place - first)[:, None]
+    return first, np.minimum(first + 1, size - 1), place - first
 
 
-def _slopes(small: Float, alpha: Alpha, flat: Index) -> Float:
-    """Return (h, w, 3): at `flat` the slope of alpha over colour, least squares in 3×3 windows; elsewhere 0."""
+def _slopes(colours: Float, alpha: Float, flat: Index) -> Float:
+    """Return (h · w, 3): at `flat` the slope of alpha over colour, least squares in 3×3 windows; elsewhere 0."""
     height, width = alpha.shape
     slopes = np.zeros((height * width, 3), np.float32)
-    colours, values = small.reshape(-1, 3), alpha.reshape(-1)
+    values = alpha.reshape(-1)
     for start in range(0, flat.size, PIXELS_A_CHUNK // 8):
         part = flat[start : start + PIXELS_A_CHUNK // 8]
         y, x = np.divmod(part, np.int32(width))
@@ -121,7 +127,7 @@ def _slopes(small: Float, alpha: Alpha, flat: Index) -> Float:
         v = values[members]
         v = v - v.mean(axis=0)
         slopes[part] = _least_squares(c, v).T
-    return slopes.reshape(height, width, 3)
+    return slopes
 
 
 def _least_squares(c: Float, v: Float) -> Float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.orchestrator.cutout.pyramid import halve, halve_any, halve_photo
+from services.orchestrator.cutout.pyramid import double, halve, halve_any, halve_photo
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -30,3 +30,9 @@ def test_single_marked_pixel_is_kept_wherever_it_is():
         small = halve_any(mask)
         assert small.sum() == 1
         assert small[at[0] // 2, at[1] // 2]
+
+
+def test_doubling_meets_halving_where_sides_are_odd():
+    ramp = np.tile(np.arange(101, dtype=np.float32), (51, 1))
+    back = double(halve(ramp), (51, 101))
+    assert np.abs(back - ramp)[:, 2:-2].max() < 1e-3
