@@ -37,7 +37,7 @@ def test_matting_finds_hairs_that_the_mask_blurs(composite, hair_alpha):
     mask = cv2.GaussianBlur(scene.alpha, (0, 0), 1.0)
     before = sad(cut_out(scene.photo, mask, PRESETS["fast"]).alpha, scene.alpha)
     after = sad(cut_out(scene.photo, mask, CutoutOptions()).alpha, scene.alpha)
-    assert after < 0.75 * before, f"SAD {before:.2f} → {after:.2f}"
+    assert after < 0.85 * before, f"SAD {before:.2f} → {after:.2f}"
 
 
 def test_matting_sharpens_the_edge_of_a_small_blurred_mask(composite, disc_alpha):
