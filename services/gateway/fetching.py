@@ -100,7 +100,7 @@ class Fetcher:
         watchdog.daemon = True
         watchdog.start()
         try:
-            return self._exchange(url, host, raw)
+            answer = self._exchange(url, host, raw)
         except FetchRefused:
             if overdue.is_set():
                 raise _slow(self._limits.timeout_s) from None
@@ -113,6 +113,9 @@ class Fetcher:
             watchdog.cancel()
             control.close()
             raw.close()
+        if overdue.is_set():  # a cut connection looks like the end of an answer without a length
+            raise _slow(self._limits.timeout_s)
+        return answer
 
     def _pinned(self, host: str, port: int) -> str:
         """Return the address to connect to, after all addresses of the host were checked."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import structlog
 from fastapi.testclient import TestClient
 from PIL import Image
 from pydantic import SecretStr
 
 from services.common.client import CutoutMade, CutoutWishes, MaskWishes, MeshMade, MeshWishes, Progress
+from services.common.logs import configure_logs
 from services.gateway.app import create_app
 from services.gateway.gateway import Fetch
 from services.gateway.settings import GatewaySettings
@@ -113,6 +117,16 @@ class House:
 
 
 Open = Callable[..., House]
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """Log as a deployed gateway does; returns a function that returns the lines written so far."""
+    stream = io.StringIO()
+    with contextlib.redirect_stderr(stream):
+        configure_logs("gateway", "info", "json")
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    structlog.reset_defaults()
 
 
 @pytest.fixture

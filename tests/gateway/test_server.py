@@ -1,0 +1,55 @@
+"""The process: it says where it listens, answers, and goes when told."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import httpx
+import pytest
+
+PACE = threading.Event()  # never set: waits a moment between two looks
+
+
+def start(tmp_path, *flags):
+    announced = tmp_path / "gateway.json"
+    command = [sys.executable, "-m", "services.gateway", "--announce", str(announced), "--drain-s", "0", *flags]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("UNFLAT_")}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    while not announced.exists() and process.poll() is None:
+        PACE.wait(0.05)
+    return process, json.loads(announced.read_text()) if announced.exists() else {}
+
+
+@pytest.mark.e2e
+def test_gateway_without_an_orchestrator_lives_refuses_and_ends(tmp_path):
+    process, announced = start(tmp_path, "--port", "0", "--orchestrator-address", "127.0.0.1:1", "--timeout-s", "5")
+    try:
+        url = f"http://{announced['address']}"
+        assert announced["pid"] == process.pid
+        assert httpx.get(f"{url}/healthz").status_code == 200
+        assert httpx.get(f"{url}/readyz", timeout=20).status_code == 503
+        answer = httpx.post(f"{url}/remove-bg", files={"file": b"x"}, timeout=20)
+        assert (answer.status_code, answer.json()["code"]) == (503, "STAGE_UNAVAILABLE")
+        assert "server" not in answer.headers
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=60)
+    assert process.returncode == 0, log
+    assert "Traceback" not in log
+    assert json.loads(log.splitlines()[-1])["event"] == "stopped"
+
+
+@pytest.mark.e2e
+def test_port_in_use_ends_the_process_with_a_sentence(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        process, _ = start(tmp_path, "--port", str(taken.getsockname()[1]))
+        _, log = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "cannot listen on 127.0.0.1" in log
+    assert "Traceback" not in log
