@@ -1,0 +1,42 @@
+from deploy.checks.network import allowed_edges, needed_edges, problems
+
+EDGES = {
+    ("gateway", "orchestrator", 50050),
+    ("orchestrator", "segmentation", 50051),
+    ("orchestrator", "depth", 50052),
+    ("orchestrator", "mesher", 50053),
+}
+
+
+def policy(policies, name):
+    return next(p for p in policies if p["metadata"]["name"] == name)
+
+
+def test_addresses_tell_who_talks_to_whom(base):
+    assert needed_edges(base) == EDGES
+
+
+def test_policies_allow_exactly_the_needed_edges(base, policies):
+    assert list(problems([*base, *policies])) == []
+    assert allowed_edges(policies, "egress") == EDGES
+
+
+def test_without_policies_there_is_nothing_to_say(base):
+    assert list(problems(base)) == []
+
+
+def test_an_edge_that_one_end_denies_is_told(base, policies):
+    policy(policies, "unflat-depth")["spec"]["ingress"][0]["ports"][0]["port"] = 50051
+    told = list(problems([*base, *policies]))
+    assert "orchestrator needs depth:50052, which the policies do not let through" in told
+
+
+def test_an_edge_that_nobody_needs_is_told(base, policies):
+    rule = {"to": [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "depth"}}}], "ports": [{"port": 50052}]}
+    policy(policies, "unflat-gateway")["spec"]["egress"].append(rule)
+    assert list(problems([*base, *policies])) == ["the policies let gateway reach depth:50052, which it has no use for"]
+
+
+def test_a_stage_open_to_anyone_is_told(base, policies):
+    policy(policies, "unflat-mesher")["spec"]["ingress"].append({"ports": [{"port": 50053}]})
+    assert list(problems([*base, *policies])) == ["the policies let anyone reach mesher:50053"]
