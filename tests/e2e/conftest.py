@@ -1,0 +1,69 @@
+"""Real services as processes: one whole system for all end-to-end tests, with networks small enough for a test."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from services.cli.stack import LocalStack, StackOptions
+from services.common.client import UnflatClient
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def examples() -> Path:
+    """The project's own photos."""
+    return ROOT / "examples"
+
+
+@pytest.fixture(scope="session")
+def depth_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A depth network of any input size: how bright a pixel is, smoothed. Wrong, but whole and deterministic."""
+    kernel = np.full((1, 3, 7, 7), 1 / 147, np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Conv", ["image", "kernel"], ["bright"], pads=[3, 3, 3, 3]),
+            helper.make_node("Sigmoid", ["bright"], ["near"]),
+            helper.make_node("Squeeze", ["near", "axis"], ["depth"]),
+        ],
+        "depth",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, "h", "w"])],
+        [helper.make_tensor_value_info("depth", TensorProto.FLOAT, [1, "h", "w"])],
+        [numpy_helper.from_array(kernel, "kernel"), numpy_helper.from_array(np.array([1], np.int64), "axis")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+    path = tmp_path_factory.mktemp("networks") / "depth.onnx"
+    onnx.save(model, str(path))
+    return path
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, depth_network: Path) -> Iterator[LocalStack]:
+    """The whole system with embedded backends and a small depth network."""
+    environment = {
+        "UNFLAT_MODELS": str(tmp_path_factory.mktemp("empty-store")),
+        "UNFLAT_DEPTH_BACKEND": f"onnx:{depth_network}?size=252",
+    }
+    with LocalStack(StackOptions(http_port=free_port(), environment=environment)) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def client(stack: LocalStack) -> Iterator[UnflatClient]:
+    """A client of that system."""
+    with UnflatClient(stack.address) as one:
+        yield one
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
