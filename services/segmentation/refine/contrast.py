@@ -1,0 +1,60 @@
+"""Which of two outlines does the photo follow? Each region that changed sides is judged by the contrast along both.
+
+A changed region has two borders: the old outline (towards pixels that were on the other side) and the new one. The
+better mask is the one whose outline crosses more colour contrast.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from services.common.arrays import BoolMask, Float
+
+SPAN = 2  # pixels across which contrast is measured: an outline is known to about that
+
+
+def outline_gain(lab: npt.NDArray[np.uint8], before: BoolMask, after: BoolMask) -> Float:
+    """Return how much more contrast the new outline has, for each region that changed sides.
+
+    Args:
+        lab: (H, W, 3) uint8.
+        before: (H, W) bool.
+        after: (H, W) bool.
+    Returns:
+        (H, W) float32: mean Lab distance across the new outline divided by that across the old one, minus 1; 0 where
+        nothing changed, and where a region has only one of the two borders.
+    """
+    changed = before != after
+    count, labels = cv2.connectedComponents(changed.astype(np.uint8), connectivity=4)
+    old_sum, old_n, new_sum, new_n = (np.zeros(count) for _ in range(4))
+    colour = lab.astype(np.float32)
+    height, width = before.shape
+    for dy, dx in ((0, 1), (1, 0)):
+        a, b = np.s_[: height - dy, : width - dx], np.s_[dy:, dx:]
+        contrast = _contrast(colour, dy, dx)
+        for own, other in ((a, b), (b, a)):
+            rim = changed[own] & ~changed[other]
+            region = labels[own][rim]
+            moved_away = before[own][rim] != before[other][rim]  # the old outline ran between these two
+            value = contrast[rim]
+            old_sum += np.bincount(region, value * moved_away, minlength=count)
+            old_n += np.bincount(region, moved_away, minlength=count)
+            new_sum += np.bincount(region, value * ~moved_away, minlength=count)
+            new_n += np.bincount(region, ~moved_away, minlength=count)
+    both = (old_n > 0) & (new_n > 0)
+    ratio = (new_sum / np.maximum(new_n, 1) + 1.0) / (old_sum / np.maximum(old_n, 1) + 1.0)  # + 1: noise of 8 bits
+    gain = np.where(both, ratio - 1.0, 0.0)
+    gain[0] = 0.0
+    return np.asarray(gain[labels], dtype=np.float32)
+
+
+def _contrast(colour: Float, dy: int, dx: int) -> Float:
+    """Return (H - dy, W - dx) float32, the Lab distance between points `SPAN` pixels apart around each pair."""
+    reach = SPAN // 2
+    padded = np.pad(colour, ((reach * dy, reach * dy), (reach * dx, reach * dx), (0, 0)), mode="edge")
+    height, width = colour.shape[:2]
+    near = padded[: height - dy, : width - dx]
+    far = padded[(2 * reach + 1) * dy :, (2 * reach + 1) * dx :][: height - dy, : width - dx]
+    return np.asarray(np.sqrt(((near - far) ** 2).sum(axis=2)), dtype=np.float32)
