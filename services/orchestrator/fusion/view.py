@@ -38,7 +38,7 @@ class View:
     @cached_property
     def reach(self) -> int:
         """`CORE_SHARE` in pixels, at least 2."""
-        height, width = self.alpha.shape
+        height, width = int(self.alpha.shape[0]), int(self.alpha.shape[1])
         return max(2, round(CORE_SHARE * max(height, width)))
 
     @cached_property
