@@ -44,8 +44,8 @@ def thin_out(vertices: Points, faces: Faces, max_faces: int) -> tuple[Points, Fa
         points, kept = fast_simplification.simplify(
             vertices.astype(np.float32), faces, target_count=int(max_faces * 0.98), agg=aggressiveness
         )
-        candidate = np.asarray(points, dtype=np.float64), np.asarray(kept, dtype=np.int32)
-        if len(kept) <= max_faces and is_closed_in_print(*candidate):
+        candidate = np.asarray(points, dtype=np.float64), _without_folds(np.asarray(kept, dtype=np.int32))
+        if len(candidate[1]) <= max_faces and is_closed_in_print(*candidate):
             return candidate
     return vertices, faces
 
@@ -54,3 +54,9 @@ def is_closed_in_print(vertices: Points, faces: Faces) -> bool:
     """Return whether the mesh is still closed once it is scaled to unit size and written with six decimals."""
     unit = normalise(Mesh(vertices, faces)).vertices
     return is_watertight(merge_by_position(unit, faces)[1])
+
+
+def _without_folds(faces: Faces) -> Faces:
+    """Return the faces without pairs that lie back to back on the same corners: what is left of a collapsed tube."""
+    _, inverse, count = np.unique(np.sort(faces, axis=1), axis=0, return_inverse=True, return_counts=True)
+    return np.ascontiguousarray(faces[count[inverse.reshape(-1)] != 2])
