@@ -109,7 +109,7 @@ def _open_auto(query: str, find_model: Callable[[str], ModelFile | None], thread
         raise StageUnavailable(f"no depth network is here; get one with `unflat models pull {weights}`")
     if importlib.util.find_spec("openvino") is None:
         raise StageUnavailable(
-            f"the weights of {weights} (`unflat models pull {weights}`) are here but OpenVINO, which runs them, is not; "
+            f"the weights of {weights} are here but OpenVINO, which runs them, is not; "
             "install it with `pip install 'unflat[depth]'`"
         )
     return open_backend(f"{DEPTH_ANYTHING}:vits" + (f"?{query}" if query else ""), find_model, threads)
