@@ -25,6 +25,7 @@ EXPOSED_HEADERS = (
     "X-Unflat-Receipt",
     "X-Unflat-Degraded",
     "X-Unflat-Depth",
+    "X-Unflat-Backends",
     "X-Unflat-Warning",
     "X-Unflat-Verdict",
     "X-Unflat-Seconds",
@@ -40,6 +41,7 @@ def receipt_headers(receipt: pb.Receipt, request_id: str) -> dict[str, str]:
         "X-Unflat-Receipt": f"/receipts/{request_id}",
         "X-Unflat-Degraded": "true" if receipt.degraded else "false",
         "X-Unflat-Depth": outcome_of(receipt, "depth"),
+        "X-Unflat-Backends": header_text(_backends(receipt)),
         "X-Unflat-Warning": header_text("; ".join(receipt.warnings)),
         "X-Unflat-Verdict": header_text(receipt.verdict),
         "X-Unflat-Seconds": f"{receipt.total_s:.3f}",
@@ -67,6 +69,10 @@ def mesh_answer(made: MeshMade, upload: str, headers: dict[str, str]) -> Respons
     media_type = _ZIP_TYPE if zipped else _MESH_TYPES[made.format]
     name = f"{_stem(upload)}.{'zip' if zipped else made.format}"
     return Response(made.data, 200, {**headers, **_disposition("attachment", name)}, media_type)
+
+
+def _backends(receipt: pb.Receipt) -> str:
+    return ", ".join(f"{stage.stage}={stage.report.backend}" for stage in receipt.stages if stage.report.backend)
 
 
 def _stem(upload: str) -> str:

@@ -66,7 +66,7 @@ def create_app(settings: GatewaySettings, client: Orchestrator, fetch: Fetch | N
         app.include_router(router)
 
     # The last one added is the outermost.
-    app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes, timeout_s=settings.upload_timeout_s)
     if token := settings.token.get_secret_value():
         app.add_middleware(BearerAuth, token=token)
     if origins := [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]:

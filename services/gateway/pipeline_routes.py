@@ -34,6 +34,7 @@ _PROBLEM = {"content": {PROBLEM_TYPE: {"schema": {"type": "object"}}}}
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     400: {"description": "Not a usable picture, or a malformed body", **_PROBLEM},
     401: {"description": "The token is missing or wrong", **_PROBLEM},
+    408: {"description": "The body did not arrive in time", **_PROBLEM},
     413: {"description": "More bytes or pixels than the limit", **_PROBLEM},
     415: {"description": "Not a multipart form", **_PROBLEM},
     422: {"description": "An option out of its range, or no subject in the picture", **_PROBLEM},

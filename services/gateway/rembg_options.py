@@ -89,11 +89,10 @@ def read_options(query: Mapping[str, str], form: Mapping[str, str]) -> RembgOpti
     values: dict[str, str] = {}
     places: dict[str, str] = {}
     for name in RembgOptions.model_fields:
-        own_first = (("query", query), ("body", form)) if name in _OWN_IN_QUERY else (("body", form), ("query", query))
-        for place, given in own_first:
-            if given.get(name):
-                values[name], places[name] = given[name], place
-                break
+        place = place_of(name, query, form)
+        given = query if place == "query" else form
+        if given.get(name):
+            values[name], places[name] = given[name], place
     try:
         options = RembgOptions.model_validate(values)
     except ValidationError as problem:
@@ -106,17 +105,27 @@ def read_options(query: Mapping[str, str], form: Mapping[str, str]) -> RembgOpti
         raise RequestValidationError(
             [_error("value_error", places["bgc"], "bgc", problem.message, options.bgc)]
         ) from None
-    if options.model and options.model != "auto" and options.model not in REMBG_MODELS:
-        message = f"Model should be one of: auto, {', '.join(sorted(REMBG_MODELS))}"
-        raise RequestValidationError(
-            [_error("string_pattern_mismatch", places["model"], "model", message, options.model)]
-        )
     return options
+
+
+def place_of(name: str, query: Mapping[str, str], form: Mapping[str, str]) -> str:
+    """Return where an option is read, "query" or "body": rembg's own place if it is given there, else the other."""
+    if name in _OWN_IN_QUERY:
+        return "body" if not query.get(name) and form.get(name) else "query"
+    return "query" if not form.get(name) and query.get(name) else "body"
 
 
 def missing(place: str, name: str) -> RequestValidationError:
     """Return FastAPI's error for a required field that is not there."""
     return RequestValidationError([_error("missing", place, name, "Field required", None)])
+
+
+def unknown_model(place: str, model: str, running: str) -> RequestValidationError:
+    """Return rembg's error for a model that nobody knows."""
+    known = ", ".join(sorted({*REMBG_MODELS, "auto", running} - {""}))
+    return RequestValidationError(
+        [_error("string_pattern_mismatch", place, "model", f"Model should be one of: {known}", model)]
+    )
 
 
 def runs_as(model: str, backend: str) -> bool:

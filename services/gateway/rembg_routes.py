@@ -3,7 +3,7 @@
 Kept: names, places and bounds of the options, 422 bodies, a PNG as the answer. Different on purpose: options of a POST
 count in the query as well; what crashed there (500) is refused with a reason (400, 413, 422, 429, 503); colours are
 straight, not premultiplied; no model is loaded because a caller names it; no subject is an empty picture with a
-warning, because old clients save any body as .png.
+warning, because old clients save any body as .png; other origins may call only where --cors-origins says so.
 """
 
 from __future__ import annotations
@@ -26,7 +26,15 @@ from services.gateway.forms import MOST_ERODE_PX
 from services.gateway.gateway import Gateway
 from services.gateway.pipeline_routes import keep_receipt
 from services.gateway.problems import REMBG_PATH, request_id_of
-from services.gateway.rembg_options import RembgOptions, missing, read_options, runs_as
+from services.gateway.rembg_options import (
+    REMBG_MODELS,
+    RembgOptions,
+    missing,
+    place_of,
+    read_options,
+    runs_as,
+    unknown_model,
+)
 from services.gateway.rembg_pictures import empty_picture, harden, lay_on, upright_size
 from services.gateway.work import last_of
 from unflat.v1 import orchestrator_pb2 as pb
@@ -57,7 +65,7 @@ def rembg_router(gateway: Gateway) -> APIRouter:
         options = read_options(request.query_params, {})
         if not gateway.settings.url_fetch:
             raise HTTPException(403, "fetching by URL is switched off here (--url-fetch); send the picture by POST")
-        await _check_model(gateway, options.model)
+        await _check_model(gateway, options.model, "query")
         return await _answer(gateway, request, options, lambda: gateway.fetch(url))
 
     @router.post(REMBG_PATH, response_class=Response, openapi_extra=_post_docs(), responses=_RESPONSES)
@@ -68,10 +76,11 @@ def rembg_router(gateway: Gateway) -> APIRouter:
             if not isinstance(file, UploadFile):
                 raise missing("body", "file")
             photo = await file.read()
-            options = read_options(request.query_params, _texts(form))
+            texts = _texts(form)
+        options = read_options(request.query_params, texts)
         if not photo:
             raise InvalidImage("the file is empty; wanted a picture", field="file")
-        await _check_model(gateway, options.model)
+        await _check_model(gateway, options.model, place_of("model", request.query_params, texts))
         return await _answer(gateway, request, options, lambda: photo)
 
     @router.get("/api", include_in_schema=False)
@@ -82,20 +91,24 @@ def rembg_router(gateway: Gateway) -> APIRouter:
     return router
 
 
-async def _check_model(gateway: Gateway, model: str) -> None:
+async def _check_model(gateway: Gateway, model: str, place: str) -> None:
     """Refuse a model that is not the one that runs.
 
     Raises:
         StageUnavailable: rembg knows it, but it does not run here.
+        RequestValidationError: nobody knows it.
     """
-    if not model:
+    if model in ("", "auto"):
         return
     status = await gateway.board.get()
     running = next((stage.backend for stage in status.stages if stage.stage == _SEGMENTATION), "")
-    if not runs_as(model, running):
-        raise StageUnavailable(
-            f"model {model} does not run here, {running or 'none'} does; leave `model` out to use it", field="model"
-        )
+    if runs_as(model, running):
+        return
+    if model not in REMBG_MODELS:
+        raise unknown_model(place, model, running)
+    raise StageUnavailable(
+        f"model {model} does not run here, {running or 'none'} does; leave `model` out to use it", field="model"
+    )
 
 
 async def _answer(
@@ -154,6 +167,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     400: {"description": "Not a usable picture, a malformed body, or a URL that may not be fetched"},
     401: {"description": "The token is missing or wrong"},
     403: {"description": "Fetching by URL is switched off"},
+    408: {"description": "The body did not arrive in time"},
     413: {"description": "More bytes or pixels than the limit"},
     422: {"description": "A field is missing, of the wrong type or out of its range"},
     429: {"description": "Busy; Retry-After says when to come back"},

@@ -27,6 +27,7 @@ from services.gateway.settings import GatewaySettings
 
 STAGE = "gateway"
 _BACKLOG = 2048
+_KEEP_ALIVE_S = 75  # longer than the 60 s of common balancers, or they meet closed connections
 
 _log = get_logger()
 
@@ -68,6 +69,7 @@ def main() -> None:
             log_config=None,
             server_header=False,
             backlog=_BACKLOG,
+            timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=round(settings.grace_s),
         )
         server = DrainingServer(config, app.state.gateway.draining, settings.drain_s)

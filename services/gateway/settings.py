@@ -25,6 +25,8 @@ class GatewaySettings(ProcessSettings):
     """Deadline of each request to the orchestrator."""
     max_upload_mb: int = Field(default=64, ge=1, le=480)
     """Larger bodies are refused before they are read, in MiB."""
+    upload_timeout_s: float = Field(default=300.0, gt=0)
+    """Longest time for a body to arrive."""
     token: SecretStr = SecretStr("")
     """Wanted as `Authorization: Bearer …` of every request but probes and docs; empty asks for none."""
     cors_origins: str = ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+import traceback
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -16,7 +17,7 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 
 from services.common.admission import AioAdmission
-from services.common.errors import Internal
+from services.common.errors import Internal, UnflatError
 
 T = TypeVar("T")
 _STAGE = "gateway"
@@ -55,11 +56,14 @@ class WorkPool:
                     raise CallerLeftError
                 loop, context = asyncio.get_running_loop(), contextvars.copy_context()
                 job = loop.run_in_executor(self._executor, context.run, work, gone)
-                first: set[asyncio.Future[Any]] = {job, left}
-                await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
-                if not job.done():
-                    gone.set()
-                return await job  # the slot is held until the thread is free
+                try:
+                    first: set[asyncio.Future[Any]] = {job, left}
+                    await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+                    if not job.done():
+                        gone.set()
+                    return await job  # the slot is held until the thread is free
+                finally:
+                    del job, first  # a failed job, its error and this frame would keep each other, and the photo
         finally:
             gone.set()
             left.cancel()
@@ -81,10 +85,21 @@ def last_of(events: Iterator[object], kind: type[T], gone: threading.Event) -> T
                 return event
             if gone.is_set():
                 raise CallerLeftError
+    except UnflatError as problem:
+        _let_go(problem)
+        raise
     finally:
         if isinstance(events, Generator):
             events.close()
     raise Internal("the orchestrator ended without a result")
+
+
+def _let_go(problem: UnflatError) -> None:
+    """Free what a failed call keeps: a gRPC error is the call itself, and its frames, the photo among them, hold it."""
+    cause = problem.__context__
+    if cause is not None:
+        traceback.clear_frames(cause.__traceback__)
+        problem.__context__ = None
 
 
 async def _until_disconnect(request: Request) -> None:

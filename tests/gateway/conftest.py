@@ -21,6 +21,7 @@ from services.common.logs import configure_logs
 from services.gateway.app import create_app
 from services.gateway.gateway import Fetch
 from services.gateway.settings import GatewaySettings
+from unflat.v1 import common_pb2
 from unflat.v1 import orchestrator_pb2 as pb
 
 
@@ -97,7 +98,12 @@ class FakeOrchestrator:
         degraded = self.depth in (pb.OUTCOME_UNAVAILABLE, pb.OUTCOME_TIMEOUT)
         return pb.Receipt(
             request_id=request_id,
-            stages=[pb.StageReceipt(stage="depth", outcome=self.depth)],
+            stages=[
+                pb.StageReceipt(
+                    stage="segmentation", outcome=pb.OUTCOME_OK, report=common_pb2.StageReport(backend="grabcut")
+                ),
+                pb.StageReceipt(stage="depth", outcome=self.depth),
+            ],
             warnings=self.warnings,
             verdict=self.verdict,
             degraded=degraded,

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+from starlette.exceptions import HTTPException
+
+from services.gateway.limits import BodyLimit
 
 MIB = 1 << 20
 BOUNDARY = "b0undary"
@@ -78,3 +83,17 @@ def test_huge_text_field_is_400(house, photo):
 def test_too_many_fields_are_400(house, photo):
     answer = house.http.post("/remove-bg", files={"file": photo}, data={f"f{i}": "x" for i in range(1100)})
     assert answer.status_code == 400
+
+
+def test_body_that_does_not_arrive_in_time_is_408():
+    async def read(scope, receive, send):
+        while (await receive()).get("more_body"):
+            pass
+
+    async def trickle():
+        await asyncio.Event().wait()
+
+    scope = {"type": "http", "method": "POST", "path": "/remove-bg", "headers": []}
+    with pytest.raises(HTTPException) as refused:
+        asyncio.run(BodyLimit(read, max_bytes=MIB, timeout_s=0.05)(scope, trickle, None))
+    assert refused.value.status_code == 408

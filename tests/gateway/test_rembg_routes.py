@@ -189,6 +189,16 @@ def test_model_that_runs_may_be_named(house, photo, name):
     opened(house.http.post(URL, files={"file": photo}, data={"model": name}))
 
 
+def test_backend_that_runs_may_be_named_though_rembg_does_not_know_it(house, photo):
+    house.orchestrator.segmentation_backend = "grabcut"
+    opened(house.http.post(URL, files={"file": photo}, data={"model": "grabcut"}))
+
+
+def test_model_is_not_looked_up_when_none_is_named(house, photo):
+    house.orchestrator.status_error = StageUnavailable("gone")
+    opened(house.http.post(URL, files={"file": photo}))
+
+
 def test_model_of_rembg_that_does_not_run_is_503_and_says_what_does(house, photo):
     answer = house.http.post(URL, files={"file": photo}, data={"model": "u2net"})
     assert answer.status_code == 503
@@ -254,6 +264,13 @@ def test_defect_is_a_500_without_its_text(house, photo):
 def test_get_without_url_is_422_whether_fetching_is_on_or_not(house, open_house):
     for each in (house, open_house(url_fetch=True)):
         assert error_at(each.http.get(URL), "query", "url")["type"] == "missing"
+
+
+def test_get_checks_the_model_as_well(open_house, photo):
+    house = open_house(url_fetch=True, fetch=lambda url: photo)
+    asked = {"url": "http://example.org/a.png"}
+    assert house.http.get(URL, params={**asked, "model": "u2net"}).status_code == 503
+    assert error_at(house.http.get(URL, params={**asked, "model": "zzz"}), "query", "model")["input"] == "zzz"
 
 
 def test_get_by_url_is_403_unless_switched_on(house):

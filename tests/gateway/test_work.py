@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import threading
+import weakref
 
 import pytest
 from starlette.requests import Request
 
-from services.common.errors import Internal, Overloaded
+from services.common.errors import Internal, InvalidImage, Overloaded
 from services.gateway.work import CallerLeftError, WorkPool, last_of
 
 
@@ -92,6 +95,44 @@ def test_caller_who_leaves_while_waiting_never_runs():
         return ran
 
     assert asyncio.run(scene()) == []
+
+
+def test_failed_call_leaves_no_photo_behind():
+    class Photo(bytearray):
+        """Can be watched, unlike bytes."""
+
+    class CallError(Exception):
+        """Holds its own frame, as an error of gRPC does."""
+
+    def stream(photo):
+        call = CallError()
+        try:
+            yield "progress"
+            raise call
+        except CallError:
+            raise InvalidImage("no picture") from None
+
+    async def scene():
+        pool, photo = WorkPool(1, 0), Photo(b"pixels")
+        watched = weakref.ref(photo)
+
+        async def handler(photo):
+            await pool.run(Caller().request, lambda gone: last_of(stream(photo), bytes, gone))
+
+        handled = handler(photo)
+        del photo
+        with contextlib.suppress(InvalidImage):
+            await handled
+        del handled
+        await asyncio.to_thread(int)  # the pool's thread has moved on as well
+        return watched()
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert asyncio.run(scene()) is None
+    finally:
+        gc.enable()
 
 
 def test_stream_without_a_result_is_a_defect():
