@@ -28,7 +28,7 @@ class DepthSettings(StageSettings):
     """Settings of the depth service."""
 
     backend: str = "auto"
-    """auto, depth-anything-v2:vits|vitb|vitl, onnx:/path?side=…&near=large|small, or none."""
+    """auto, depth-anything-v2:vits|vitb|vitl, onnx:/path?size=…&near=large|small, or none."""
 
 
 class DepthServicer(pb_grpc.DepthServiceServicer):

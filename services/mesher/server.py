@@ -11,6 +11,7 @@ from threading import Thread
 from typing import TypeAlias
 
 import grpc
+import numpy as np
 
 from services.common.admission import Admission
 from services.common.arrays import alpha_from_bytes
@@ -43,6 +44,7 @@ _FORMATS: dict[int, Format] = {
 _RESOLUTION = (32, 1024)
 _TEXTURE_RESOLUTION = (256, 8192)
 _DEFAULT_TEXTURE_RESOLUTION = 1024
+_WARM_UP_SIDE_PX = 64
 
 Event: TypeAlias = pb.MesherServiceGenerateMeshResponse
 Emit: TypeAlias = Callable[[Event], None]
@@ -172,6 +174,18 @@ def quality_to_proto(mesh: Mesh, quality: Quality) -> pb.MeshQuality:
     )
 
 
+def _warm_up(backend: Backend) -> None:
+    """Send a disc all the way, so that the first request does not pay for imports and first runs."""
+    y, x = np.mgrid[0:_WARM_UP_SIDE_PX, 0:_WARM_UP_SIDE_PX] - (_WARM_UP_SIDE_PX - 1) / 2
+    rgba = np.full((_WARM_UP_SIDE_PX, _WARM_UP_SIDE_PX, 4), 128, dtype=np.uint8)
+    rgba[:, :, 3] = np.where(np.hypot(x, y) < 0.4 * _WARM_UP_SIDE_PX, 255, 0)
+    half = _WARM_UP_SIDE_PX / 2
+    subject = FramedSubject(rgba, None, Camera(2.8 * half, half, half))
+    mesh = backend.mesh(subject, MeshOptions(resolution=_RESOLUTION[0]), lambda *_: None)
+    inspect(mesh, alpha_from_bytes(rgba[:, :, 3]), subject.camera, None)
+    export(mesh, "glb")
+
+
 def main() -> None:
     """Run the service until it is told to stop."""
     settings = load_settings(MesherSettings, STAGE)
@@ -179,6 +193,7 @@ def main() -> None:
     def load() -> Backend:
         backend = open_backend(settings.backend)
         backend.load()
+        _warm_up(backend)
         return backend
 
     slot = ModelSlot(STAGE, load)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import grpc
 import numpy as np
+
 from services.common.admission import Admission
 from services.common.calls import stage_call
 from services.common.errors import NoSubject

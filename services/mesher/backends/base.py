@@ -75,7 +75,7 @@ class Backend(Protocol):
         """Licence of its weights, or empty."""
 
     def load(self) -> None:
-        """Get ready, warm-up included; called once before the service says SERVING."""
+        """Load weights; called once, before the service meshes a disc to warm up and says SERVING."""
 
     def mesh(self, subject: FramedSubject, options: MeshOptions, progress: Progress) -> Mesh:
         """Return a closed mesh with colours a vertex; thread-safe."""

@@ -8,15 +8,15 @@ values are kept: a min–max stretch hides that a network found nothing.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from PIL import Image
 
-from services.common.arrays import RGB, Alpha, Float
-from services.common.errors import StageUnavailable
+from services.common.arrays import RGB, Float
+from services.common.errors import Internal, StageUnavailable
 from services.segmentation.backends.base import RawMask
 
 Triple: TypeAlias = tuple[float, float, float]
@@ -28,6 +28,7 @@ _PROVIDERS: dict[str, str] = {
     "cpu": "CPUExecutionProvider",
 }
 _DEVICES = {provider: device for device, provider in _PROVIDERS.items()}
+_INPUT_TYPES = {"tensor(float16)": np.float16, "tensor(double)": np.float64}  # float32 otherwise
 _LEAST_MAXIMUM = 1e-6  # a black photo is divided by this instead of zero, as rembg does
 
 
@@ -36,7 +37,7 @@ class NetworkInput:
     """How a network wants its photo.
 
     Attributes:
-        side_px: of the square input.
+        side_px: of the square input, for files that do not fix it themselves.
         mean: subtracted from RGB in [0, 1].
         std: divided by after that.
         sigmoid: whether its output still needs one.
@@ -140,14 +141,19 @@ class OnnxNetwork:
             raise StageUnavailable(f"{self._path} could not be opened: {str(problem)[:200]}") from None
 
     def _providers(self, available: list[str]) -> list[str]:
-        wanted = ["cuda", "cpu"] if self._provider == "auto" else [self._provider, "cpu"]
-        return [_PROVIDERS[device] for device in wanted if _PROVIDERS[device] in available]
+        wanted = ["cuda" if self._provider == "auto" else self._provider, "cpu"]
+        return [_PROVIDERS[device] for device in dict.fromkeys(wanted) if _PROVIDERS[device] in available]
 
     def _run(self, session: Any, rgb: RGB) -> Float:
-        answer = session.run(None, {session.get_inputs()[0].name: prepare(rgb, self._wants)})[0]
+        entry = session.get_inputs()[0]
+        side = entry.shape[2] if isinstance(entry.shape[2], int) else self._wants.side_px
+        photo = prepare(rgb, replace(self._wants, side_px=side))
+        answer = session.run(None, {entry.name: photo.astype(_INPUT_TYPES.get(entry.type, np.float32))})[0]
         mask = np.asarray(answer, dtype=np.float32)[0, 0]
         if self._wants.sigmoid:
             mask = 1.0 / (1.0 + np.exp(-mask))
+        if not np.isfinite(mask).all():
+            raise Internal(f"{self.name} answered values that are not finite")
         return np.asarray(mask, dtype=np.float32)
 
 
@@ -158,11 +164,3 @@ def prepare(rgb: RGB, wants: NetworkInput) -> Float:
     scaled = small / max(float(small.max()), _LEAST_MAXIMUM)
     normalised = (scaled - np.asarray(wants.mean)) / np.asarray(wants.std)
     return np.ascontiguousarray(normalised.transpose(2, 0, 1)[None], dtype=np.float32)
-
-
-def stretch(alpha: Alpha) -> Alpha:
-    """Return `alpha` stretched so that it covers 0 to 1, as rembg hands masks out; a constant one becomes 0."""
-    low, high = float(alpha.min()), float(alpha.max())
-    if high <= low:
-        return np.zeros_like(alpha)
-    return np.asarray((alpha - low) / (high - low), dtype=np.float32)
