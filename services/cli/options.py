@@ -59,7 +59,7 @@ Inputs = Annotated[list[Path], typer.Argument(help="Photos, or folders of photos
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")]
 PresetOption = Annotated[Preset, typer.Option(help="fast (no GrabCut, no matting), balanced or quality.")]
 StrategyOption = Annotated[Strategy, typer.Option(help="How segmentation and depth are fused.")]
-PercentileOption = Annotated[str, typer.Option(help="Depth cut of the global strategies: auto, or 1 to 99.")]
+PercentileOption = Annotated[str, typer.Option(help="Depth cut of the global strategies: auto, or 20 to 50.")]
 DepthOption = Annotated[str, typer.Option(help="on, off, or a FILE (NPZ or 16-bit picture, larger is nearer).")]
 MaskOption = Annotated[Path | None, typer.Option(help="A mask (PNG or NPZ, white is subject) instead of segmentation.")]
 DebugOption = Annotated[Path | None, typer.Option(help="Folder for pictures of every step between.")]
@@ -81,7 +81,7 @@ def mask_wishes(preset: Preset, strategy: Strategy, percentile: str, depth: str,
         try:
             number = float(percentile)
         except ValueError:
-            raise InvalidOption(f"--depth-percentile is {percentile!r}; wanted auto or 1 to 99") from None
+            raise InvalidOption(f"--depth-percentile is {percentile!r}; wanted auto or 20 to 50") from None
     return MaskWishes(
         preset=preset.value,
         strategy=strategy.value,

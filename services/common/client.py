@@ -45,7 +45,7 @@ class MaskWishes:
     Attributes:
         preset: fast (no GrabCut, no matting), balanced, quality.
         strategy: how segmentation and depth are fused.
-        depth_percentile: 1 to 99, of the global strategies; None is adaptive.
+        depth_percentile: 20 to 50, of the global strategies; None is adaptive.
         depth: ask the depth stage at all.
         depth_patience_s: how long depth may hold the answer up once segmentation is done.
         use_grabcut, remove_small_components, kernel_size, blur_size: single steps of the refinement chain.
