@@ -70,7 +70,11 @@ def rembg_router(gateway: Gateway) -> APIRouter:
 
     @router.post(REMBG_PATH, response_class=Response, openapi_extra=_post_docs(), responses=_RESPONSES)
     async def remove(request: Request) -> Response:
-        """Remove the background of an uploaded picture, as rembg does."""
+        """Remove the background of an uploaded picture, as rembg does.
+
+            curl -X POST -F "file=@test.jpg" http://localhost:8000/api/remove -o cutout.png
+            curl -X POST -F "file=@test.jpg" "http://localhost:8000/api/remove?om=true" -o mask.png
+        """
         async with request.form() as form:
             file = form.get("file")
             if not isinstance(file, UploadFile):
