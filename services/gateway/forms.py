@@ -24,7 +24,7 @@ MOST_ERODE_PX = 1000
 
 PresetField = Annotated[Preset, Form(description="fast: no GrabCut, no matting; balanced; quality")]
 StrategyField = Annotated[Strategy | None, Form(description="how segmentation and depth are fused; default auto")]
-PercentileField = Annotated[str | None, Form(description="auto, or 1 to 99: cut of the global depth strategies")]
+PercentileField = Annotated[str | None, Form(description="auto, or 20 to 50: cut of the global depth strategies")]
 DepthField = Annotated[bool, Form(description="on or off: ask the depth stage")]
 PatienceField = Annotated[float | None, Form(ge=0, le=600, description="seconds depth may hold the answer up")]
 GrabcutField = Annotated[bool | None, Form(description="GrabCut where the mask is unsure; default by preset")]
@@ -154,7 +154,7 @@ def _percentile(text: str | None) -> float | None:
         value = float("nan")
     if not 1 <= value <= 99:
         raise InvalidOption(
-            f"depth_percentile is {text[:40]!r}; wanted auto or a number of 1 to 99", field="depth_percentile"
+            f"depth_percentile is {text[:40]!r}; wanted auto or a number of 20 to 50", field="depth_percentile"
         )
     return value
 

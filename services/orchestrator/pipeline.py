@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -44,8 +44,6 @@ from services.orchestrator.stages import (
 )
 from unflat.v1 import mesher_pb2, segmentation_pb2
 from unflat.v1 import orchestrator_pb2 as pb
-
-Strategy = Literal["auto", "depth_guided", "intersection", "union", "segmentation"]
 
 CUTOUT_PATIENCE_S = 2.0
 LEAST_COVERAGE = 1e-4  # share of the photo below which a mask holds nothing
@@ -88,8 +86,7 @@ class Wishes:
     """What the caller asks of the mask."""
 
     refine: segmentation_pb2.RefineOptions
-    strategy: Strategy
-    depth_percentile: float | Literal["auto"]
+    fusion: FusionOptions
     depth: bool
     depth_patience_s: float | None
     cutout: CutoutOptions
@@ -330,8 +327,7 @@ def _as_segmented(supplied: Alpha, photo: Photo) -> Segmented:
 
 def _fuse(photo: Photo, segmented: Segmented, depth: InverseDepth | None, wishes: Wishes, supplied: bool) -> Fused:
     # A mask that the caller brought is what the caller wants: depth may guide the mesh, not change the mask.
-    strategy: Strategy = "segmentation" if supplied else wishes.strategy
-    options = FusionOptions(strategy=strategy, depth_percentile=wishes.depth_percentile)
+    options = replace(wishes.fusion, strategy="segmentation") if supplied else wishes.fusion
     return fuse(photo.working, segmented.alpha, depth, options)
 
 
@@ -378,7 +374,7 @@ def _measure(masked: Masked, alpha: Alpha, run: Run) -> None:
 
 def _mask_facts(fused: Fused, wishes: Wishes) -> pb.MaskFacts:
     return pb.MaskFacts(
-        strategy=f"STRATEGY_{wishes.strategy.upper()}",
+        strategy=f"STRATEGY_{wishes.fusion.strategy.upper()}",
         used_depth=fused.used_depth,
         agreement=fused.agreement,
         confidence=fused.confidence,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
-
 from services.common.errors import InvalidOption
 from services.orchestrator.cutout.cut import PRESETS, CutoutOptions, Preset
 from services.orchestrator.encoding import EncodeOptions, ImageFormat
-from services.orchestrator.pipeline import Strategy, Wishes
+from services.orchestrator.fusion import FusionOptions, Percentile, Strategy
+from services.orchestrator.pipeline import Wishes
 from unflat.v1 import orchestrator_pb2 as pb
 from unflat.v1 import segmentation_pb2
 
@@ -42,11 +41,7 @@ def read_wishes(mask: pb.MaskOptions, cutout: pb.CutoutOptions) -> Wishes:
     Raises:
         InvalidOption: a value out of its range.
     """
-    percentile: float | Literal["auto"] = "auto"
-    if mask.HasField("depth_percentile"):
-        percentile = mask.depth_percentile
-        if not 1 <= percentile <= 99:
-            raise InvalidOption(f"depth_percentile is {percentile:g}; wanted 1 to 99", field="depth_percentile")
+    percentile: Percentile = mask.depth_percentile if mask.HasField("depth_percentile") else "auto"
     patience = mask.depth_patience_s if mask.HasField("depth_patience_s") else None
     if patience is not None and not 0 <= patience <= _MOST_PATIENCE_S:
         raise InvalidOption(
@@ -54,8 +49,7 @@ def read_wishes(mask: pb.MaskOptions, cutout: pb.CutoutOptions) -> Wishes:
         )
     return Wishes(
         refine=mask.refine,
-        strategy=_STRATEGIES[mask.strategy],
-        depth_percentile=percentile,
+        fusion=FusionOptions(strategy=_STRATEGIES[mask.strategy], depth_percentile=percentile),
         depth=mask.depth != pb.DEPTH_MODE_OFF,
         depth_patience_s=patience,
         cutout=_cutout_options(_PRESETS[mask.refine.preset], cutout),

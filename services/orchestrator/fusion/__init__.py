@@ -2,6 +2,6 @@
 
 from services.orchestrator.fusion.cut import depth_mask
 from services.orchestrator.fusion.fuse import Fused, fuse
-from services.orchestrator.fusion.options import FusionOptions
+from services.orchestrator.fusion.options import FusionOptions, Percentile, Strategy
 
-__all__ = ["Fused", "FusionOptions", "depth_mask", "fuse"]
+__all__ = ["Fused", "FusionOptions", "Percentile", "Strategy", "depth_mask", "fuse"]
