@@ -72,6 +72,8 @@ def rembg_router(gateway: Gateway) -> APIRouter:
     async def remove(request: Request) -> Response:
         """Remove the background of an uploaded picture, as rembg does.
 
+        Options may stand in the form or in the query.
+
             curl -X POST -F "file=@test.jpg" http://localhost:8000/api/remove -o cutout.png
             curl -X POST -F "file=@test.jpg" "http://localhost:8000/api/remove?om=true" -o mask.png
         """

@@ -59,7 +59,7 @@ def main() -> None:
     """Run the gateway until it is told to stop."""
     settings = load_settings(GatewaySettings, STAGE)
     configure_logs(STAGE, settings.log_level, settings.log_format)
-    listener = _listen(settings.host, settings.port)
+    listener = listen(settings.host, settings.port)
     metrics_port = start_metrics(settings.metrics_port, settings.host)
     with UnflatClient(settings.orchestrator_address, settings.timeout_s) as client:
         app = create_app(settings, client)
@@ -78,14 +78,18 @@ def main() -> None:
     _log.info("stopped")
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     """Return a bound, listening socket; a port that is taken ends the process with a sentence."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as problem:
         sys.stderr.write(f"cannot listen on {host}:{port}: {problem.strerror or problem} (--host, --port)\n")
         raise SystemExit(1) from None
+    # Connections inherit it. asyncio sets it only where a socket names its protocol, which this one does not: every
+    # answer would wait 40 ms for an acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _announce(settings: GatewaySettings, port: int, metrics_port: int) -> None:

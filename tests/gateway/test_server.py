@@ -13,6 +13,8 @@ import threading
 import httpx
 import pytest
 
+from services.gateway.server import listen
+
 PACE = threading.Event()  # never set: waits a moment between two looks
 
 
@@ -24,6 +26,13 @@ def start(tmp_path, *flags):
     while not announced.exists() and process.poll() is None:
         PACE.wait(0.05)
     return process, json.loads(announced.read_text()) if announced.exists() else {}
+
+
+def test_answers_do_not_wait_for_acknowledgements():
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
 
 
 @pytest.mark.e2e
