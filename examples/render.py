@@ -1,6 +1,6 @@
 """Render the three example photos again: `python examples/render.py OUT`.
 
-Needs `pip install "mitsuba>=3.6" mitsuba-oidn numpy scipy pillow`; the project itself does not. Run from the
+Needs `pip install "mitsuba>=3.9" mitsuba-oidn numpy scipy pillow`; the project itself does not. Run from the
 repository's root. Every shape, texture and light is made here or in `evaluation/synthetic`.
 """
 
@@ -17,8 +17,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from evaluation.synthetic import film, objects, textures
-from evaluation.synthetic.materials import Material, bisque, cloth, glazed, leafy, metal, painted, timber
-from evaluation.synthetic.objects import Part
+from evaluation.synthetic.materials import Material, bisque, cloth, glazed, leafy, painted, timber
 from evaluation.synthetic.render import draw
 from evaluation.synthetic.solids import Solid, lathe, moved, rounded_box, turned
 from evaluation.synthetic.stage import Camera, Lamp, Stage, Thing, look_at, plane, room, wall
@@ -41,7 +40,7 @@ def mug() -> Stage:
         Thing(moved(objects.bowl(rng)[0].solid, (-1.35, 0.0, -1.5)), glazed(rng, (170, 92, 60))),
     )
     target = np.array([0.0, 0.43, 0.0])
-    camera = Camera(look_at(17.0, 3.5, target), target + [0.04, -0.02, 0.0], 1152, 896, 33.0, aperture=0.045)
+    camera = Camera(look_at(17.0, 3.5, target), target + np.array([0.04, -0.02, 0.0]), 1152, 896, 33.0, aperture=0.045)
     return Stage(things, behind, camera, 0.5 * room(rng, 26.0, 0.2, -1.0), (_window(-3.0, 1.9, 1.5, 9.0),))
 
 
@@ -55,8 +54,13 @@ def plant() -> Stage:
     behind = (
         Thing(plane(9.0, 3.0), Material(textures.concrete(rng, (172, 170, 164)), roughness=0.8, tile=2.2, bump=0.006)),
         Thing(wall(16.0, 7.0, -1.9), Material(textures.plaster(rng, (206, 198, 184)), roughness=0.95, tile=2.6)),
-        Thing(moved(turned(rounded_box((0.62, 0.09, 0.44), 0.01), "y", 24.0), (0.95, 0.045, -0.8)), painted((58, 84, 108))),
-        Thing(moved(turned(rounded_box((0.56, 0.07, 0.4), 0.01), "y", 10.0), (0.93, 0.125, -0.8)), painted((196, 176, 140))),
+        Thing(
+            moved(turned(rounded_box((0.62, 0.09, 0.44), 0.01), "y", 24.0), (0.95, 0.045, -0.8)), painted((58, 84, 108))
+        ),
+        Thing(
+            moved(turned(rounded_box((0.56, 0.07, 0.4), 0.01), "y", 10.0), (0.93, 0.125, -0.8)),
+            painted((196, 176, 140)),
+        ),
     )
     target = np.array([0.08, 0.58, 0.0])
     camera = Camera(look_at(13.0, 3.5, target), target, 1024, 1024, 28.0, aperture=0.02)
@@ -74,7 +78,9 @@ def vase() -> Stage:
     )
     target = np.array([0.02, 0.52, 0.0])
     camera = Camera(look_at(15.0, 3.7, target), target, 1152, 896, 34.0, aperture=0.02)
-    return Stage((Thing(body.solid, clay),), behind, camera, 0.5 * room(rng, 20.0, 0.15, 1.0), (_window(3.2, 2.2, 1.0, 10.0),))
+    return Stage(
+        (Thing(body.solid, clay),), behind, camera, 0.5 * room(rng, 20.0, 0.15, 1.0), (_window(3.2, 2.2, 1.0, 10.0),)
+    )
 
 
 PICTURES: dict[str, Callable[[], Stage]] = {"mug": mug, "plant": plant, "vase": vase}
@@ -97,7 +103,9 @@ def main(argv: list[str] | None = None) -> int:
         drawing = draw(stage, args.samples, seed=1)
         photo = film.develop(drawing.light, np.random.default_rng(1), film.Options(key=EXPOSURE[name]))
         Image.fromarray(photo).save(args.out / f"{name}.jpg", quality=90, subsampling=0, optimize=True)
-        print(f"{name}.jpg: {photo.shape[1]} x {photo.shape[0]}, subject {100.0 * float(drawing.coverage.mean()):.1f} %")
+        print(
+            f"{name}.jpg: {photo.shape[1]} x {photo.shape[0]}, subject {100.0 * float(drawing.coverage.mean()):.1f} %"
+        )
     return 0
 
 

@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the first scene; the next ones count up")
     parser.add_argument("--size", type=int, default=768, help="shorter side of the photo, pixels")
     parser.add_argument("--kinds", nargs="*", choices=sorted(IDEAS), help="one after the other instead of by seed")
-    parser.add_argument("--samples", type=int, default=16, help="paths a pixel before denoising")
+    parser.add_argument("--samples", type=int, default=10, help="paths a pixel before denoising")
     parser.add_argument("--faces", type=int, default=10_000, help="triangles of the exact mesh, at most")
     parser.add_argument("--quality", type=int, default=90, help="JPEG quality")
     parser.add_argument("--depth-levels", type=int, default=384, help="steps of the simulated depth")

@@ -64,15 +64,14 @@ def compose(seed: int, size: int, kind: str | None = None) -> Scene:
         kind: A key of `IDEAS`, or None to let the seed choose.
     """
     rng = np.random.default_rng([seed, 20])
-    kinds = sorted(IDEAS)
-    kind = kind or kinds[int(np.random.default_rng([seed // len(kinds), 7]).permutation(len(kinds))[seed % len(kinds)])]
+    kind = kind or kind_of(seed)
     plan = _circumstance(rng)
     subject = _things(rng, kind, float(rng.uniform(0.9, 1.1)), float(rng.uniform(0.0, 360.0)))
     elevation = float(rng.uniform(*ELEVATION_DEGREES))
     camera = _camera(rng, subject, elevation, size, plan)
     around, patterned = _surroundings(rng, _mean_colour(subject), plan, subject)
     others, tag = _others(rng, kind, plan, subject, camera)
-    environment, lamps = _light(rng, plan)
+    environment, lamps = _light(rng, plan, camera)
     flags = (
         ("similar_colour", plan.similar),
         ("wall_behind", plan.near_wall),
@@ -82,6 +81,13 @@ def compose(seed: int, size: int, kind: str | None = None) -> Scene:
     tags = [*IDEAS[kind].tags, *(name for name, on in flags if on), *tag]
     stage = Stage(subject, around + others, camera, environment, lamps)
     return Scene(f"p{seed:04d}_{kind}", seed, kind, tuple(tags) or ("plain",), stage, elevation)
+
+
+def kind_of(seed: int) -> str:
+    """Return the kind of object that a seed stands for; each run of as many seeds as kinds has them all."""
+    kinds = sorted(IDEAS)
+    order = np.random.default_rng([seed // len(kinds), 7]).permutation(len(kinds))
+    return kinds[int(order[seed % len(kinds)])]
 
 
 def _circumstance(rng: np.random.Generator) -> _Circumstance:
@@ -113,7 +119,7 @@ def _camera(
     wide, high = SHAPES[int(rng.integers(len(SHAPES)))]
     width, height = round(size * wide), round(size * high)
     fov = float(rng.uniform(*FOV_DEGREES))
-    fill = float(rng.uniform(0.1, 0.2) if plan.tiny else rng.uniform(0.58, 0.8))
+    fill = float(rng.uniform(0.16, 0.26) if plan.tiny else rng.uniform(0.58, 0.8))
     points = np.concatenate([thing.solid.vertices for thing in subject])
     target = (points.min(axis=0) + points.max(axis=0)) / 2.0
     distance = 3.0
@@ -200,7 +206,7 @@ def _others(
     return tuple(Thing(moved(thing.solid, place), thing.material) for thing in things), tags
 
 
-def _light(rng: np.random.Generator, plan: _Circumstance) -> tuple[Environment, tuple[Lamp, ...]]:
+def _light(rng: np.random.Generator, plan: _Circumstance, camera: Camera) -> tuple[Environment, tuple[Lamp, ...]]:
     side = float(rng.choice([-1.0, 1.0]))
     if not plan.inside:
         return outdoors(rng, float(rng.uniform(20.0, 120.0)), side), ()
@@ -209,6 +215,10 @@ def _light(rng: np.random.Generator, plan: _Circumstance) -> tuple[Environment, 
     position = np.array([side * rng.uniform(2.4, 3.4), height, rng.uniform(0.8, 2.6)])
     size = (float(rng.uniform(0.8, 1.8)), float(rng.uniform(1.0, 2.0)))
     window = Lamp(position, np.array([0.0, 0.4, 0.0]), size, rng.uniform(4.0, 11.0) * np.array([1.0, 0.96, 0.9]))
+    if camera.to_camera(position[None])[0, 2] < -0.1:
+        place = np.abs(camera.project(position[None])[0] / (camera.width, camera.height) - 0.5)
+        if place.max() < 0.8:  # the window itself would stand in the picture
+            return surround, ()
     return np.asarray(0.55 * surround, dtype=np.float32), (window,)
 
 

@@ -317,22 +317,22 @@ def teapot(rng: np.random.Generator) -> list[Part]:
 
 
 IDEAS: dict[str, Idea] = {
-    "mug": Idea(mug, {"body": ("glaze", "paint", "stripes")}, ("holes",)),
+    "mug": Idea(mug, {"body": ("glaze", "paint", "stripes")}),
     "bowl": Idea(bowl, {"body": ("glaze", "wood", "metal")}),
     "vase": Idea(vase, {"body": ("glaze", "clay", "stripes")}),
     "bottle": Idea(bottle, {"body": ("paint", "glaze"), "label": ("clay", "paint"), "cork": ("wood",)}),
     "plant": Idea(plant, {"pot": ("clay", "glaze"), "soil": ("soil",),
                            "stem": ("leaf",), "leaf0": ("leaf",), "leaf1": ("leaf",), "leaf2": ("leaf",)}, ("thin",)),
-    "chair": Idea(chair, {"body": ("wood", "paint")}, ("thin", "holes")),
-    "table": Idea(table, {"body": ("wood", "paint"), "leg": ("wood", "metal")}, ("thin", "holes")),
-    "basket": Idea(basket, {"body": ("metal", "paint"), "handle": ("wood", "metal")}, ("thin", "holes")),
+    "chair": Idea(chair, {"body": ("wood", "paint")}, ("thin",)),
+    "table": Idea(table, {"body": ("wood", "paint"), "leg": ("wood", "metal")}, ("thin",)),
+    "basket": Idea(basket, {"body": ("metal", "paint"), "handle": ("wood", "metal")}, ("thin",)),
     "lamp": Idea(lamp, {"body": ("paint", "metal", "wood"), "arm": ("metal",), "shade": ("clay",)}, ("thin",)),
     "boxes": Idea(boxes, {"box0": ("wood", "clay"), "box1": ("stripes", "paint"), "box2": ("paint",)},
                   ("ground_contact",)),
-    "ring": Idea(ring, {"body": ("stripes", "paint", "wood"), "foot": ("wood", "paint")}, ("holes",)),
+    "ring": Idea(ring, {"body": ("stripes", "paint", "wood"), "foot": ("wood", "paint")}),
     "toy": Idea(toy, {"body": ("paint", "wood"), "second": ("paint", "wood"), "wheel": ("paint",)}),
     "ball": Idea(balls, {"body": ("stripes", "paint", "glaze"), "foot": ("wood",)}),
-    "teapot": Idea(teapot, {"body": ("glaze", "metal"), "lid": ("glaze", "paint")}, ("holes",)),
+    "teapot": Idea(teapot, {"body": ("glaze", "metal"), "lid": ("glaze", "paint")}),
 }  # fmt: skip
 
 

@@ -37,10 +37,17 @@ def exact_mesh(solids: Sequence[Solid], camera: Camera, most_faces: int = 10_000
         ModuleNotFoundError: manifold3d is not installed.
         ValueError: A solid is not closed.
     """
-    vertices, faces = thinned(*union(solids), most_faces)
-    in_camera = camera.to_camera(vertices)
-    centre, radius = bounding_sphere(in_camera)
-    return Truth((in_camera - centre) / radius, faces, radius, centre)
+    whole = union(solids)
+    extent = float(np.ptp(whole[0], axis=0).max())
+    found: list[Truth] = []
+    for tolerance in (1e-4, 1.6e-4, 2.5e-4, 4e-4):
+        vertices, faces = thinned(*whole, most_faces, tolerance * extent)
+        in_camera = camera.to_camera(vertices)
+        centre, radius = bounding_sphere(in_camera)
+        found.append(Truth((in_camera - centre) / radius, faces, radius, centre))
+        if is_closed(merged(found[-1].vertices, faces)):
+            return found[-1]
+    return found[0]  # surfaces touch in points or lines; thinning more would eat thin parts
 
 
 def union(solids: Sequence[Solid]) -> tuple[Points, Faces]:
@@ -51,10 +58,9 @@ def union(solids: Sequence[Solid]) -> tuple[Points, Faces]:
     return _arrays(manifold3d.Manifold.batch_boolean(bodies, manifold3d.OpType.Add))
 
 
-def thinned(vertices: Points, faces: Faces, most_faces: int) -> tuple[Points, Faces]:
+def thinned(vertices: Points, faces: Faces, most_faces: int, tolerance: float) -> tuple[Points, Faces]:
     """Return a closed mesh with fewer triangles, which stays closed; the tolerance grows until they are few enough."""
     whole = _body(vertices, faces)
-    tolerance = 1e-4 * float(np.ptp(vertices, axis=0).max())
     whole = whole.simplify(tolerance)  # in any case: unions leave edges too short for float32
     while whole.num_tri() > most_faces:
         tolerance *= 1.5
@@ -81,6 +87,12 @@ def is_closed(faces: npt.NDArray[np.integer]) -> bool:
     top = int(faces.max()) + 1
     forth, back = np.sort(edges[:, 0] * top + edges[:, 1]), np.sort(edges[:, 1] * top + edges[:, 0])
     return bool(np.array_equal(forth, back) and (np.diff(forth) > 0).all())
+
+
+def merged(vertices: Points, faces: Faces) -> Faces:
+    """Return the faces (m, 3) after vertices that coincide to six digits became one, as readers of a mesh do."""
+    _, same = np.unique(np.round(vertices, 6), axis=0, return_inverse=True)
+    return np.asarray(same, dtype=np.int32).ravel()[faces]
 
 
 def write_ply(vertices: Points, faces: Faces, path: Path) -> None:

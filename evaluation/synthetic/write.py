@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from scipy import ndimage
 
 from evaluation.synthetic import film
 from evaluation.synthetic.compose import Scene
 from evaluation.synthetic.render import Drawing
 from evaluation.synthetic.simulate_depth import Options as DepthOptions
 from evaluation.synthetic.simulate_depth import Simulated, simulate_depth
-from evaluation.synthetic.truth import Truth, exact_mesh, is_closed, write_ply
+from evaluation.synthetic.truth import Truth, exact_mesh, is_closed, merged, write_ply
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ def _meta(
         "right": box[2] == camera.width,
         "bottom": box[3] == camera.height,
     }
-    tags = [tag for tag in scene.tags if tag != "plain"] + (["touching_frame"] if any(sides.values()) else [])
+    seen = (("holes", _has_hole(alpha)), ("touching_frame", any(sides.values())))
+    tags = [*(tag for tag in scene.tags if tag != "plain"), *(name for name, on in seen if on)]
     return {
         "id": scene.name,
         "tags": tags or ["plain"],
@@ -92,12 +94,21 @@ def _meta(
         "box": box,
         "touches": [name for name, on in sides.items() if on],
         "mesh": {
-            "faces": len(truth.faces), "watertight": is_closed(truth.faces), "merged_parts": True,
+            "faces": len(truth.faces), "watertight": is_closed(merged(truth.vertices, truth.faces)),
+            "merged_parts": True,
             "extents": [round(float(v), 4) for v in np.ptp(truth.vertices, axis=0)],
         },
         "source": "procedural (evaluation.synthetic)",
         "seed": scene.seed,
     }  # fmt: skip
+
+
+def _has_hole(alpha: npt.NDArray[np.uint8]) -> bool:
+    """Whether background is seen through the subject, on at least 0.02 % of the picture."""
+    pieces, count = ndimage.label(np.pad(alpha < 64, 1, constant_values=True))
+    sizes = np.bincount(pieces.ravel(), minlength=count + 1)
+    sizes[[0, pieces[0, 0]]] = 0
+    return bool(sizes.max() >= 2e-4 * alpha.size)
 
 
 def _box(mask: npt.NDArray[np.bool_]) -> list[int]:
