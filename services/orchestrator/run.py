@@ -38,13 +38,18 @@ class Run:
         """Seconds since the request came in."""
         return time.perf_counter() - self._begin
 
+    @property
+    def left_s(self) -> float:
+        """Seconds left for the next hop; below 0 where the time is up."""
+        return self._deadline - time.perf_counter() - _HOP_MARGIN_S
+
     def remaining_s(self) -> float:
         """Seconds left for the next hop.
 
         Raises:
             DeadlineExceeded: none are left.
         """
-        left = self._deadline - time.perf_counter() - _HOP_MARGIN_S
+        left = self.left_s
         if left <= 0:
             raise DeadlineExceeded(f"the request ran out of its time after {self.elapsed_s:.1f} s")
         return left
