@@ -196,6 +196,7 @@ class UnflatClient:
             raise from_rpc_error(problem, self.address) from None
         finally:
             call.cancel()
+            del call, request  # a failed call, its error and this frame would keep the photo alive in a cycle
 
     def stream_mesh(
         self, photo: bytes, *, mask: MaskWishes, mesh: MeshWishes, debug: bool = False, request_id: str = ""
@@ -217,6 +218,7 @@ class UnflatClient:
             raise from_rpc_error(problem, self.address) from None
         finally:
             call.cancel()
+            del call, request  # a failed call, its error and this frame would keep the photo alive in a cycle
 
     def estimate_depth(self, photo: bytes, request_id: str = "") -> tuple[InverseDepth, pb.StageReceipt]:
         """Return the inverse depth of an encoded photo at working size, and what ran.

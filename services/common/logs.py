@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import uuid
@@ -16,6 +17,16 @@ REQUEST_ID_KEY = "x-request-id"  # gRPC metadata and HTTP header alike
 _LONGEST_REQUEST_ID = 64  # a caller's id is quoted in logs and metadata
 
 
+class _CurrentStderr(io.StringIO):
+    """Whatever stderr is when a line is written, not what it was when logs were configured."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
 def configure_logs(service: str, level: Level = "info", form: Format = "auto") -> None:
     """Send all logs of this process to stderr, one event a line, named by `service`."""
     human = form == "human" or (form == "auto" and sys.stderr.isatty())
@@ -28,7 +39,7 @@ def configure_logs(service: str, level: Level = "info", form: Format = "auto") -
             structlog.dev.ConsoleRenderer() if human else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_CurrentStderr()),
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s")

@@ -16,6 +16,7 @@ from grpc_status import rpc_status
 
 from services.common import errors
 from services.common.errors import DeadlineExceeded, Internal, Overloaded, StageUnavailable, UnflatError
+from services.common.logs import get_logger
 
 DOMAIN = "unflat"
 _LONGEST_TEXT = 2_000
@@ -26,6 +27,13 @@ _BY_CODE: dict[grpc.StatusCode, type[UnflatError]] = {
     grpc.StatusCode.RESOURCE_EXHAUSTED: Overloaded,
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
 }
+
+_SAYS: dict[type[UnflatError], str] = {
+    StageUnavailable: "does not answer; is it running?",
+    Overloaded: "takes no more work at the moment",
+    DeadlineExceeded: "did not answer in time",
+}
+_log = get_logger()
 
 
 def to_status(error: UnflatError, request_id: str) -> grpc.Status:
@@ -79,6 +87,8 @@ def from_rpc_error(error: grpc.RpcError, stage: str) -> UnflatError:
         if kind is not None:
             return kind(text, field=field, retry_after_s=retry)
     kind = _BY_CODE.get(code)
+    # gRPC's own text names addresses and file lines: it belongs into the log, not to a caller.
+    _log.warning("call failed", stage=stage, code=code.name, detail=text[:500])
     if kind is not None:
-        return kind(f"{stage} did not answer ({code.name}: {text[:200]})")
+        return kind(f"{stage} {_SAYS[kind]}")
     return Internal(f"{stage} failed ({code.name})")

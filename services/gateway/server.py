@@ -19,6 +19,7 @@ import uvicorn
 from services.common.client import UnflatClient
 from services.common.logs import configure_logs, get_logger
 from services.common.metrics import start_metrics
+from services.common.parent import end_with_parent
 from services.common.settings import load_settings
 from services.common.version import VERSION
 from services.gateway.app import create_app
@@ -59,6 +60,8 @@ def main() -> None:
     """Run the gateway until it is told to stop."""
     settings = load_settings(GatewaySettings, STAGE)
     configure_logs(STAGE, settings.log_level, settings.log_format)
+    if settings.end_with_parent:
+        end_with_parent()
     listener = listen(settings.host, settings.port)
     metrics_port = start_metrics(settings.metrics_port, settings.host)
     with UnflatClient(settings.orchestrator_address, settings.timeout_s) as client:

@@ -11,14 +11,15 @@ from unflat.v1 import orchestrator_pb2 as pb
 
 
 def debug_pictures(
-    raw_alpha: Alpha, refined: Alpha, fused: Alpha, depth: InverseDepth | None, depth_mask: BoolMask | None
+    raw_alpha: Alpha | None, refined: Alpha, fused: Alpha, depth: InverseDepth | None, depth_mask: BoolMask | None
 ) -> list[pb.DebugPicture]:
     """Return raw, segmentation and hybrid masks, and with depth its coloured map and its mask, as PNG."""
     pictures = [
-        pb.DebugPicture(name="raw", png=encode_png(alpha_to_bytes(raw_alpha))),
         pb.DebugPicture(name="segmentation", png=encode_png(alpha_to_bytes(refined))),
         pb.DebugPicture(name="hybrid", png=encode_png(alpha_to_bytes(fused))),
     ]
+    if raw_alpha is not None:
+        pictures.append(pb.DebugPicture(name="raw", png=encode_png(alpha_to_bytes(raw_alpha))))
     if depth is not None:
         pictures.append(pb.DebugPicture(name="depth", png=encode_png(colour_depth(depth))))
     if depth_mask is not None:

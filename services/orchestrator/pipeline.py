@@ -23,7 +23,8 @@ from services.common import metrics
 from services.common.arrays import RGB, Alpha, BoolMask, InverseDepth, alpha_from_bytes
 from services.common.decode_pool import DecodePool
 from services.common.decoding import Photo, decode_depth, decode_mask, decode_photo
-from services.common.errors import InvalidOption, NoSubject, StageUnavailable
+from services.common.errors import DeadlineExceeded, InvalidOption, NoSubject, StageUnavailable, UnflatError
+from services.common.logs import get_logger
 from services.orchestrator.cutout.cut import Cutout, CutoutOptions, cut_out
 from services.orchestrator.debug_pictures import debug_pictures
 from services.orchestrator.encoding import MEDIA_TYPES, EncodeOptions, encode_cutout, encode_mask
@@ -46,15 +47,20 @@ from unflat.v1 import mesher_pb2, segmentation_pb2
 from unflat.v1 import orchestrator_pb2 as pb
 
 CUTOUT_PATIENCE_S = 2.0
+MOST_PATIENCE = 0.5  # share of the time left that depth may take, whatever was asked: the answer comes in time
 LEAST_COVERAGE = 1e-4  # share of the photo below which a mask holds nothing
 BAKED_FRAME_PX = 1024  # a baked texture shows more than the 512 px that the networks look at
 MESH_FRAME_PX = 512
+_LEAVE_S = 1.0  # a cancelled call is gone at once; no answer waits longer for it
+_log = get_logger()
 
 
 class SegmentationLike(Protocol):
     """What the pipeline asks of segmentation."""
 
-    async def segment(self, rgb: RGB, options: segmentation_pb2.RefineOptions, timeout_s: float) -> Segmented:
+    async def segment(
+        self, rgb: RGB, options: segmentation_pb2.RefineOptions, timeout_s: float, *, explain: bool
+    ) -> Segmented:
         """Return the masks of a working image."""
 
 
@@ -63,6 +69,9 @@ class DepthLike(Protocol):
 
     async def estimate(self, rgb: RGB, timeout_s: float) -> DepthAnswer:
         """Return the depth of a working image, or why there is none; never raises."""
+
+    def gave_up(self) -> None:
+        """Hear that an answer was too slow to be waited for."""
 
 
 class MesherLike(Protocol):
@@ -99,7 +108,7 @@ class Masked:
     photo: Photo
     alpha: Alpha
     refined: Alpha
-    raw_alpha: Alpha
+    raw_alpha: Alpha | None
     depth: InverseDepth | None
     depth_mask: BoolMask | None
     supplied: Alpha | None
@@ -128,7 +137,7 @@ class Pipeline:
         Raises:
             UnflatError: the photo cannot be used, or segmentation fails.
         """
-        masked = await self._mask(photo, wishes, run, CUTOUT_PATIENCE_S)
+        masked = await self._mask(photo, wishes, run, CUTOUT_PATIENCE_S, explain=debug)
         with run.step("cutout", 0.7):
             cutout = await asyncio.to_thread(_cut, masked, wishes.cutout)
         _measure(masked, cutout.alpha, run)
@@ -153,7 +162,7 @@ class Pipeline:
         Raises:
             UnflatError: the photo cannot be used, or segmentation or the mesher fails.
         """
-        masked = await self._mask(photo, wishes, run, None)
+        masked = await self._mask(photo, wishes, run, None, explain=debug)
         with run.step("cutout", 0.4):
             cutout = await asyncio.to_thread(_cut, masked, wishes.cutout)
         _measure(masked, cutout.alpha, run)
@@ -182,14 +191,17 @@ class Pipeline:
         """
         with run.step("decode", 0.0):
             photo = await self._decoder.run(decode_photo, file, self._max_pixels)
-        answer = await self._stages.depth.estimate(photo.working, run.remaining_s())
+        answer = await self._ask_depth(photo, run)
         if answer.depth is None:
-            raise StageUnavailable(f"no depth: {answer.receipt.reason}")
+            kind = DeadlineExceeded if answer.receipt.outcome == pb.OUTCOME_TIMEOUT else StageUnavailable
+            raise kind(f"no depth: {answer.receipt.reason}")
         return answer
 
     # ── the mask ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _mask(self, message: pb.Photo, wishes: Wishes, run: Run, patience_s: float | None) -> Masked:
+    async def _mask(
+        self, message: pb.Photo, wishes: Wishes, run: Run, patience_s: float | None, *, explain: bool
+    ) -> Masked:
         with run.step("decode", 0.0):
             photo = await self._decoder.run(decode_photo, message.file, self._max_pixels)
         _describe(photo, run)
@@ -198,13 +210,15 @@ class Pipeline:
         try:
             if supplied is None:
                 run.progress(SEGMENTATION, "segment", 0.1)
-                segmented = await self._stages.segmentation.segment(photo.working, wishes.refine, run.remaining_s())
+                segmented = await self._stages.segmentation.segment(
+                    photo.working, wishes.refine, run.remaining_s(), explain=explain
+                )
             else:
-                segmented = _as_segmented(supplied, photo)
+                segmented = _as_segmented(supplied, photo, bool(message.mask))
             run.record(segmented.receipt)
             answer = await self._wait_for_depth(depth_task, wishes, run, patience_s)
         finally:
-            depth_task.cancel()
+            await _end(depth_task)
         run.record(answer.receipt)
         with run.step("fuse", 0.35):
             fused = await asyncio.to_thread(_fuse, photo, segmented, answer.depth, wishes, supplied is not None)
@@ -248,9 +262,22 @@ class Pipeline:
             return DepthAnswer(depth, stage_receipt(DEPTH, pb.OUTCOME_SUPPLIED, "supplied with the request"))
         if not wishes.depth:
             return no_depth(pb.OUTCOME_DISABLED, "not asked for")
-        answer = await self._stages.depth.estimate(photo.working, run.remaining_s())
+        answer = await self._ask_depth(photo, run)
         if answer.depth is not None:
             self._depth_seconds.append(answer.receipt.total_s)
+        return answer
+
+    async def _ask_depth(self, photo: Photo, run: Run) -> DepthAnswer:
+        """Return what the depth stage answers; even a defect of ours there is only an outcome."""
+        try:
+            answer = await self._stages.depth.estimate(photo.working, run.remaining_s())
+            assert isinstance(answer, DepthAnswer)
+        except UnflatError as problem:
+            late = isinstance(problem, DeadlineExceeded)
+            return no_depth(pb.OUTCOME_TIMEOUT if late else pb.OUTCOME_UNAVAILABLE, problem.message)
+        except Exception as problem:  # noqa: BLE001 - depth is an improvement, never a condition
+            _log.error("defect", stage=DEPTH, exc_info=problem)
+            return no_depth(pb.OUTCOME_UNAVAILABLE, f"depth failed ({type(problem).__name__}); the log has the trace")
         return answer
 
     async def _wait_for_depth(
@@ -262,9 +289,12 @@ class Pipeline:
             # A mesh is worth waiting for: twice what depth usually takes, at most a quarter of what is left.
             usual = float(np.percentile(self._depth_seconds, 95)) if self._depth_seconds else np.inf
             patience = min(2 * usual, 0.25 * run.remaining_s())
+        patience = min(patience, MOST_PATIENCE * run.remaining_s())
         done, _ = await asyncio.wait([task], timeout=patience)
         if done:
             return task.result()
+        if wishes.depth_patience_s is None:  # a caller's own impatience says nothing about the stage
+            self._stages.depth.gave_up()
         return no_depth(pb.OUTCOME_TIMEOUT, f"depth took more than {patience:.1f} s longer than segmentation")
 
     # ── the mesh ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -275,13 +305,18 @@ class Pipeline:
         second_job = None if _is_good(first.quality) else _next_best(job)
         took_s = first.receipt.total_s
         best = first
-        if second_job is not None and run.remaining_s() > 1.5 * took_s:
-            second = await self._mesh(second_job, run, 0.8)
+        second = None
+        if second_job is not None and run.left_s > 1.5 * took_s:
+            try:
+                second = await self._mesh(second_job, run, 0.8)
+            except UnflatError as problem:  # the first mesh is here: it is handed out, with what is known of it
+                run.warn(f"a second attempt at the mesh failed: {problem.message}")
+        if second is not None:
             best, other = (second, first) if second.quality.score > first.quality.score else (first, second)
             run.receipt.other_attempt.CopyFrom(other.quality)
         quality = best.quality
         run.receipt.mesh.CopyFrom(quality)
-        run.receipt.verdict = _verdict(quality, run.receipt)
+        run.receipt.verdict = _verdict(quality, run.receipt, best is second)
         metrics.MESH_THICKNESS.observe(quality.thickness_ratio)
         metrics.MESHES.labels(str(quality.flat), str(quality.watertight), str(best is not first)).inc()
         return best
@@ -317,12 +352,20 @@ def _describe(photo: Photo, run: Run) -> None:
         run.warn(f"the file holds {photo.frames} pictures; the first was taken")
 
 
-def _as_segmented(supplied: Alpha, photo: Photo) -> Segmented:
+async def _end(task: asyncio.Future[DepthAnswer]) -> None:
+    """Cancel `task` and see it gone, so that nothing of a request outlives it."""
+    task.cancel()
+    await asyncio.wait([task], timeout=_LEAVE_S)
+    if task.done() and not task.cancelled():
+        task.exception()  # looked at, so that asyncio does not report it as forgotten
+
+
+def _as_segmented(supplied: Alpha, photo: Photo, brought: bool) -> Segmented:
     alpha = _resize(supplied, photo.working.shape)
     if float(np.mean(alpha > 0.5)) < LEAST_COVERAGE:
         raise NoSubject("the mask is empty; wanted a subject")
-    reason = "the photo's own alpha" if photo.own_alpha is not None else "supplied with the request"
-    return Segmented(alpha, alpha, np.ones_like(alpha), stage_receipt(SEGMENTATION, pb.OUTCOME_SUPPLIED, reason))
+    reason = "supplied with the request" if brought else "the photo's own alpha"
+    return Segmented(alpha, alpha, stage_receipt(SEGMENTATION, pb.OUTCOME_SUPPLIED, reason))
 
 
 def _fuse(photo: Photo, segmented: Segmented, depth: InverseDepth | None, wishes: Wishes, supplied: bool) -> Fused:
@@ -388,17 +431,19 @@ def _is_good(quality: mesher_pb2.MeshQuality) -> bool:
 
 def _next_best(job: MeshJob) -> MeshJob | None:
     """Return what to try when the first mesh is flat or broken: the shape without depth's relief."""
-    if job.depth is None:
-        return None
-    return replace(job, depth=None)
+    uses_depth = job.options.use_depth or not job.options.HasField("use_depth")
+    return replace(job, depth=None) if job.depth is not None and uses_depth else None
 
 
-def _verdict(quality: mesher_pb2.MeshQuality, receipt: pb.Receipt) -> str:
+def _verdict(quality: mesher_pb2.MeshQuality, receipt: pb.Receipt, second_taken: bool) -> str:
     parts = [quality.verdict.rstrip(".")]
-    if quality.flat and not quality.truly_flat and not receipt.mask.used_depth:
+    had_depth = any(s.stage == DEPTH and s.outcome in (pb.OUTCOME_OK, pb.OUTCOME_SUPPLIED) for s in receipt.stages)
+    if quality.flat and not quality.truly_flat and not had_depth:
         parts.append("there was no depth to tell how deep it is")
     if receipt.HasField("other_attempt"):
-        parts.append(f"a second attempt scored {receipt.other_attempt.score:.2f} against {quality.score:.2f}")
+        scores = f"{quality.score:.2f} against {receipt.other_attempt.score:.2f}"
+        taken = "without depth's relief" if second_taken else "with depth's relief"
+        parts.append(f"of two attempts, with and without depth's relief, the one {taken} was taken ({scores})")
     return "; ".join(part for part in parts if part) + "."
 
 

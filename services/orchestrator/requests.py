@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+
 from services.common.errors import InvalidOption
 from services.orchestrator.cutout.cut import PRESETS, CutoutOptions, Preset
 from services.orchestrator.encoding import EncodeOptions, ImageFormat

@@ -20,6 +20,7 @@ from services.common.arrays import RGB, RGBA, Alpha, InverseDepth
 from services.common.channels import client_options
 from services.common.errors import (
     DeadlineExceeded,
+    Internal,
     InvalidImage,
     InvalidOption,
     NoSubject,
@@ -49,16 +50,18 @@ SEGMENTATION, DEPTH, MESHER = "segmentation", "depth", "mesher"
 Outcome = orchestrator_pb2.Outcome
 
 _STATUS_WAIT_S = 2.0
-_CALLERS_FAULT = (InvalidImage, InvalidOption, NoSubject)  # says nothing about the stage's health
+_UNREADABLE = "answered bytes that are not the message of this version"  # gRPC's aio calls return None for such
+# What says nothing about the stage's health: the caller's faults, and a stage that is up and says that it is busy.
+_NOT_COUNTED = (InvalidImage, InvalidOption, NoSubject, Overloaded)
+_FAIR_S = 5.0  # a call that was given less and ran out of it says more about its caller's hurry than about the stage
 
 
 @dataclass(frozen=True)
 class Segmented:
-    """What segmentation says: masks (H, W) float32 in [0, 1]."""
+    """What segmentation says: masks (H, W) float32 in [0, 1]; the raw one only where it was asked to explain."""
 
     alpha: Alpha
-    raw_alpha: Alpha
-    confidence: Alpha
+    raw_alpha: Alpha | None
     receipt: orchestrator_pb2.StageReceipt
 
 
@@ -105,6 +108,7 @@ class StageChannel:
         self.address = address
         self.channel = grpc.aio.insecure_channel(address, options=client_options())
         self.breaker = Breaker(stage)
+        self._last_reason = ""
 
     async def status(self) -> orchestrator_pb2.StageStatus:
         """Ask the stage how it is."""
@@ -121,15 +125,21 @@ class StageChannel:
         return answer
 
     @contextmanager
-    def watched(self) -> Iterator[None]:
+    def watched(self, timeout_s: float) -> Iterator[None]:
         """Turn errors of the wire into ours, and let the breaker know how the body ended.
+
+        Args:
+            timeout_s: what the call is given.
 
         Raises:
             StageUnavailable: the breaker is open; the body has not run.
             UnflatError: what the call ended with.
         """
         if not self.breaker.allows():
-            raise StageUnavailable(f"{self.stage} failed repeatedly and is left alone for a few seconds")
+            raise StageUnavailable(
+                f"{self.stage} failed repeatedly and is left alone for a few seconds; its last failure: "
+                f"{self._last_reason}"
+            )
         metrics.STAGE_DEMAND.labels(self.stage).inc()
         counted = False
         try:
@@ -138,14 +148,20 @@ class StageChannel:
             counted = True
         except grpc.RpcError as problem:
             error = from_rpc_error(problem, self.stage)
-            if not isinstance(error, _CALLERS_FAULT):
-                self.breaker.failed()
+            hurried = isinstance(error, DeadlineExceeded) and timeout_s < _FAIR_S
+            if not isinstance(error, _NOT_COUNTED) and not hurried:
+                self.failed(error.message)
                 counted = True
             raise error from None
         finally:
             metrics.STAGE_DEMAND.labels(self.stage).dec()
             if not counted:
                 self.breaker.did_not_count()
+
+    def failed(self, reason: str) -> None:
+        """Count a failure of the stage, and remember why."""
+        self._last_reason = reason
+        self.breaker.failed()
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """Return the metadata of a call: the request id goes along."""
@@ -159,20 +175,24 @@ class SegmentationStage:
         self.channel = channel
         self._stub = segmentation_pb2_grpc.SegmentationServiceStub(channel.channel)
 
-    async def segment(self, rgb: RGB, options: segmentation_pb2.RefineOptions, timeout_s: float) -> Segmented:
-        """Return the masks of a working image.
+    async def segment(
+        self, rgb: RGB, options: segmentation_pb2.RefineOptions, timeout_s: float, *, explain: bool
+    ) -> Segmented:
+        """Return the mask of a working image, with `explain` also what it was refined from.
 
         Raises:
             UnflatError: NoSubject, Overloaded, StageUnavailable, DeadlineExceeded or Internal.
         """
         begin = time.perf_counter()
-        request = segmentation_pb2.SegmentRequest(image=image_to_proto(rgb), options=options)
-        with self.channel.watched():
+        request = segmentation_pb2.SegmentRequest(image=image_to_proto(rgb), options=options, explain=explain)
+        with self.channel.watched(timeout_s):
             answer = await self._stub.Segment(request, timeout=timeout_s, metadata=self.channel.metadata())
-        alpha = alpha_from_proto(answer.mask)
-        raw_alpha, confidence = alpha_from_proto(answer.raw_mask), alpha_from_proto(answer.confidence)
+        if answer is None:
+            raise Internal(f"{SEGMENTATION} {_UNREADABLE}")
+        alpha = _read_mask(answer.mask, rgb.shape[:2])
+        raw_alpha = _read_mask(answer.raw_mask, rgb.shape[:2]) if answer.HasField("raw_mask") else None
         receipt = stage_receipt(SEGMENTATION, Outcome.OUTCOME_OK, report=answer.report, begin=begin)
-        return Segmented(alpha, raw_alpha, confidence, receipt)
+        return Segmented(alpha, raw_alpha, receipt)
 
 
 class DepthStage:
@@ -187,13 +207,15 @@ class DepthStage:
         begin = time.perf_counter()
         request = depth_pb2.EstimateDepthRequest(image=image_to_proto(rgb))
         try:
-            with self.channel.watched():
+            with self.channel.watched(timeout_s):
                 answer = await self._stub.EstimateDepth(request, timeout=timeout_s, metadata=self.channel.metadata())
         except UnflatError as problem:
             outcome = Outcome.OUTCOME_TIMEOUT if isinstance(problem, DeadlineExceeded) else Outcome.OUTCOME_UNAVAILABLE
             if isinstance(problem, Overloaded):
                 return no_depth(outcome, f"depth is overloaded: {problem.message}", begin)
             return no_depth(outcome, problem.message, begin)
+        if answer is None:
+            return no_depth(Outcome.OUTCOME_INVALID, f"{DEPTH} {_UNREADABLE}", begin)
         try:
             depth = depth_from_proto(answer.depth)
         except InvalidImage as problem:
@@ -202,6 +224,10 @@ class DepthStage:
         if reason:
             return no_depth(Outcome.OUTCOME_INVALID, reason, begin)
         return DepthAnswer(depth, stage_receipt(DEPTH, Outcome.OUTCOME_OK, report=answer.report, begin=begin))
+
+    def gave_up(self) -> None:
+        """Count an answer that was too slow to be waited for: a stage that hangs is left alone, too."""
+        self.channel.failed("it was too slow to be waited for")
 
 
 class NoDepthStage:
@@ -213,6 +239,9 @@ class NoDepthStage:
         """Answer DISABLED at once."""
         del rgb, timeout_s
         return no_depth(Outcome.OUTCOME_DISABLED, "no depth service is configured (--depth-address)")
+
+    def gave_up(self) -> None:
+        """Do nothing: it answers at once."""
 
 
 class MesherStage:
@@ -235,15 +264,28 @@ class MesherStage:
             camera=mesher_pb2.Camera(focal_px=job.focal_px, cx=job.cx, cy=job.cy),
             options=job.options,
         )
-        with self.channel.watched():
+        with self.channel.watched(timeout_s):
             call = self._stub.GenerateMesh(request, timeout=timeout_s, metadata=self.channel.metadata())
             async for event in call:
+                if event is None:
+                    raise Internal(f"{MESHER} {_UNREADABLE}")
                 if event.HasField("progress"):
                     yield event.progress
                     continue
                 found = event.result
                 receipt = stage_receipt(MESHER, Outcome.OUTCOME_OK, report=found.report, begin=begin)
                 yield Meshed(found.mesh, found.format, found.quality, receipt)
+
+
+def _read_mask(message: common_pb2.Image, shape: tuple[int, ...]) -> Alpha:
+    """Return a mask of segmentation; what makes no sense is the stage's fault, never the caller's."""
+    try:
+        mask = alpha_from_proto(message)
+    except InvalidImage as problem:
+        raise Internal(f"{SEGMENTATION} answered a mask that is none: {problem.message}") from None
+    if mask.shape != shape:
+        raise Internal(f"{SEGMENTATION} answered {mask.shape[1]} × {mask.shape[0]} px for {shape[1]} × {shape[0]}")
+    return mask
 
 
 def stage_receipt(
@@ -277,4 +319,6 @@ def why_invalid(depth: InverseDepth, rgb: RGB) -> str:
         return f"depth is {depth.shape[1]} × {depth.shape[0]} px, the photo {rgb.shape[1]} × {rgb.shape[0]}"
     if not np.isfinite(depth).all():
         return f"{np.mean(~np.isfinite(depth)):.0%} of the depth values are not finite"
+    if depth.min() == depth.max():
+        return "every depth value is the same"
     return ""

@@ -75,11 +75,10 @@ class SegmentationServicer(pb_grpc.SegmentationServiceServicer):
                     )
                 with call.phase("postprocess"):
                     refined = refine(rgb, raw.alpha, options)
-                    answer = pb.SegmentResponse(
-                        mask=alpha_to_proto(refined.alpha),
-                        raw_mask=alpha_to_proto(raw.alpha),
-                        confidence=alpha_to_proto(refined.confidence),
-                    )
+                    answer = pb.SegmentResponse(mask=alpha_to_proto(refined.alpha))
+                    if request.explain:
+                        answer.raw_mask.CopyFrom(alpha_to_proto(raw.alpha))
+                        answer.confidence.CopyFrom(alpha_to_proto(refined.confidence))
             answer.report.CopyFrom(call.report(refined.notes))
             return answer
 

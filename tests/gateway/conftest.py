@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import threading
@@ -126,12 +125,16 @@ Open = Callable[..., House]
 
 
 @pytest.fixture(autouse=True)
-def logs() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+def logs(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[dict[str, Any]]]]:
     """Log as a deployed gateway does; returns a function that returns the lines written so far."""
-    stream = io.StringIO()
-    with contextlib.redirect_stderr(stream):
-        configure_logs("gateway", "info", "json")
-    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    configure_logs("gateway", "info", "json")
+    written: list[str] = []
+
+    def lines() -> list[dict[str, Any]]:
+        written.extend(capsys.readouterr().err.splitlines())
+        return [json.loads(line) for line in written]
+
+    yield lines
     structlog.reset_defaults()
 
 

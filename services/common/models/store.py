@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,7 +139,8 @@ class ModelStore:
             aside.write_text(json.dumps(record), encoding="utf-8")
             aside.replace(target)
         except OSError:  # a read-only store (a mounted volume) is hashed at each start instead
-            aside.unlink(missing_ok=True)
+            with suppress(OSError):  # a read-only file system refuses this, too
+                aside.unlink(missing_ok=True)
 
 
 def _record_path(path: Path) -> Path:
