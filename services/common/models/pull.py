@@ -168,8 +168,8 @@ def assemble(dist: Path, resource: str, target: Path) -> None:
     """
     try:
         entry = json.loads((dist / "resources.json").read_text(encoding="utf-8"))[resource]
-        chunks = [(str(chunk["hash"]), *map(int, chunk["offsets"])) for chunk in entry["chunks"]]
-    except (OSError, ValueError, KeyError, TypeError):
+        chunks = [(str(c["hash"]), int(c["offsets"][0]), int(c["offsets"][1])) for c in entry["chunks"]]
+    except (OSError, ValueError, LookupError, TypeError):
         raise StageUnavailable(f"the package lists no {resource}") from None
     position = 0
     with target.open("wb") as out:

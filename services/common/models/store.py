@@ -120,7 +120,7 @@ class ModelStore:
             record = json.loads(_record_path(path).read_text(encoding="utf-8"))
             if record["size"] == str(stat.st_size) and record["mtime_ns"] == str(stat.st_mtime_ns):
                 return {"sha256": record["sha256"], "md5": record["md5"]}
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             pass  # no record, or not one of ours: the file itself decides
         digests = _digests(path)
         self._write_record(path, digests)
