@@ -8,14 +8,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from evaluation.figures import Figures, gather
+from evaluation.guard import compare, measure, measure_baseline
 from evaluation.in_process import Plan, make_in_process
 from evaluation.outputs import write_figures
-from evaluation.regression import find_falls, write_baseline
 from evaluation.report import render_report
 from evaluation.run import Judged, run_set
 from evaluation.sets import Item, is_pattern, open_set
@@ -24,7 +23,6 @@ from evaluation.ways import MASK_WAYS, MESH_WAYS, WAYS
 HERE = Path(__file__).parent
 FIXED = HERE / "fixed"
 BASELINE = HERE / "baseline.json"
-DISTURBED_RUNS = 3  # for the noise of the baseline
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -35,9 +33,9 @@ def main(argv: list[str] | None = None) -> int:
     except (OSError, ValueError) as problem:
         print(f"evaluation: {problem}", file=sys.stderr)
         return 2
-    plan = _plan(args)
     if args.guard or args.write_baseline:
-        return _guard(items, plan, args)
+        return _guard(items, args)
+    plan = _plan(args)
     judged = _run(items, plan, args)
     figures = gather([one.figures for one in judged], _settings(args))
     write_figures(args.out / "figures.json", figures)
@@ -49,19 +47,14 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def guard_plan() -> Plan:
-    """Return what the guard makes of each item: the ways it watches, and one mesh."""
-    return Plan(("raw", "refined", "fused", "final"), ("final",))
-
-
 def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m evaluation", description=__doc__.splitlines()[0])
     parser.add_argument("--set", type=Path, default=FIXED, help="folder of a data set (default: the fixed set)")
     parser.add_argument("--out", type=Path, default=Path("out/eval"))
     parser.add_argument(
         "--masks", default="auto",
-        help="supplied masks beside the photo, such as {stem}.isnet.png, or a segmentation backend such as grabcut; "
-        "auto takes what is there, else grabcut",
+        help="supplied masks beside the photo, such as {stem}.isnet.png; or a segmentation backend such as grabcut; or "
+        "simulated, the exact mask damaged; auto takes what is there, else grabcut",
     )  # fmt: skip
     parser.add_argument("--depth", default="auto", help="supplied depths such as inverse_depth.npz; off; auto")
     parser.add_argument("--mesher", default="inflate", help="inflate, or none")
@@ -96,22 +89,12 @@ def _run(items: list[Item], plan: Plan, args: argparse.Namespace) -> list[Judged
         return run_set(items, plan, make=services.make, **options)
 
 
-def _guard(items: list[Item], plan: Plan, args: argparse.Namespace) -> int:
-    settings = _settings(args) | {"run": "in process"}
-    guarded = replace(guard_plan(), segmenter=plan.segmenter, mesher=plan.mesher)
-
-    def figures_of(disturbance: int | None) -> Figures:
-        chosen = replace(guarded, disturbance=disturbance)
-        judged = run_set(items, chosen, jobs=args.jobs, with_alignment=False, tell=_tell)
-        return gather([one.figures for one in judged], settings)
-
-    figures = figures_of(None)
+def _guard(items: list[Item], args: argparse.Namespace) -> int:
     if args.write_baseline:
-        disturbed = [figures_of(seed) for seed in range(1, DISTURBED_RUNS + 1)]
-        write_figures(BASELINE, write_baseline(figures, disturbed))
+        write_figures(BASELINE, measure_baseline(items, jobs=args.jobs, tell=_tell))
         print(f"baseline: {BASELINE}")
         return 0
-    falls = find_falls(figures, json.loads(BASELINE.read_text(encoding="utf-8")))
+    falls = compare(measure(items, jobs=args.jobs, tell=_tell), json.loads(BASELINE.read_text(encoding="utf-8")))
     for fall in falls:
         print(fall)
     print("quality fell" if falls else "quality holds")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from evaluation.damage import simulate_network
 from evaluation.made import Made, read_alpha
 from evaluation.sets import Item
 from evaluation.ways import WAYS, Way
@@ -32,6 +34,7 @@ from services.segmentation.backends.catalogue import open_backend as open_segmen
 from services.segmentation.refine.chain import refine
 from services.segmentation.refine.options import RefineOptions
 
+SIMULATED = "simulated"  # a segmenter that damages the exact mask: what a network might say, by `damage.py`
 STRONGEST_DISTURBANCE = 2  # grey levels, about what another JPEG quality changes
 
 
@@ -42,7 +45,7 @@ class Plan:
     Attributes:
         mask_ways: names of `ways.WAYS` whose masks are made.
         mesh_ways: names of those that are meshed.
-        segmenter: the backend that masks items without a supplied mask.
+        segmenter: the backend that masks items without a supplied mask, or `SIMULATED`.
         mesher: the mesher, or "none".
         disturbance: seed of a slight noise on the photo, to see how far figures move by chance; None leaves it.
     """
@@ -113,6 +116,9 @@ class _Subject:
         height, width = self.photo.working.shape[:2]
         if self._item.mask is not None:
             return _resize(read_alpha(self._item.mask.read_bytes()), (height, width))
+        if self._plan.segmenter == SIMULATED and self._item.truth is not None:
+            exact = _resize(read_alpha(self._item.truth.read_bytes()), (height, width))
+            return simulate_network(exact, zlib.crc32(self._item.name.encode()))
         return segmenter(self._plan.segmenter).segment(self.photo.working).alpha
 
     def mask(self, way: Way) -> Alpha:

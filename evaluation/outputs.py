@@ -14,6 +14,7 @@ from PIL import Image
 
 from evaluation.figures import Figures
 from evaluation.made import Made
+from evaluation.regression import Baseline
 from services.common.arrays import InverseDepth
 
 
@@ -29,7 +30,7 @@ def write_made(out: Path, name: str, made: Made) -> None:
         (out / "meshes" / f"{name}.{way}.glb").write_bytes(data)
 
 
-def write_figures(path: Path, figures: Figures) -> None:
+def write_figures(path: Path, figures: Figures | dict[str, Baseline]) -> None:
     """Write figures as JSON with a line a value, so that changes of committed ones can be read."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")

@@ -2,8 +2,9 @@
 
 The run is the same each time, so figures move only when the code, a library or the machine's arithmetic does. What
 such chance changes amount to is measured when the baseline is written: the photos are disturbed by a grey level or two
-and everything is run again. A mean may fall by `SPREADS` times that spread, or by the floor below where that is more;
-a single item by `ITEM_FACTOR` times as much, so that one item that collapses is seen though the mean hides it.
+and everything is run again. A mean may fall by `SPREADS` times its spread over these runs, or by the floor below where
+that is more. A single item may fall by `SPREADS` times its own spread, or by `ITEM_FACTOR` floors: one item that
+collapses is seen though the mean hides it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from evaluation import mask_metrics, mesh_metrics
 from evaluation.figures import DIGITS, Figures
@@ -26,11 +28,10 @@ ITEM_FACTOR = 5.0
 FLOORS = {
     "iou": 0.003, "boundary_iou": 0.006, "boundary_f": 0.006, "mae": 0.001, "leak": 0.004, "bite": 0.004,
     "chamfer": 0.004, "f@0.1": 0.012, "f@0.1_aligned": 0.015, "back_recall": 0.02, "silhouette_iou": 0.006,
-    "flat": 0.0, "watertight": 0.0, "outward": 0.0,
+    "flat": 0.0, "watertight": 0.0, "outward": 0.0,  # yes or no: no item may turn
 }  # fmt: skip
 GUARDED_MASKS = ("raw", "refined", "fused", "final")
 GUARDED_MESHES = ("final",)
-FLAGS = frozenset({"flat", "watertight", "outward"})  # yes or no: no item may turn
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,15 @@ def write_baseline(figures: Figures, disturbed: Sequence[Figures]) -> Baseline:
         raise ValueError(f"{len(disturbed)} disturbed runs; wanted two or more to measure noise")
     guarded: dict[str, Any] = {}
     for key, values in _guarded(figures).items():
-        means = [float(np.mean(list(_guarded(run)[key].values()))) for run in (figures, *disturbed)]
+        runs = [_guarded(run).get(key, {}) for run in (figures, *disturbed)]
+        by_item = {item: [run[item] for run in runs if item in run] for item in values}
+        means = (
+            np.mean(list(by_item.values()), axis=0) if _is_even(by_item) else [float(np.mean(list(values.values())))]
+        )
         guarded[key] = {
             "mean": round(float(np.mean(list(values.values()))), DIGITS),
-            "spread": round(float(np.std(means, ddof=1)), DIGITS),
-            "items": values,
+            "spread": _spread(means),
+            "items": {item: {"value": values[item], "spread": _spread(row)} for item, row in by_item.items()},
         }
     return {"settings": figures["settings"], "figures": guarded}
 
@@ -86,10 +91,10 @@ def find_falls(figures: Figures, baseline: Baseline) -> list[Fall]:
         mean = float(np.mean(list(found.values())))
         if _fell(metric, row["mean"], mean) > allowed:
             falls.append(Fall(way, metric, "", row["mean"], mean, allowed))
-        alone = 0.0 if metric in FLAGS else ITEM_FACTOR * allowed
         for item, was in row["items"].items():
-            if _fell(metric, was, found[item]) > alone:
-                falls.append(Fall(way, metric, item, was, found[item], alone))
+            alone = max(ITEM_FACTOR * FLOORS[metric], SPREADS * was["spread"])
+            if _fell(metric, was["value"], found[item]) > alone:
+                falls.append(Fall(way, metric, item, was["value"], found[item], alone))
     return sorted(falls, key=lambda fall: (fall.item != "", fall.way, fall.metric))
 
 
@@ -103,6 +108,14 @@ def _guarded(figures: Figures) -> dict[str, dict[str, float]]:
                     if metric in FLOORS and value is not None:
                         found.setdefault(f"{kind}/{way}/{metric}", {})[item] = value
     return found
+
+
+def _is_even(by_item: dict[str, list[float]]) -> bool:
+    return len({len(row) for row in by_item.values()}) == 1
+
+
+def _spread(values: Sequence[float] | npt.NDArray[np.float64]) -> float:
+    return round(float(np.std(values, ddof=1)), DIGITS) if len(values) > 1 else 0.0
 
 
 def _is_higher_better(metric: str) -> bool:
