@@ -5,6 +5,7 @@ Only translates: message → arrays → backend, texture, quality, export → me
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from threading import Thread
@@ -16,13 +17,15 @@ import numpy as np
 from services.common.admission import Admission
 from services.common.arrays import alpha_from_bytes
 from services.common.calls import StageCall, stage_call
-from services.common.errors import InvalidOption
+from services.common.errors import InvalidOption, NoSubject
 from services.common.model_slot import ModelSlot
+from services.common.models.store import ModelStore
 from services.common.server import run_stage
 from services.common.settings import StageSettings, load_settings
 from services.common.wire import depth_from_proto, image_from_proto
 from services.mesher.backends.base import Backend, FramedSubject, MeshOptions
 from services.mesher.backends.catalogue import open_backend
+from services.mesher.backends.weights import StoredWeights
 from services.mesher.export import Format, export
 from services.mesher.inflate.camera import Camera
 from services.mesher.mesh import Mesh
@@ -54,7 +57,7 @@ class MesherSettings(StageSettings):
     """Settings of the mesher service."""
 
     backend: str = "auto"
-    """auto or inflate."""
+    """auto, triposr[?device=…&dtype=…], or inflate."""
 
 
 class MesherServicer(pb_grpc.MesherServiceServicer):
@@ -110,14 +113,18 @@ def _with_progress(compute: Callable[[Emit], Event]) -> Iterator[Event]:
         except BaseException as problem:  # noqa: BLE001 - raised again by the thread that answers
             events.put(problem)
 
-    Thread(target=run, name="mesh", daemon=True).start()
-    while True:
-        event = events.get()
-        if isinstance(event, BaseException):
-            raise event
-        yield event
-        if event.HasField("result"):
-            return
+    thread = Thread(target=run, name="mesh", daemon=True)
+    thread.start()
+    try:
+        while True:
+            event = events.get()
+            if isinstance(event, BaseException):
+                raise event
+            yield event
+            if event.HasField("result"):
+                return
+    finally:
+        thread.join()  # a caller that left gives the slot back only when nothing computes in it any more
 
 
 def _subject(request: pb.MesherServiceGenerateMeshRequest) -> FramedSubject:
@@ -131,8 +138,10 @@ def _subject(request: pb.MesherServiceGenerateMeshRequest) -> FramedSubject:
             f"depth is {depth.shape[1]} × {depth.shape[0]} px; wanted the frame's {side}²", field="depth"
         )
     camera = request.camera
-    if camera.focal_px <= 0:
+    if not 0 < camera.focal_px < math.inf:
         raise InvalidOption(f"focal length is {camera.focal_px} px; wanted more than 0", field="camera.focal_px")
+    if not (math.isfinite(camera.cx) and math.isfinite(camera.cy)):
+        raise InvalidOption(f"principal point is {camera.cx}, {camera.cy}; wanted finite pixels", field="camera")
     return FramedSubject(rgba, depth, Camera(camera.focal_px, camera.cx, camera.cy))
 
 
@@ -140,8 +149,12 @@ def mesh_options(message: pb.MeshOptions) -> MeshOptions:
     """Return the options of a request, checked.
 
     Raises:
-        InvalidOption: a resolution out of its range.
+        InvalidOption: a resolution out of its range, or a format that this version does not know.
     """
+    if message.format not in _FORMATS:
+        raise InvalidOption(
+            f"format is {message.format}; wanted one of {', '.join(map(str, _FORMATS))}", field="format"
+        )
     for name, (low, high) in (("resolution", _RESOLUTION), ("texture_resolution", _TEXTURE_RESOLUTION)):
         value = getattr(message, name)
         if message.HasField(name) and not low <= value <= high:
@@ -175,23 +188,40 @@ def quality_to_proto(mesh: Mesh, quality: Quality) -> pb.MeshQuality:
 
 
 def _warm_up(backend: Backend) -> None:
-    """Send a disc all the way, so that the first request does not pay for imports and first runs."""
-    y, x = np.mgrid[0:_WARM_UP_SIDE_PX, 0:_WARM_UP_SIDE_PX] - (_WARM_UP_SIDE_PX - 1) / 2
-    rgba = np.full((_WARM_UP_SIDE_PX, _WARM_UP_SIDE_PX, 4), 128, dtype=np.uint8)
-    rgba[:, :, 3] = np.where(np.hypot(x, y) < 0.4 * _WARM_UP_SIDE_PX, 255, 0)
+    """Send a ball all the way, so that the first request does not pay for imports and first runs."""
+    y, x = (np.mgrid[0:_WARM_UP_SIDE_PX, 0:_WARM_UP_SIDE_PX] - (_WARM_UP_SIDE_PX - 1) / 2) / (0.4 * _WARM_UP_SIDE_PX)
+    height = np.sqrt(np.clip(1 - x**2 - y**2, 0, None))
+    rgba = np.zeros((_WARM_UP_SIDE_PX, _WARM_UP_SIDE_PX, 4), dtype=np.uint8)
+    rgba[:, :, :3] = (60 + 150 * np.clip(0.6 * height - 0.5 * y, 0, 1))[:, :, None] * (1.0, 0.7, 0.4)
+    rgba[:, :, 3] = np.where(height > 0, 255, 0)
     half = _WARM_UP_SIDE_PX / 2
     subject = FramedSubject(rgba, None, Camera(2.8 * half, half, half))
-    mesh = backend.mesh(subject, MeshOptions(resolution=_RESOLUTION[0]), lambda *_: None)
+    try:
+        mesh = backend.mesh(subject, MeshOptions(resolution=_RESOLUTION[0]), lambda *_: None)
+    except NoSubject:
+        return  # a network may not care for this picture; it has run all the same
     inspect(mesh, alpha_from_bytes(rgba[:, :, 3]), subject.camera, None)
     export(mesh, "glb")
+
+
+def find_weights(store: ModelStore, name: str) -> StoredWeights | None:
+    """Return the files of a model if all are here, else None."""
+    found = store.find(name)
+    if found is None:
+        return None
+    model = store.models[name]
+    largest = max(model.files, key=lambda file: store.path_of(model, file).stat().st_size)
+    variant = store.variant_here(model, largest)
+    return StoredWeights(found.folder, "" if variant is None else variant.digest, found.licence)
 
 
 def main() -> None:
     """Run the service until it is told to stop."""
     settings = load_settings(MesherSettings, STAGE)
+    store = ModelStore(settings.models)
 
     def load() -> Backend:
-        backend = open_backend(settings.backend)
+        backend = open_backend(settings.backend, lambda name: find_weights(store, name), settings.threads)
         backend.load()
         _warm_up(backend)
         return backend

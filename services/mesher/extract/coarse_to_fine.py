@@ -27,10 +27,13 @@ Cells = npt.NDArray[np.int64]
 """(m, 3) indices of a cell's lower corner, in points of the padded grid."""
 
 Keys = npt.NDArray[np.int64]
+Booleans = npt.NDArray[np.bool_]
 
 FAR_BELOW = np.float32(1e6)  # what a point beyond the cube, or one that is not a number, lies below the level
 
 _RING = np.array(list(product((-1, 0, 1), repeat=3)))
+_BLOCK = np.array(list(product((0, 1, 2), repeat=3)))  # points of a cell and its eight halves
+_CHILD_CORNERS = (CORNERS[:, None] + CORNERS) @ np.array([9, 3, 1])  # (8, 8) which of them are a half's corners
 _SIDES = [(axis, side) for axis in range(3) for side in (0, 1)]
 
 
@@ -74,7 +77,7 @@ class Grid:
         """Return what `keys` was made of."""
         return np.stack(np.unravel_index(keys, (self.side,) * 3), axis=-1).astype(np.int64)
 
-    def is_padding(self, index: Cells) -> npt.NDArray[np.bool_]:
+    def is_padding(self, index: Cells) -> Booleans:
         """Return which points lie beyond the cube."""
         return np.asarray(((index == 0) | (index == self.side - 1)).any(axis=-1), dtype=np.bool_)
 
@@ -88,21 +91,21 @@ def find_surface_cells(density: Density, level: float, grid: Grid, spacing: floa
         grid: the finest one.
         spacing: greatest width of a coarse cell, in the unit of the radius.
         margin: a coarse cell is looked into if one of its corners is within this of the level, even where all lie on
-            one side; half as much for cells of half the size.
+            one side. A quarter for cells of half the size: what a smooth field hides between two points it agrees
+            on goes with the square of their distance.
     """
     samples = _Samples(density, level, grid)
-    step = _coarse_step(grid, spacing)
-    count = -(-(grid.side - 1) // step)
-    cells = step * np.stack(np.unravel_index(np.arange(count**3), (count,) * 3), axis=-1).astype(np.int64)
-    coarse = step
+    step = coarse = _coarse_step(grid, spacing)
+    cells, values, padding = _halve(samples, grid, _all_cells(grid, 2 * step), 2 * step)
     while step > 1:
-        mixed, near = _judge(samples, cells, step, margin * step / coarse)
-        wanted = [cells[mixed | near]]
+        mixed = _is_mixed(values, padding, level)
+        near = (np.abs(values - np.float32(level)) < margin * (step / coarse) ** 2).any(axis=1)
+        chosen = cells[mixed | near]
         if step == coarse:
-            wanted.append((cells[mixed][:, None] + step * _RING).reshape(-1, 3))
-        cells = _halve(grid, np.concatenate(wanted), step)
+            chosen = _with_ring(grid, chosen, cells[mixed], step)
+        cells, values, padding = _halve(samples, grid, chosen, step)
         step //= 2
-    return _follow(samples, grid, cells)
+    return _follow(samples, grid, cells, values, padding)
 
 
 def _coarse_step(grid: Grid, spacing: float) -> int:
@@ -111,44 +114,56 @@ def _coarse_step(grid: Grid, spacing: float) -> int:
     return 1 << max(0, int(np.floor(np.log2(max(spacing / fine, 1.0)) + 1e-9)))
 
 
-def _judge(
-    samples: _Samples, cells: Cells, step: int, margin: float
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Return which cells have corners on both sides, and which have one within `margin` of the level."""
-    values, padding = samples.at_corners(cells, step)
-    inside = (values > samples.level) & ~padding
-    mixed = inside.any(axis=1) & ~inside.all(axis=1)
-    near = (np.abs(values - np.float32(samples.level)) < margin).any(axis=1)
-    return np.asarray(mixed, np.bool_), np.asarray(near, np.bool_)
+def _all_cells(grid: Grid, step: int) -> Cells:
+    count = -(-(grid.side - 1) // step)
+    return step * np.stack(np.unravel_index(np.arange(count**3), (count,) * 3), axis=-1).astype(np.int64)
 
 
-def _halve(grid: Grid, cells: Cells, step: int) -> Cells:
-    """Return the eight cells of half the size in each, each once, without those beyond the grid."""
-    children = (cells[:, None] + step // 2 * CORNERS).reshape(-1, 3)
-    children = children[((children >= 0) & (children < grid.side - 1)).all(axis=1)]
-    return grid.indices(np.unique(grid.keys(children)))
+def _with_ring(grid: Grid, cells: Cells, mixed: Cells, step: int) -> Cells:
+    """Return the cells and the 26 neighbours of the mixed ones, each once."""
+    ring = (mixed[:, None] + step * _RING).reshape(-1, 3)
+    ring = ring[((ring >= 0) & (ring < grid.side - 1)).all(axis=1)]
+    return grid.indices(np.unique(grid.keys(np.concatenate([cells, ring]))))
 
 
-def _follow(samples: _Samples, grid: Grid, cells: Cells) -> SurfaceCells:
+def _halve(samples: _Samples, grid: Grid, cells: Cells, step: int) -> tuple[Cells, Float, Booleans]:
+    """Return the eight cells of half the size in each, without those beyond the grid, and what `at` says of them."""
+    half = step // 2
+    values, padding = samples.at(cells, half * _BLOCK)  # (m, 27)
+    children = (cells[:, None] + half * CORNERS).reshape(-1, 3)
+    kept = (children < grid.side - 1).all(axis=1)
+    return (
+        children[kept],
+        values[:, _CHILD_CORNERS].reshape(-1, 8)[kept],
+        padding[:, _CHILD_CORNERS].reshape(-1, 8)[kept],
+    )
+
+
+def _is_mixed(values: Float, padding: Booleans, level: float) -> Booleans:
+    """Return which cells have corners on both sides of the level."""
+    inside = (values > level) & ~padding
+    return np.asarray(inside.any(axis=1) & ~inside.all(axis=1), dtype=np.bool_)
+
+
+def _follow(samples: _Samples, grid: Grid, cells: Cells, values: Float, padding: Booleans) -> SurfaceCells:
     """Return the cells with the surface among the given ones, and all that it reaches from there."""
     seen = np.sort(grid.keys(cells))
     found: list[tuple[Cells, Float]] = []
     while len(cells):
-        values, padding = samples.at_corners(cells, 1)
-        values = np.where(padding, np.float32(samples.level) - FAR_BELOW, values)
-        inside = values > samples.level
-        mixed = inside.any(axis=1) & ~inside.all(axis=1)
-        found.append((cells[mixed], values[mixed]))
-        reached = np.unique(grid.keys(_neighbours(cells[mixed], inside[mixed])))
+        mixed = _is_mixed(values, padding, samples.level)
+        cells, values = cells[mixed], np.where(padding[mixed], np.float32(samples.level) - FAR_BELOW, values[mixed])
+        found.append((cells, values))
+        reached = np.unique(grid.keys(_neighbours(cells, values > samples.level)))
         new = reached[~_contains(seen, reached)]
         seen = np.sort(np.concatenate([seen, new]))
         cells = grid.indices(new)
+        values, padding = samples.at(cells, CORNERS)
     return SurfaceCells(
         np.concatenate([cells for cells, _ in found]), np.concatenate([v for _, v in found]), samples.evaluations
     )
 
 
-def _neighbours(cells: Cells, inside: npt.NDArray[np.bool_]) -> Cells:
+def _neighbours(cells: Cells, inside: Booleans) -> Cells:
     """Return the cells behind those faces that the surface passes through."""
     reached = []
     for axis, side in _SIDES:
@@ -171,15 +186,15 @@ class _Samples:
         self._keys: Keys = np.zeros(0, dtype=np.int64)
         self._values: Float = np.zeros(0, dtype=np.float32)
 
-    def at_corners(self, cells: Cells, step: int) -> tuple[Float, npt.NDArray[np.bool_]]:
-        """Return (m, 8) values at the corners of cells, and which of these lie beyond the cube.
+    def at(self, cells: Cells, offsets: Cells) -> tuple[Float, Booleans]:
+        """Return (m, k) values at the points `offsets` (k, 3) from each cell, and which lie beyond the cube.
 
         A point beyond the cube has the value of the nearest point on its face.
         """
         last = self._grid.side - 1
-        corners = np.minimum(cells[:, None] + step * CORNERS, last)
-        padding = self._grid.is_padding(corners)
-        keys = self._grid.keys(np.clip(corners, 1, last - 1))
+        points = np.minimum(cells[:, None] + offsets, last)
+        padding = self._grid.is_padding(points)
+        keys = self._grid.keys(np.clip(points, 1, last - 1))
         wanted, inverse = np.unique(keys.ravel(), return_inverse=True)
         self._ask(wanted[~_contains(self._keys, wanted)])
         values = self._values[np.searchsorted(self._keys, wanted)]
@@ -196,7 +211,7 @@ class _Samples:
         self._keys, self._values = every[order], both[order]
 
 
-def _contains(keys: Keys, wanted: Keys) -> npt.NDArray[np.bool_]:
+def _contains(keys: Keys, wanted: Keys) -> Booleans:
     """Return which of `wanted` stand among the sorted `keys`."""
     if len(keys) == 0:
         return np.zeros(len(wanted), dtype=np.bool_)

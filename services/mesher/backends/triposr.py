@@ -1,0 +1,199 @@
+"""TripoSR as a backend: the unseen side is learned. Needs torch, which is imported when the backend loads.
+
+    triposr[?device=auto&dtype=auto&weights=/folder]
+
+`device` is auto, cpu, cuda, cuda:1, … or mps; auto is the best there is. `dtype` is float32, bfloat16, float16 or
+auto, which is float32: on stand-in weights bfloat16 moves 1 % of the points to the other side of the surface.
+`weights` is a folder outside the model store with config.yaml and model.ckpt or model.safetensors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import math
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from services.common.arrays import Colours, Faces, Float, Points
+from services.common.errors import InvalidOption, NoSubject, Overloaded, StageUnavailable
+from services.mesher.backends.base import FramedSubject, MeshOptions, Progress
+from services.mesher.backends.weights import FindModel, StoredWeights
+from services.mesher.extract import ExtractOptions, extract_surface, keep_real_parts
+from services.mesher.mesh import Mesh, normalise
+from services.mesher.triposr.picture import compose_on_grey, to_network
+
+if TYPE_CHECKING:
+    from services.mesher.triposr.model import Precision, TripoSR
+    from services.mesher.triposr.query import SceneField
+
+NAME = "triposr"
+DTYPES: tuple[Precision, ...] = ("float32", "bfloat16", "float16")
+OPTIONS = ("device", "dtype", "weights")
+RESOLUTION = 256  # the official default
+THRESHOLD = 25.0  # the official default
+THRESHOLDS = (0.01, 10_000.0)
+TO_GLTF = (1, 2, 0)  # TripoSR looks along −x with z up; ours has the camera at +z and y up
+INSTALL = "install it with `pip install torch` (or `pip install 'unflat[triposr]'`)"
+
+
+def is_triposr_here(find_model: FindModel) -> bool:
+    """Return whether the weights are in the store and torch can be imported."""
+    return importlib.util.find_spec("torch") is not None and find_model(NAME) is not None
+
+
+def open_triposr(options: dict[str, str], find_model: FindModel, threads: int) -> TripoSRBackend:
+    """Return the backend, not yet loaded.
+
+    Args:
+        options: see the head of this module.
+        find_model: of the model store.
+        threads: of one computation on the CPU; 0 leaves the choice to torch.
+    Raises:
+        InvalidOption: an option is unknown or wrong.
+    """
+    unknown = sorted(set(options) - set(OPTIONS))
+    if unknown:
+        raise InvalidOption(f"triposr knows no option {unknown[0]!r}; there are {', '.join(OPTIONS)}", field="backend")
+    wanted = options.get("dtype", "auto")
+    dtype: Precision | None = next((d for d in DTYPES if d == ("float32" if wanted == "auto" else wanted)), None)
+    if dtype is None:
+        raise InvalidOption(f"dtype={wanted} is none of auto, {', '.join(DTYPES)}", field="backend")
+    return TripoSRBackend(lambda: _find_weights(options, find_model), options.get("device", "auto"), dtype, threads)
+
+
+def _find_weights(options: dict[str, str], find_model: FindModel) -> StoredWeights:
+    if "weights" in options:
+        folder = Path(options["weights"])
+        files = [folder / name for name in ("model.safetensors", "model.ckpt") if (folder / name).is_file()]
+        if not files:
+            raise StageUnavailable(f"there are no weights in {folder}; wanted model.ckpt or model.safetensors")
+        with files[0].open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return StoredWeights(folder, digest, "not stated (a file of your own)")
+    weights = find_model(NAME)
+    if weights is None:
+        raise StageUnavailable("the weights of triposr are not here; get them with `unflat models pull triposr`")
+    return weights
+
+
+class TripoSRBackend:
+    """TripoSR; see `Backend` for the contract.
+
+    Args:
+        find_weights: answers the official files, or our conversion; asked by `load`.
+        device: auto, or a device of torch.
+        dtype: of the matrix products.
+        threads: of one computation on the CPU; 0 leaves the choice to torch.
+    """
+
+    name = NAME
+
+    digest = ""
+    licence = ""
+
+    def __init__(self, find_weights: Callable[[], StoredWeights], device: str, dtype: Precision, threads: int) -> None:
+        self.device = device
+        self.dtype: Precision = dtype
+        self._find_weights = find_weights
+        self._threads = threads
+        self._lock = threading.Lock()
+        self._network: TripoSR | None = None
+
+    def load(self) -> None:
+        """Load the weights onto the device; a second call does nothing.
+
+        Raises:
+            StageUnavailable: torch, the weights or the device are missing, or the files are not what they should be.
+        """
+        with self._lock:
+            if self._network is None:
+                self._network = self._open()
+
+    def mesh(self, subject: FramedSubject, options: MeshOptions, progress: Progress) -> Mesh:
+        """Return a watertight mesh with colours a vertex; depth is not used.
+
+        Raises:
+            NoSubject: the cutout is empty, or the network sees no body in it.
+            InvalidOption: a threshold out of range.
+            Overloaded: the accelerator's memory is full.
+        """
+        if self._network is None:
+            self.load()
+        assert self._network is not None
+        network = self._network
+        level = _level(options.threshold, network.config.density_bias)
+        if not (subject.rgba[..., 3] >= 128).any():
+            raise NoSubject("the cutout is empty: no pixel is at least half covered")
+        progress("network", 0.05)
+        image = to_network(compose_on_grey(subject.rgba), network.config.image_px)
+        try:
+            field = network.reconstruct(image)
+            return _extract(field, level, options.resolution or RESOLUTION, progress)
+        except RuntimeError as problem:
+            if type(problem).__name__ != "OutOfMemoryError":  # torch's own, which is not imported here
+                raise
+            raise Overloaded(f"the memory of {self.device} is full", retry_after_s=5.0) from problem
+
+    def _open(self) -> TripoSR:
+        try:
+            import torch
+        except ImportError:
+            raise StageUnavailable(f"triposr needs torch; {INSTALL}") from None
+        from services.mesher.triposr.model import TripoSR
+
+        weights = self._find_weights()
+        if self._threads:
+            torch.set_num_threads(self._threads)
+        self.device = _choose_device(self.device)
+        network = TripoSR.from_checkpoint(weights.folder, self.device, self.dtype)
+        self.digest, self.licence = weights.sha256, weights.licence
+        return network
+
+
+def _extract(field: SceneField, level: float, resolution: int, progress: Progress) -> Mesh:
+    progress("surface", 0.45)
+
+    def density(points: Points) -> Float:
+        progress("surface", 0.5)  # between two levels of refinement, so that a cancelled call ends
+        return field.density(points)
+
+    surface = extract_surface(density, ExtractOptions(level, resolution, field.radius))
+    vertices, faces, _ = keep_real_parts(surface.vertices, surface.faces)
+    if len(faces) == 0:
+        raise NoSubject("TripoSR sees no body in this cutout; a lower threshold may find one", field="threshold")
+    progress("colours", 0.7)
+    colours = field.colour(np.clip(vertices, -field.radius, field.radius))
+    return _to_our_frame(vertices, faces, colours)
+
+
+def _to_our_frame(vertices: Points, faces: Faces, colours: Colours) -> Mesh:
+    """Return the mesh with +Y up and the photo's front towards +Z, centred, largest extent 1."""
+    return normalise(Mesh(np.ascontiguousarray(vertices[:, TO_GLTF]), faces, colours))
+
+
+def _level(threshold: float | None, bias: float) -> float:
+    """Return the raw density at which the density, the exponential of raw plus bias, has the threshold."""
+    value = THRESHOLD if threshold is None else threshold
+    low, high = THRESHOLDS
+    if not low <= value <= high:
+        raise InvalidOption(f"threshold is {value:g}; wanted {low:g} to {high:g}", field="threshold")
+    return math.log(value) - bias
+
+
+def _choose_device(wanted: str) -> str:
+    import torch
+
+    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wanted == "auto":
+        return next(name for name, here in found.items() if here)
+    if wanted.partition(":")[0] not in found:
+        raise StageUnavailable(f"device {wanted!r} is unknown; wanted auto, cpu, cuda or mps")
+    if not found[wanted.partition(":")[0]]:
+        here = ", ".join(name for name, is_here in found.items() if is_here)
+        raise StageUnavailable(f"device {wanted} is not to be had; torch sees {here}")
+    return wanted
