@@ -6,9 +6,10 @@ import io
 import logging
 import sys
 import uuid
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
+from structlog.typing import EventDict
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "json", "human"]
@@ -30,9 +31,14 @@ class _CurrentStderr(io.StringIO):
 def configure_logs(service: str, level: Level = "info", form: Format = "auto") -> None:
     """Send all logs of this process to stderr, one event a line, named by `service`."""
     human = form == "human" or (form == "auto" and sys.stderr.isatty())
+
+    def name_service(_: Any, __: str, event: EventDict) -> EventDict:
+        return {**event, "service": service}  # not bound: threads of a pool do not inherit what is bound here
+
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            name_service,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -44,7 +50,6 @@ def configure_logs(service: str, level: Level = "info", form: Format = "auto") -
     )
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s")
     structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(service=service)
 
 
 def get_logger() -> structlog.stdlib.BoundLogger:
@@ -64,7 +69,8 @@ def new_request_id() -> str:
 
 
 def accept_request_id(given: str | None) -> str:
-    """Return the caller's request id if it is short and printable, a fresh one otherwise."""
-    if given and len(given) <= _LONGEST_REQUEST_ID and all(c.isalnum() or c in "-_.:" for c in given):
+    """Return the caller's request id if it is short and printable ASCII, a fresh one otherwise."""
+    printable = given is not None and given.isascii() and all(c.isalnum() or c in "-_.:" for c in given)
+    if given and printable and len(given) <= _LONGEST_REQUEST_ID:
         return given
     return new_request_id()

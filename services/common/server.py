@@ -122,16 +122,16 @@ def run_stage(
     health_pb2_grpc.add_HealthServicer_to_server(board.servicer, server)
     if settings.reflection:
         reflection.enable_server_reflection((service, _STATUS_NAME, health.SERVICE_NAME), server)
+    stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):  # before anybody can know that we are here
+        signal.signal(name, lambda *_: stop.set())
     port = bind(server, settings.host, settings.port)
     health_server, health_port = serve_health(settings, board)
-    metrics_port = metrics.start_metrics(settings.metrics_port, settings.host)
+    metrics_port = serve_metrics(settings)
     server.start()
     announce(settings, port, health_port, metrics_port)
     slot.start(board.set_serving)
 
-    stop = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stop.set())
     stop.wait()
     _log.info("draining", drain_s=settings.drain_s, grace_s=settings.grace_s)
     board.drain()
@@ -159,6 +159,16 @@ def serve_health(settings: RpcSettings, board: HealthBoard) -> tuple[grpc.Server
     port = bind(server, settings.host, settings.health_port)
     server.start()
     return server, port
+
+
+def serve_metrics(settings: RpcSettings) -> int:
+    """Start the metrics endpoint and return its port; one that is taken ends the process with a sentence."""
+    try:
+        return metrics.start_metrics(settings.metrics_port, settings.host)
+    except OSError as problem:
+        wanted = f"{settings.host}:{settings.metrics_port}"
+        sys.stderr.write(f"cannot serve metrics on {wanted}: {problem.strerror} (--metrics-port)\n")
+        raise SystemExit(1) from None
 
 
 def announce(settings: RpcSettings, port: int, health_port: int, metrics_port: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
 from services.common.errors import InvalidOption
 from services.orchestrator.cutout.cut import PRESETS, CutoutOptions, Preset
@@ -35,6 +36,8 @@ _FORMATS: dict[int, ImageFormat] = {
 }
 _MOST_PATIENCE_S = 600.0
 
+T = TypeVar("T")
+
 
 def read_wishes(mask: pb.MaskOptions, cutout: pb.CutoutOptions) -> Wishes:
     """Return what is asked of mask and cutout.
@@ -50,10 +53,10 @@ def read_wishes(mask: pb.MaskOptions, cutout: pb.CutoutOptions) -> Wishes:
         )
     return Wishes(
         refine=mask.refine,
-        fusion=FusionOptions(strategy=_STRATEGIES[mask.strategy], depth_percentile=percentile),
+        fusion=FusionOptions(strategy=_look_up(_STRATEGIES, mask.strategy, "strategy"), depth_percentile=percentile),
         depth=mask.depth != pb.DEPTH_MODE_OFF,
         depth_patience_s=patience,
-        cutout=_cutout_options(_PRESETS[mask.refine.preset], cutout),
+        cutout=_cutout_options(_look_up(_PRESETS, mask.refine.preset, "preset"), cutout),
     )
 
 
@@ -67,7 +70,14 @@ def read_encoding(cutout: pb.CutoutOptions) -> EncodeOptions:
     if background and (len(background) != 3 or max(background) > 255):
         raise InvalidOption(f"background is {list(background)}; wanted three values of 0 to 255", field="background")
     colour = (background[0], background[1], background[2]) if background else None
-    return EncodeOptions(format=_FORMATS[cutout.format], background=colour)
+    return EncodeOptions(format=_look_up(_FORMATS, cutout.format, "format"), background=colour)
+
+
+def _look_up(words: dict[int, T], value: int, field: str) -> T:
+    """Return the word of an enum's value; proto3 lets numbers through that no version of ours has named."""
+    if value not in words:
+        raise InvalidOption(f"{field} is {value}; wanted one of {', '.join(map(str, words))}", field=field)
+    return words[value]
 
 
 def _cutout_options(preset: Preset, message: pb.CutoutOptions) -> CutoutOptions:

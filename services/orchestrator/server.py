@@ -17,7 +17,6 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from pydantic import Field
 
-from services.common import metrics
 from services.common.admission import AioAdmission
 from services.common.channels import server_options
 from services.common.decode_pool import DecodePool
@@ -25,7 +24,7 @@ from services.common.decoding import MAX_PIXELS
 from services.common.interceptors import AioCallGuard, current_request_id
 from services.common.logs import configure_logs, get_logger
 from services.common.parent import end_with_parent
-from services.common.server import HealthBoard, announce, bind, serve_health
+from services.common.server import HealthBoard, announce, bind, serve_health, serve_metrics
 from services.common.settings import RpcSettings, load_settings
 from services.common.version import VERSION
 from services.common.wire import depth_to_proto
@@ -178,14 +177,14 @@ async def serve(settings: OrchestratorSettings) -> None:
         reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME), server)
     port = bind(server, settings.host, settings.port)
     health_server, health_port = serve_health(settings, board)
-    metrics_port = metrics.start_metrics(settings.metrics_port, settings.host)
+    metrics_port = serve_metrics(settings)
     await server.start()
-    announce(settings, port, health_port, metrics_port)
-
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
+    for name in (signal.SIGTERM, signal.SIGINT):  # before anybody can know that we are here
         loop.add_signal_handler(name, stop.set)
+    announce(settings, port, health_port, metrics_port)
+
     await decoder.warm_up()
     board.set_serving(True)
     await aio_health.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)

@@ -1,0 +1,46 @@
+"""The embedded mesher behind the interface of all meshers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from services.mesher.backends.base import FramedSubject, MeshOptions
+from services.mesher.backends.inflate import InflateBackend
+from services.mesher.inflate.camera import Camera
+from services.mesher.mesh import is_watertight
+
+
+@pytest.fixture(scope="module")
+def subject():
+    y, x = np.mgrid[0:96, 0:96] - 47.5
+    rgba = np.full((96, 96, 4), 150, np.uint8)
+    rgba[:, :, 3] = np.where(np.hypot(x / 1.1 + 1.3, y + 0.7) < 33, 255, 0)
+    depth = (1 + 0.3 * np.sqrt(np.clip(1 - (x**2 + y**2) / 1600, 0, 1)) + 0.001 * y).astype(np.float32)
+    return FramedSubject(rgba, depth, Camera(260.0, 48.0, 48.0))
+
+
+def _mesh(subject, **options):
+    return InflateBackend().mesh(subject, MeshOptions(**options), lambda *_: None)
+
+
+def test_more_resolution_means_more_faces_and_stays_closed(subject):
+    coarse, fine = (_mesh(subject, resolution=cells, use_depth=False) for cells in (32, 128))
+    assert len(coarse.faces) < len(fine.faces)
+    assert is_watertight(coarse.faces)
+    assert is_watertight(fine.faces)
+
+
+def test_depth_that_is_not_wanted_changes_nothing(subject):
+    without = FramedSubject(subject.rgba, None, subject.camera)
+    assert np.array_equal(
+        _mesh(subject, resolution=32, use_depth=False).vertices, _mesh(without, resolution=32).vertices
+    )
+
+
+def test_progress_can_stop_the_work(subject):
+    def stop(step: str, fraction: float) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        InflateBackend().mesh(subject, MeshOptions(), stop)
