@@ -30,6 +30,7 @@ MEDIA_TYPES: dict[ImageFormat, str] = {
 
 _PNG_HEADER_BYTES = 33  # signature and IHDR: ancillary chunks go behind them
 _JPEG_QUALITY = 95
+_JPEG_SEGMENT_BYTES = 65_000  # 65,533 less the names of EXIF and XMP segments
 _WEBP_QUALITY = 92
 
 
@@ -101,12 +102,13 @@ def _write(array: npt.NDArray[Any], metadata: Metadata, options: EncodeOptions) 
         if options.format == "tiff":
             return _encode_cv(".tiff", array, [])
         array = np.rint(array.astype(np.float32) / 257).astype(np.uint8)
+    fits = _fits_jpeg if options.format == "jpeg" else bool
     extra: dict[str, Any] = {}
-    if metadata.exif:
+    if fits(metadata.exif):
         extra["exif"] = metadata.exif
     if metadata.icc and array.ndim == 3:
         extra["icc_profile"] = metadata.icc
-    if metadata.xmp and options.format in ("webp", "jpeg"):
+    if fits(metadata.xmp) and options.format in ("webp", "jpeg"):
         extra["xmp"] = metadata.xmp
     if options.format == "jpeg":
         extra |= {"quality": _JPEG_QUALITY, "subsampling": 0}
@@ -117,6 +119,11 @@ def _write(array: npt.NDArray[Any], metadata: Metadata, options: EncodeOptions) 
     out = io.BytesIO()
     Image.fromarray(array).save(out, options.format.upper(), **extra)
     return out.getvalue()
+
+
+def _fits_jpeg(block: bytes) -> bool:
+    """Tell whether there is something, and it fits one JPEG segment; what does not is left out, not an error."""
+    return 0 < len(block) <= _JPEG_SEGMENT_BYTES
 
 
 def _with_png_metadata(png: bytes, metadata: Metadata) -> bytes:

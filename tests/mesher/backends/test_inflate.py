@@ -33,9 +33,8 @@ def test_more_resolution_means_more_faces_and_stays_closed(subject):
 
 def test_depth_that_is_not_wanted_changes_nothing(subject):
     without = FramedSubject(subject.rgba, None, subject.camera)
-    assert np.array_equal(
-        _mesh(subject, resolution=32, use_depth=False).vertices, _mesh(without, resolution=32).vertices
-    )
+    one, other = _mesh(subject, use_depth=False), _mesh(without)
+    assert np.allclose(one.vertices, other.vertices, atol=1e-4)
 
 
 def test_progress_can_stop_the_work(subject):
