@@ -159,7 +159,7 @@ class LocalStack:
         folder = Path(self._folder.name)
         log, announced = folder / f"{name}.log", folder / f"{name}.json"
         announced.unlink(missing_ok=True)
-        own = ["--end-with-parent", "--metrics-port=0"]
+        own = [f"--end-with-parent={os.getpid()}", "--metrics-port=0"]
         drain = [] if name == "gateway" else ["--drain-s=0", "--grace-s=5"]
         flags = [f"--host={host}", f"--port={port}", f"--announce={announced}", *own, *drain, *extra]
         with log.open("ab") as out:

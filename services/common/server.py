@@ -108,8 +108,7 @@ def run_stage(
         register: adds the service's own servicer to the server.
     """
     configure_logs(stage, settings.log_level, settings.log_format)
-    if settings.end_with_parent:
-        end_with_parent()
+    end_with_parent(settings.end_with_parent)
     board = HealthBoard(service, stage)
     workers = settings.concurrency + settings.queue + _SPARE_WORKERS
     server = grpc.server(

@@ -53,8 +53,8 @@ class ProcessSettings(BaseSettings):
     """Address to listen on; 0.0.0.0 in a container."""
     metrics_port: int = Field(default=0, ge=-1, le=65535)
     """Prometheus port; 0 takes a free one, -1 switches the endpoint off."""
-    end_with_parent: bool = False
-    """Stop when the process that started this one is gone (Linux); set by `unflat up`."""
+    end_with_parent: int = Field(default=0, ge=0)
+    """Process id of the parent to end with (Linux); 0 outlives it. Set by `unflat up`."""
 
 
 class RpcSettings(ProcessSettings):

@@ -60,8 +60,7 @@ def main() -> None:
     """Run the gateway until it is told to stop."""
     settings = load_settings(GatewaySettings, STAGE)
     configure_logs(STAGE, settings.log_level, settings.log_format)
-    if settings.end_with_parent:
-        end_with_parent()
+    end_with_parent(settings.end_with_parent)
     listener = listen(settings.host, settings.port)
     metrics_port = start_metrics(settings.metrics_port, settings.host)
     with UnflatClient(settings.orchestrator_address, settings.timeout_s) as client:

@@ -206,8 +206,7 @@ def main() -> None:
     """Run the service until it is told to stop."""
     settings = load_settings(OrchestratorSettings, STAGE)
     configure_logs(STAGE, settings.log_level, settings.log_format)
-    if settings.end_with_parent:
-        end_with_parent()
+    end_with_parent(settings.end_with_parent)
     asyncio.run(serve(settings))
 
 

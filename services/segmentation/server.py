@@ -12,7 +12,7 @@ import numpy as np
 
 from services.common.admission import Admission
 from services.common.calls import stage_call
-from services.common.errors import NoSubject
+from services.common.errors import InvalidOption, NoSubject
 from services.common.model_slot import ModelSlot
 from services.common.models.store import ModelStore
 from services.common.server import run_stage
@@ -20,7 +20,7 @@ from services.common.settings import StageSettings, load_settings
 from services.common.wire import alpha_to_proto, image_from_proto
 from services.segmentation.backends.base import Backend, ModelFile
 from services.segmentation.backends.catalogue import open_backend
-from services.segmentation.backends.onnx_network import Provider
+from services.segmentation.backends.engines import Provider
 from services.segmentation.refine.chain import RefineOptions, refine
 from unflat.v1 import segmentation_pb2 as pb
 from unflat.v1 import segmentation_pb2_grpc as pb_grpc
@@ -46,7 +46,7 @@ class SegmentationSettings(StageSettings):
     backend: str = "auto"
     """auto, grabcut, rembg:<model>, rembg:custom=/path/model.onnx or onnx:/path?side=…&mean=…&std=…"""
     provider: Provider = "auto"
-    """What onnxruntime runs on."""
+    """What networks run on."""
     require_gpu: bool = False
     """Do not serve when a GPU was asked for and is not there."""
 
@@ -84,7 +84,15 @@ class SegmentationServicer(pb_grpc.SegmentationServiceServicer):
 
 
 def refine_options(message: pb.RefineOptions) -> RefineOptions:
-    """Return the chain's options: the preset's, with what the request sets."""
+    """Return the chain's options: the preset's, with what the request sets.
+
+    Raises:
+        InvalidOption: a value that is unknown or out of its range.
+    """
+    if message.preset not in _PRESETS:
+        raise InvalidOption(
+            f"preset is {message.preset}; wanted one of {', '.join(map(str, _PRESETS))}", field="preset"
+        )
     given = {field.name: value for field, value in message.ListFields() if field.name != "preset"}
     return RefineOptions.for_preset(_PRESETS[message.preset], **given)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +51,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, depth_network: Path) -> Iter
         "UNFLAT_MODELS": str(tmp_path_factory.mktemp("empty-store")),
         "UNFLAT_DEPTH_BACKEND": f"onnx:{depth_network}?size=252",
     }
-    with LocalStack(StackOptions(http_port=free_port(), environment=environment)) as running:
+    with LocalStack(StackOptions(http_port=_free_port(), environment=environment)) as running:
         yield running
 
 
@@ -62,8 +62,13 @@ def client(stack: LocalStack) -> Iterator[UnflatClient]:
         yield one
 
 
-def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Returns ports of loopback that nobody listens on."""
+    return _free_port
+
+
+def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,6 +1,6 @@
 """Which backends there are, and how a name becomes one.
 
-    auto                                 ISNet where its weights and ONNX Runtime are here, else grabcut
+    auto                                 ISNet where its weights and an engine are here, else grabcut
     grabcut                              embedded: no weights
     rembg:<model>                        one of rembg's model families, from the model store
     rembg:custom=/path/model.onnx        a network trained like U²-Net, of your own
@@ -21,8 +21,9 @@ from urllib.parse import parse_qsl
 
 from services.common.errors import InvalidOption, StageUnavailable
 from services.segmentation.backends.base import Backend, ModelFile
+from services.segmentation.backends.engines import Provider
 from services.segmentation.backends.grabcut import GrabCut
-from services.segmentation.backends.onnx_network import NetworkInput, OnnxNetwork, Provider, Triple
+from services.segmentation.backends.onnx_network import NetworkInput, OnnxNetwork, Triple
 
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _HALF, _ONE = (0.5, 0.5, 0.5), (1.0, 1.0, 1.0)
@@ -62,7 +63,8 @@ def open_backend(
     if name == "grabcut":
         return GrabCut()
     if name == "auto":
-        model = find_model(DEFAULT) if importlib.util.find_spec("onnxruntime") else None
+        has_engine = any(importlib.util.find_spec(name) for name in ("openvino", "onnxruntime"))
+        model = find_model(DEFAULT) if has_engine else None
         if model is None and not require_gpu:
             return GrabCut()
         kind, target = "rembg", DEFAULT
