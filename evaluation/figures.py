@@ -16,7 +16,7 @@ Figures: TypeAlias = dict[str, Any]
 MASK_TABLE = ("iou", "boundary_iou", "boundary_f", "mae", "sad_band", "leak", "bite", "holes_kept", "thin_kept")
 MESH_TABLE = (
     "chamfer", "f@0.1", "f@0.05", "chamfer_aligned", "f@0.1_aligned", "f@0.05_aligned", "back_recall",
-    "silhouette_iou", "flat", "watertight", "outward", "components",
+    "silhouette_iou", "flat", "watertight", "outward", "components", "view_depth_ratio",
 )  # fmt: skip
 ABLATED_MASK = ("iou", "boundary_iou", "boundary_f", "mae")
 ABLATED_MESH = ("chamfer", "f@0.1", "f@0.1_aligned", "back_recall", "silhouette_iou", "flat")

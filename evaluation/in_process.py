@@ -35,6 +35,7 @@ from services.segmentation.refine.chain import refine
 from services.segmentation.refine.options import RefineOptions
 
 SIMULATED = "simulated"  # a segmenter that damages the exact mask: what a network might say, by `damage.py`
+LEAST_COVERAGE = 1e-4  # share of the photo below which a mask holds nothing, as in the orchestrator
 STRONGEST_DISTURBANCE = 2  # grey levels, about what another JPEG quality changes
 
 
@@ -56,6 +57,18 @@ class Plan:
     mesher: str = "inflate"
     disturbance: int | None = None
 
+    def for_item(self, item: Item) -> Plan:
+        """Return the plan without what would tell nothing new of `item`: depth's ablations where it has no depth, and
+        all but the first and the finished mesh where there is no exact one to compare with.
+        """
+        ways = [name for name in self.mask_ways if item.depth is not None or not WAYS[name].is_about_depth]
+        meshed = [name for name in self.mesh_ways if item.depth is not None or not WAYS[name].is_about_depth]
+        if item.mesh is None:
+            meshed = [name for name in meshed if name in ("raw", "final")]
+        if item.truth is None:
+            meshed = [name for name in meshed if not WAYS[name].exact]
+        return replace(self, mask_ways=tuple(ways), mesh_ways=tuple(meshed))
+
 
 def make_in_process(item: Item, plan: Plan) -> Made:
     """Return the masks and meshes of one item; a way that fails is noted and the others go on."""
@@ -74,8 +87,6 @@ def make_in_process(item: Item, plan: Plan) -> Made:
         except UnflatError as problem:
             made.fail(f"mask of {name}", problem)
     for name in plan.mesh_ways if plan.mesher != "none" else ():
-        if WAYS[name].exact and item.truth is None:
-            continue
         try:
             made.meshes[name], quality = subject.mesh(WAYS[name])
             made.notes[name] = quality.verdict
@@ -89,6 +100,17 @@ def disturb(rgb: RGB, seed: int) -> RGB:
     rng = np.random.default_rng(seed)
     noise = rng.integers(-STRONGEST_DISTURBANCE, STRONGEST_DISTURBANCE + 1, rgb.shape)
     return np.asarray(np.clip(rgb.astype(np.int16) + noise, 0, 255), dtype=np.uint8)
+
+
+def supplied_mask(item: Item, working: RGB, segmenter_name: str) -> Alpha | None:
+    """Return the raw mask that needs no segmenter, at working size: supplied, or simulated; None if there is none."""
+    shape = (int(working.shape[0]), int(working.shape[1]))
+    if item.mask is not None:
+        return _resize(read_alpha(item.mask.read_bytes()), shape)
+    if segmenter_name == SIMULATED and item.truth is not None:
+        exact = _resize(read_alpha(item.truth.read_bytes()), shape)
+        return simulate_network(exact, zlib.crc32(item.name.encode()))
+    return None
 
 
 class _Subject:
@@ -113,13 +135,8 @@ class _Subject:
     @cached_property
     def raw(self) -> Alpha:
         """The supplied mask, else the backend's, at working size."""
-        height, width = self.photo.working.shape[:2]
-        if self._item.mask is not None:
-            return _resize(read_alpha(self._item.mask.read_bytes()), (height, width))
-        if self._plan.segmenter == SIMULATED and self._item.truth is not None:
-            exact = _resize(read_alpha(self._item.truth.read_bytes()), (height, width))
-            return simulate_network(exact, zlib.crc32(self._item.name.encode()))
-        return segmenter(self._plan.segmenter).segment(self.photo.working).alpha
+        known = supplied_mask(self._item, self.photo.working, self._plan.segmenter)
+        return segmenter(self._plan.segmenter).segment(self.photo.working).alpha if known is None else known
 
     def mask(self, way: Way) -> Alpha:
         """The mask of a way at working size, before matting."""
@@ -144,18 +161,11 @@ class _Subject:
         return self._cutouts[way]
 
     def mesh(self, way: Way) -> tuple[bytes, Quality]:
-        """The GLB of a way and how good it looks; tried again without relief where the gate asks for it."""
+        """The GLB of a way and how good it looks."""
         photo, cutout = self.photo, self.cutout(way)
         if photo.metadata.icc or photo.bit_depth != 8:
             cutout = cut_out(photo.working, self.mask(way), CutoutOptions(alpha_matting=False))
-        if float(cutout.alpha.mean()) < 1e-4:
-            raise NoSubject("the mask is empty")
-        focal = None if photo.focal_ratio is None else photo.focal_ratio * max(cutout.alpha.shape)
-        depth = self.depth if way.depth else None
-        foreground = np.asarray(cutout.foreground, dtype=np.uint8)
-        frame = frame_subject(foreground, cutout.alpha, depth, FramingOptions(focal_px=focal))
-        camera = Camera(frame.focal_px, frame.cx, frame.cy)
-        mesh, quality = _mesh(self._plan.mesher, FramedSubject(frame.rgba, frame.depth, camera))
+        mesh, quality = mesh_cutout(cutout, self.depth if way.depth else None, photo.focal_ratio, self._plan.mesher)
         return export(mesh, "glb"), quality
 
     def _refine(self, options: RefineOptions | None) -> Alpha:
@@ -166,8 +176,25 @@ class _Subject:
         return self._refined[options]
 
 
-def _mesh(mesher: str, subject: FramedSubject) -> tuple[Mesh, Quality]:
-    """Mesh as the orchestrator does: where the gate finds it flat or broken, once more without relief."""
+def mesh_cutout(
+    cutout: Cutout, depth: InverseDepth | None, focal_ratio: float | None = None, mesher: str = "inflate"
+) -> tuple[Mesh, Quality]:
+    """Frame and mesh as the orchestrator does: where the gate finds it flat or broken, once more without relief.
+
+    Args:
+        cutout: 8-bit sRGB with straight alpha.
+        depth: of the same view, or None.
+        focal_ratio: focal length over the long side, where the photo tells.
+        mesher: a backend's name.
+    Raises:
+        NoSubject: the mask is empty.
+    """
+    if float(cutout.alpha.mean()) < LEAST_COVERAGE:
+        raise NoSubject("the mask is empty")
+    focal = None if focal_ratio is None else focal_ratio * max(cutout.alpha.shape)
+    foreground = np.asarray(cutout.foreground, dtype=np.uint8)
+    frame = frame_subject(foreground, cutout.alpha, depth, FramingOptions(focal_px=focal))
+    subject = FramedSubject(frame.rgba, frame.depth, Camera(frame.focal_px, frame.cx, frame.cy))
     backend = open_mesher(mesher)
     alpha = subject.rgba[:, :, 3].astype(np.float32) / np.float32(255)
 

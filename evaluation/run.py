@@ -60,6 +60,7 @@ def run_set(
 
 
 def _judge(item: Item, plan: Plan, out: Path | None, make: Maker, with_alignment: bool) -> Judged:
+    plan = plan.for_item(item)
     made = make(item, plan)
     figures = score_item(item, made, plan.mask_ways, with_alignment=with_alignment)
     if out is None:

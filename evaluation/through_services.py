@@ -15,20 +15,18 @@ from functools import partial
 from types import TracebackType
 
 import grpc
-import numpy as np
 
-from evaluation.in_process import Plan, segmenter
+from evaluation.in_process import Plan, segmenter, supplied_mask
 from evaluation.made import Bytes2D, Made, read_alpha
 from evaluation.sets import Item
 from evaluation.ways import NO_GRABCUT, WAYS, Way
 from services.cli.stack import LocalStack, StackOptions
 from services.common.admission import Admission
-from services.common.arrays import RGB, Alpha, alpha_to_bytes
+from services.common.arrays import RGB, alpha_to_bytes
 from services.common.channels import server_options
 from services.common.client import CutoutWishes, MaskWishes, UnflatClient
 from services.common.decoding import decode_depth, decode_photo
 from services.common.errors import StageUnavailable, UnflatError
-from services.common.imaging.working_size import shrink_to
 from services.common.interceptors import CallGuard
 from services.common.logs import configure_logs
 from services.common.model_slot import ModelSlot
@@ -50,20 +48,18 @@ class SuppliedBackend:
     digest = ""
     licence = ""
 
-    def __init__(self, items: Sequence[Item], other: str) -> None:
-        self._masks = {_key(_working(item)): item.mask for item in items if item.mask is not None}
-        self._other = other
+    def __init__(self, items: Sequence[Item], segmenter_name: str) -> None:
+        self._items = {_key(_working(item)): item for item in items}
+        self._segmenter = segmenter_name
 
     def load(self) -> None:
-        """Load the other backend where an item needs it."""
+        """Do nothing: the named backend is loaded where a photo needs it."""
 
     def segment(self, rgb: RGB) -> RawMask:
         """Return the supplied mask at the photo's working size."""
-        path = self._masks.get(_key(rgb))
-        if path is None:
-            return segmenter(self._other).segment(rgb)
-        alpha = _to_size(read_alpha(path.read_bytes()), rgb)
-        return RawMask(alpha, float(alpha.max()))
+        item = self._items.get(_key(rgb))
+        known = None if item is None else supplied_mask(item, rgb, self._segmenter)
+        return segmenter(self._segmenter).segment(rgb) if known is None else RawMask(known, float(known.max()))
 
 
 class Services:
@@ -137,8 +133,7 @@ class _Requests:
             if name not in self._made.masks and f"mask of {name}" not in self._made.failures:
                 self._try(f"mask of {name}", partial(self._mask, way))
         for name in self._plan.mesh_ways if self._plan.mesher != "none" else ():
-            if not (WAYS[name].exact and self._item.truth is None):
-                self._try(f"mesh of {name}", partial(self._mesh, WAYS[name]))
+            self._try(f"mesh of {name}", partial(self._mesh, WAYS[name]))
         wanted = self._plan.mask_ways
         self._made.masks = {name: self._made.masks[name] for name in wanted if name in self._made.masks}
         return self._made
@@ -208,13 +203,3 @@ def _encode(mask: Bytes2D) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(mask).save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def _to_size(alpha: Alpha, rgb: RGB) -> Alpha:
-    import cv2
-
-    height, width = rgb.shape[:2]
-    if alpha.shape == (height, width):
-        return alpha
-    smaller = shrink_to(alpha, max(height, width))
-    return np.asarray(cv2.resize(smaller, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.float32)

@@ -26,6 +26,7 @@ class Way:
         matting: decide the soft edge anew at full size.
         depth: whether depth plays any part; without, the mesh has no relief either.
         exact: take the exact mask instead of any other: what a perfect mask would give.
+        is_about_depth: the way differs from others only where there is depth.
     """
 
     name: str
@@ -35,22 +36,32 @@ class Way:
     matting: bool = False
     depth: bool = True
     exact: bool = False
+    is_about_depth: bool = False
 
 
 WAYS: dict[str, Way] = {
     way.name: way
     for way in (
-        Way("plain", "raw mask, no depth at all", refine=None, strategy="segmentation", depth=False),
+        Way(
+            "plain", "raw mask, no depth at all", refine=None, strategy="segmentation", depth=False, is_about_depth=True
+        ),
         Way("raw", "raw mask", refine=None, strategy="segmentation"),
         Way("refined", "refined mask", strategy="segmentation"),
         Way("fused", "refined, fused with depth (auto); final without matting"),
-        Way("fused_depth_guided", "refined, fused by depth_guided", strategy="depth_guided"),
-        Way("fused_intersection", "refined, fused by intersection", strategy="intersection"),
-        Way("fused_union", "refined, fused by union", strategy="union"),
+        Way("fused_depth_guided", "refined, fused by depth_guided", strategy="depth_guided", is_about_depth=True),
+        Way("fused_intersection", "refined, fused by intersection", strategy="intersection", is_about_depth=True),
+        Way("fused_union", "refined, fused by union", strategy="union", is_about_depth=True),
         Way("final", "refined, fused (auto), matted: the product", matting=True),
         Way("final_without_grabcut", "final, without GrabCut", refine=NO_GRABCUT, matting=True),
         Way("final_without_refinement", "final, without the refinement chain", refine=None, matting=True),
-        Way("final_without_depth", "final, without depth", strategy="segmentation", matting=True, depth=False),
+        Way(
+            "final_without_depth",
+            "final, without depth",
+            strategy="segmentation",
+            matting=True,
+            depth=False,
+            is_about_depth=True,
+        ),
         Way("exact", "exact mask, with depth: the ceiling", strategy="segmentation", exact=True),
     )
 }
