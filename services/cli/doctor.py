@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from services.cli.tables import make_console
@@ -50,7 +51,7 @@ def doctor() -> None:
         table.add_column(column, overflow="fold")
     for finding in findings:
         mark = "[green]✓[/green]" if finding.good else "[red]✗[/red]" if finding.needed else "[yellow]–[/yellow]"
-        table.add_row(mark, finding.what, finding.said)
+        table.add_row(mark, finding.what, escape(finding.said))
     make_console().print(table)
     if any(finding.needed and not finding.good for finding in findings):
         raise typer.Exit(1)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from services.cli.outputs import Item, colliding, find_items
@@ -36,15 +37,32 @@ class Done:
 Work = Callable[[UnflatClient, Item, bytes, Tell], Done]
 
 
-def run_jobs(inputs: Sequence[Path], out: Path, server: str | None, timeout_s: float, as_json: bool, work: Work) -> int:
+def run_jobs(
+    inputs: Sequence[Path],
+    out: Path,
+    server: str | None,
+    timeout_s: float,
+    as_json: bool,
+    work: Work,
+    also_read: Sequence[Path] = (),
+) -> int:
     """Do `work` for every photo and return the exit code: 0 all done, 1 some failed.
+
+    Args:
+        inputs: photos and folders of photos.
+        out: folder of the results.
+        server: address of an orchestrator; None starts services.
+        timeout_s: for each photo.
+        as_json: one line a photo on stdout, nothing else.
+        work: makes and writes the results of one photo.
+        also_read: other files that must not be written over.
 
     Raises:
         InvalidOption: there is nothing to do.
         StageUnavailable: the services could not be started.
     """
     console = make_console(stderr=True)
-    items = find_items(inputs, out)
+    items = find_items(inputs, out, also_read)
     clashes = colliding(items)
     failed = 0
     with ExitStack() as stack:
@@ -94,7 +112,7 @@ def _read(photo: Path) -> bytes:
 def _fail(console: Console, as_json: bool, photo: Path, problem: UnflatError) -> None:
     if as_json:
         _print_json({"photo": str(photo), "error": problem.reason, "message": problem.message})
-    console.print(f"[red]{photo}[/red]: {problem.message}", highlight=False, soft_wrap=True)
+    console.print(f"[red]{escape(str(photo))}[/red]: {escape(problem.message)}", highlight=False, soft_wrap=True)
 
 
 def _succeed(console: Console, as_json: bool, photo: Path, done: Done) -> None:
@@ -103,7 +121,7 @@ def _succeed(console: Console, as_json: bool, photo: Path, done: Done) -> None:
         _print_json({"photo": str(photo), "files": files, "receipt": receipt_to_dict(done.receipt)})
         return
     print_receipt(console, str(photo), done.receipt)
-    console.print(f"wrote {', '.join(files)}", highlight=False, soft_wrap=True)
+    console.print(f"wrote {', '.join(files)}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _print_json(value: dict[str, Any]) -> None:

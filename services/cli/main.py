@@ -8,6 +8,7 @@ from types import FrameType
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from services.cli import models
 from services.cli.doctor import doctor
@@ -47,10 +48,10 @@ def main() -> None:
     try:
         app()
     except InvalidOption as problem:
-        console.print(f"[red]unflat:[/red] {problem.message}", highlight=False, soft_wrap=True)
+        console.print(f"[red]unflat:[/red] {escape(problem.message)}", highlight=False, soft_wrap=True)
         sys.exit(2)
     except UnflatError as problem:
-        console.print(f"[red]unflat:[/red] {problem.message}", highlight=False, soft_wrap=True)
+        console.print(f"[red]unflat:[/red] {escape(problem.message)}", highlight=False, soft_wrap=True)
         sys.exit(1)
 
 

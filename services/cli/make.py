@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -30,6 +31,7 @@ from services.cli.options import (
     StrategyOption,
     Texture,
     TimeoutOption,
+    files_read,
     mask_wishes,
 )
 from services.cli.outputs import Item, keep_inputs, write
@@ -79,13 +81,13 @@ def mesh(
         files = {item.output(suffix): made.data, item.output(".json"): _json(receipt_to_dict(made.receipt))}
         if preview:
             tell("preview", 0.99)
-            files[keep_inputs(item.output("-cutout.png"), photos, "made")] = made.cutout
+            files[item.output("-cutout.png")] = made.cutout
             sheet = preview_sheet(photo, made.cutout, made.data, made.format)
-            files[keep_inputs(item.output("-preview.png"), photos, "made")] = sheet
+            files[item.output("-preview.png")] = sheet
         files |= _debug_files(debug, item, made.debug)
         return Done(made.receipt, _write_all(files))
 
-    raise typer.Exit(run_jobs(photos, out, server, timeout, as_json, work))
+    raise typer.Exit(run_jobs(photos, out, server, timeout, as_json, work, files_read(depth, mask)))
 
 
 def cutout(
@@ -113,12 +115,12 @@ def cutout(
         events = client.stream_cutout(photo, mask=wishes, cutout=asked, debug=debug is not None)
         made = _follow(events, CutoutMade, tell)
         suffix = {"jpeg": ".jpg", "tiff": ".tif"}.get(format.value, f".{format.value}")
-        picture = keep_inputs(item.output(suffix), [*photos, item.photo], "mask" if mask_only else "cutout")
+        picture = item.output(suffix, "mask" if mask_only else "cutout")
         files = {picture: made.data, item.output(".json"): _json(receipt_to_dict(made.receipt))}
         files |= _debug_files(debug, item, made.debug)
         return Done(made.receipt, _write_all(files))
 
-    raise typer.Exit(run_jobs(photos, out, server, timeout, as_json, work))
+    raise typer.Exit(run_jobs(photos, out, server, timeout, as_json, work, files_read(depth, mask)))
 
 
 def depth(
@@ -147,8 +149,8 @@ def depth(
     else:
         Image.fromarray(_sixteen_bits(found) if raw else colour_depth(found)).save(out_bytes, "PNG")
     target = keep_inputs(target, [photo], "depth")
-    write(target, out_bytes.getvalue())
-    console.print(f"{stage.report.backend} on {stage.report.device}: wrote {target}", highlight=False)
+    _write_all({target: out_bytes.getvalue()})
+    console.print(f"{stage.report.backend} on {stage.report.device}: wrote {target}", highlight=False, markup=False)
 
 
 def _sixteen_bits(depth: InverseDepth) -> np.ndarray[Any, np.dtype[np.uint16]]:
@@ -168,7 +170,8 @@ def _follow(events: Iterator[Progress | M], kind: type[M], tell: Tell) -> M:
 def _debug_files(folder: Path | None, item: Item, pictures: dict[str, bytes]) -> dict[Path, bytes]:
     if folder is None:
         return {}
-    return {folder / f"{item.photo.stem}-{name}.png": png for name, png in pictures.items()}
+    aside = replace(item, folder=folder)
+    return {aside.output(f"-{name}.png", "debug"): png for name, png in pictures.items()}
 
 
 def _write_all(files: dict[Path, bytes]) -> list[Path]:
@@ -188,6 +191,6 @@ def _colour(text: str) -> tuple[int, int, int] | None:
     if not text:
         return None
     parts = text.split(",")
-    if len(parts) != 3 or not all(part.strip().isdigit() and int(part) <= 255 for part in parts):
+    if len(parts) != 3 or not all(part.strip().isdecimal() and int(part) <= 255 for part in parts):
         raise InvalidOption(f"--background is {text!r}; wanted R,G,B of 0 to 255")
     return int(parts[0]), int(parts[1]), int(parts[2])

@@ -91,7 +91,8 @@ def import_models(
     names: Names = None,
 ) -> None:
     """Take known files from a folder into the store, checked by their hashes."""
-    for line in import_folder(ModelStore(default_store()), folder, names or []):
+    chosen = [model.name for model in _chosen(names or [], False, False, everything=True)]
+    for line in import_folder(ModelStore(default_store()), folder, chosen):
         make_console().print(line, highlight=False, soft_wrap=True)
 
 

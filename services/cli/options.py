@@ -92,6 +92,11 @@ def mask_wishes(preset: Preset, strategy: Strategy, percentile: str, depth: str,
     )
 
 
+def files_read(depth: str, mask: Path | None) -> list[Path]:
+    """Return the files that these options name: they are inputs, never to be written over."""
+    return [*([] if depth in ("on", "off") else [Path(depth)]), *([] if mask is None else [mask])]
+
+
 def _read(path: Path, option: str) -> bytes:
     try:
         return path.read_bytes()

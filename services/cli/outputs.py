@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from services.common.errors import InvalidOption
@@ -16,18 +16,24 @@ PICTURES = {
 
 @dataclass(frozen=True)
 class Item:
-    """One photo to work on and the folder its results go to."""
+    """One photo to work on, the folder its results go to, and all files that are read and so never written."""
 
     photo: Path
     folder: Path
+    inputs: frozenset[Path] = frozenset()
 
-    def output(self, suffix: str) -> Path:
-        """Return `<folder>/<stem><suffix>`."""
-        return self.folder / f"{self.photo.stem}{suffix}"
+    def output(self, suffix: str, word: str = "made") -> Path:
+        """Return `<folder>/<stem><suffix>`, with `-word` before the suffix where that would be one of the inputs."""
+        return keep_inputs(self.folder / f"{self.photo.stem}{suffix}", {self.photo, *self.inputs}, word)
 
 
-def find_items(inputs: Sequence[Path], out: Path) -> list[Item]:
+def find_items(inputs: Sequence[Path], out: Path, also_read: Sequence[Path] = ()) -> list[Item]:
     """Return the photos named, and those in folders named with their structure kept below `out`.
+
+    Args:
+        inputs: photos and folders of photos.
+        out: folder of the results.
+        also_read: other files that must not be written over, such as a mask.
 
     A file that does not exist is an item too: it fails under its own name while the others are finished.
 
@@ -43,7 +49,8 @@ def find_items(inputs: Sequence[Path], out: Path) -> list[Item]:
             items.append(Item(given, out))
     if not items:
         raise InvalidOption(f"no pictures in {', '.join(map(str, inputs))}")
-    return items
+    read = frozenset([*(item.photo for item in items), *also_read])
+    return [replace(item, inputs=read) for item in items]
 
 
 def colliding(items: Iterable[Item]) -> dict[Path, Path]:
@@ -51,7 +58,7 @@ def colliding(items: Iterable[Item]) -> dict[Path, Path]:
     first: dict[Path, Path] = {}
     clashes: dict[Path, Path] = {}
     for item in items:
-        name = item.output("")
+        name = item.folder / item.photo.stem
         if name in first:
             clashes[item.photo] = first[name]
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from unflat.v1 import orchestrator_pb2 as pb
@@ -20,7 +21,7 @@ def make_console(stderr: bool = False) -> Console:
 
 def print_receipt(console: Console, title: str, receipt: pb.Receipt) -> None:
     """Print stages with times, backends and outcomes, then warnings and the verdict."""
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(title=escape(title), title_justify="left", header_style="bold")
     for column in ("stage", "outcome", "backend"):
         table.add_column(column, no_wrap=True)
     for column in ("queue", "pre", "compute", "post", "wire", "total"):
@@ -38,9 +39,9 @@ def print_receipt(console: Console, title: str, receipt: pb.Receipt) -> None:
     table.add_row("[bold]all[/bold]", *[""] * 7, f"[bold]{_ms(receipt.total_s)}[/bold]")
     console.print(table)
     for warning in receipt.warnings:
-        console.print(f"  [yellow]![/yellow] {warning}", highlight=False, soft_wrap=True)
+        console.print(f"  [yellow]![/yellow] {escape(warning)}", highlight=False, soft_wrap=True)
     if receipt.verdict:
-        console.print(f"  {receipt.verdict}", highlight=False, soft_wrap=True)
+        console.print(f"  {receipt.verdict}", highlight=False, soft_wrap=True, markup=False)
 
 
 def print_status(console: Console, status: pb.GetStatusResponse) -> None:
@@ -58,7 +59,7 @@ def print_status(console: Console, status: pb.GetStatusResponse) -> None:
             stage.backend,
             stage.device,
             stage.breaker,
-            stage.reason,
+            escape(stage.reason),
         )
     console.print(table)
 
