@@ -38,7 +38,7 @@ RESOLUTION = 256  # the official default
 THRESHOLD = 25.0  # the official default
 THRESHOLDS = (0.01, 10_000.0)
 TO_GLTF = (1, 2, 0)  # TripoSR looks along −x with z up; ours has the camera at +z and y up
-INSTALL = "install it with `pip install torch` (or `pip install 'unflat[triposr]'`)"
+INSTALL = "install it with `pip install torch`, beside `pip install 'unflat[mesher]'`"
 
 
 def is_triposr_here(find_model: FindModel) -> bool:

@@ -14,6 +14,7 @@ Convention: corner c has offsets x = c // 4, y = c // 2 % 2, z = c % 2; bit c of
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -34,9 +35,11 @@ EDGE_ENDS: Integers = np.array(_EDGES)
 """(12, 2) corners of each edge, the lower first; edges 4 k to 4 k + 3 run along axis k."""
 
 
+@cache
 def cell_triangles() -> tuple[Integers, Integers, Integers]:
-    """Return (256,) first triangle, (256,) number of triangles, and (t, 3) edges of all triangles, seen from outside
-    counter-clockwise.
+    """Return (256,) first triangle of a case, (256,) their number, and (t, 3) edges that the triangles' corners lie on.
+
+    Triangles are counter-clockwise seen from outside.
     """
     by_case = [_triangulate_case(case) for case in range(256)]
     counts = np.array([len(triangles) for triangles in by_case])
