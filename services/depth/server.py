@@ -16,7 +16,8 @@ from services.common.models.store import ModelStore
 from services.common.server import run_stage
 from services.common.settings import StageSettings, load_settings
 from services.common.wire import depth_to_proto, image_from_proto
-from services.depth.backends.base import Backend, ModelFile, open_backend
+from services.depth.backends.base import Backend, ModelFile
+from services.depth.backends.catalogue import open_backend
 from unflat.v1 import depth_pb2 as pb
 from unflat.v1 import depth_pb2_grpc as pb_grpc
 

@@ -19,13 +19,15 @@ import numpy as np
 
 from services.common.arrays import RGB, Float, InverseDepth
 from services.common.errors import InvalidOption, StageUnavailable
-from services.depth.backends.base import DEPTH_ANYTHING, ModelFile, parse_size, refuse_unknown
+from services.depth.backends.base import ModelFile
+from services.depth.backends.name_options import parse_size, refuse_unknown
 from services.depth.depth_anything_v2.config import CONFIGS
 from services.depth.depth_anything_v2.engine import Engine, has_bfloat16
 from services.depth.depth_anything_v2.graph import build_graphs
 from services.depth.depth_anything_v2.preprocess import INPUT_PX, network_size, to_network, to_photo
 from services.depth.depth_anything_v2.weights import read_weights
 
+DEPTH_ANYTHING = "depth-anything-v2"  # the family, as backends and the model store name it
 DTYPES = ("auto", "float32", "bfloat16")
 MAX_ERROR = 0.01  # of the float32 map's range: more than that and bfloat16 is not taken
 

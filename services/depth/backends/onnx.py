@@ -19,7 +19,7 @@ import numpy as np
 
 from services.common.arrays import RGB, Float, InverseDepth
 from services.common.errors import InvalidOption, StageUnavailable
-from services.depth.backends.base import parse_size, refuse_unknown
+from services.depth.backends.name_options import parse_size, refuse_unknown
 from services.depth.depth_anything_v2.preprocess import (
     INPUT_PX,
     MEAN,

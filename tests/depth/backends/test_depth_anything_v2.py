@@ -10,7 +10,8 @@ from safetensors.numpy import save_file
 
 from services.common.errors import StageUnavailable
 from services.depth.backends import depth_anything_v2 as module
-from services.depth.backends.base import ModelFile, open_backend
+from services.depth.backends.base import ModelFile
+from services.depth.backends.catalogue import open_backend
 from services.depth.backends.depth_anything_v2 import DepthAnythingBackend, probe
 from services.depth.depth_anything_v2.config import CONFIGS, Config, tensor_shapes
 

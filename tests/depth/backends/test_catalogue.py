@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from services.common.errors import InvalidOption, StageUnavailable
-from services.depth.backends.base import ModelFile, open_backend
+from services.depth.backends.base import ModelFile
+from services.depth.backends.catalogue import open_backend
 from services.depth.backends.depth_anything_v2 import DepthAnythingBackend
 from services.depth.backends.onnx import OnnxBackend
 
