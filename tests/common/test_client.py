@@ -1,0 +1,151 @@
+"""The typed client against an orchestrator of the test's own."""
+
+from __future__ import annotations
+
+import threading
+from concurrent import futures
+
+import grpc
+import numpy as np
+import pytest
+
+from services.common.client import CutoutWishes, MaskWishes, MeshWishes, UnflatClient
+from services.common.errors import DeadlineExceeded, Internal, InvalidOption, NoSubject, StageUnavailable
+from services.common.interceptors import CallGuard
+from services.common.wire import depth_to_proto
+from unflat.v1 import orchestrator_pb2 as pb
+from unflat.v1 import orchestrator_pb2_grpc as pb_grpc
+from unflat.v1 import segmentation_pb2
+
+
+class _Orchestrator(pb_grpc.OrchestratorServiceServicer):
+    def __init__(self) -> None:
+        self.asked: list[object] = []
+        self.problem: Exception | None = None
+        self.silent = False
+        self.cancelled = threading.Event()
+        self.hang = threading.Event()
+
+    def _begin(self, request, context):
+        self.asked.append(request)
+        context.add_callback(self.cancelled.set)
+        if self.problem is not None:
+            raise self.problem
+
+    def RemoveBackground(self, request, context):
+        self._begin(request, context)
+        yield pb.RemoveBackgroundResponse(progress=pb.Progress(step="decode", fraction=0.1))
+        if self.silent:
+            self.hang.wait(30)
+            return
+        result = pb.CutoutResult(
+            image=b"picture", media_type="image/png", debug=[pb.DebugPicture(name="raw", png=b"r")]
+        )
+        yield pb.RemoveBackgroundResponse(result=result)
+
+    def GenerateMesh(self, request, context):
+        self._begin(request, context)
+        yield pb.GenerateMeshResponse(result=pb.MeshResult(mesh=b"glTF", format="MESH_FORMAT_GLB", cutout=b"c"))
+
+    def GetDepth(self, request, context):
+        self._begin(request, context)
+        depth = depth_to_proto(np.ones((3, 4), np.float32))
+        return pb.GetDepthResponse(depth=depth, stage=pb.StageReceipt(stage="depth"))
+
+
+@pytest.fixture
+def orchestrator():
+    servicer = _Orchestrator()
+    server = grpc.server(futures.ThreadPoolExecutor(4), interceptors=[CallGuard()])
+    pb_grpc.add_OrchestratorServiceServicer_to_server(servicer, server)
+    servicer.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    yield servicer
+    servicer.hang.set()
+    server.stop(0).wait()
+
+
+@pytest.fixture
+def client(orchestrator):
+    with UnflatClient(orchestrator.address, 20) as one:
+        yield one
+
+
+def test_a_cutout_comes_with_its_type_and_debug_pictures(client):
+    made = client.remove_background(b"photo", debug=True)
+    assert (made.data, made.media_type, made.debug) == (b"picture", "image/png", {"raw": b"r"})
+
+
+def test_wishes_become_fields_and_unset_ones_stay_unset(client, orchestrator):
+    client.remove_background(
+        b"photo",
+        mask=MaskWishes(preset="fast", strategy="union", depth=False, kernel_size=7, mask=b"mask"),
+        cutout=CutoutWishes(format="webp", background=(1, 2, 3), erode_size=0),
+    )
+    (request,) = orchestrator.asked
+    assert (request.photo.file, request.photo.mask) == (b"photo", b"mask")
+    assert request.mask.refine.preset == segmentation_pb2.PRESET_FAST
+    assert request.mask.refine.kernel_size == 7
+    assert not request.mask.refine.HasField("blur_size")
+    assert (request.mask.strategy, request.mask.depth) == (pb.STRATEGY_UNION, pb.DEPTH_MODE_OFF)
+    assert request.cutout.format == pb.IMAGE_FORMAT_WEBP
+    assert list(request.cutout.background) == [1, 2, 3]
+    assert request.cutout.HasField("erode_size")
+    assert not request.cutout.HasField("matting")
+
+
+@pytest.mark.parametrize(
+    ("call", "field"),
+    [
+        (lambda client: client.remove_background(b"", mask=MaskWishes(preset="best")), "preset"),
+        (lambda client: client.remove_background(b"", mask=MaskWishes(strategy="magic")), "strategy"),
+        (lambda client: client.generate_mesh(b"", mesh=MeshWishes(format="fbx")), "format"),
+    ],
+    ids=["preset", "strategy", "format"],
+)
+def test_an_unknown_word_is_refused_before_anything_is_sent(client, orchestrator, call, field):
+    with pytest.raises(InvalidOption, match="wanted one of") as caught:
+        call(client)
+    assert caught.value.field == field
+    assert not orchestrator.asked
+
+
+def test_errors_arrive_as_their_class(client, orchestrator):
+    orchestrator.problem = NoSubject("nothing stands out")
+    for call in (client.remove_background, client.generate_mesh, client.estimate_depth):
+        with pytest.raises(NoSubject, match="nothing stands out"):
+            call(b"photo")
+
+
+def test_a_stream_without_a_result_is_an_error_of_ours(client, orchestrator):
+    orchestrator.silent = True
+    orchestrator.hang.set()
+    with pytest.raises(Internal, match="without a result"):
+        client.remove_background(b"photo")
+
+
+def test_the_timeout_is_the_deadline(orchestrator):
+    orchestrator.silent = True
+    with UnflatClient(orchestrator.address, 0.3) as client, pytest.raises(DeadlineExceeded):
+        client.remove_background(b"photo")
+
+
+def test_closing_the_stream_cancels_the_request(client, orchestrator):
+    orchestrator.silent = True
+    events = client.stream_cutout(b"photo", mask=MaskWishes(), cutout=CutoutWishes())
+    assert next(events).step == "decode"
+    events.close()
+    assert orchestrator.cancelled.wait(20)
+
+
+def test_mesh_and_depth_come_back_as_plain_values(client):
+    made = client.generate_mesh(b"photo")
+    assert (made.data, made.format, made.cutout) == (b"glTF", "glb", b"c")
+    depth, stage = client.estimate_depth(b"photo")
+    assert depth.shape == (3, 4)
+    assert stage.stage == "depth"
+
+
+def test_nobody_listening_is_stage_unavailable():
+    with UnflatClient("127.0.0.1:1", 10) as client, pytest.raises(StageUnavailable, match=r"127\.0\.0\.1:1"):
+        client.status()
