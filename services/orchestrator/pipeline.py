@@ -13,14 +13,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from services.common import metrics
-from services.common.arrays import RGB, Alpha, BoolMask, InverseDepth, alpha_from_bytes
+from services.common.arrays import Alpha, BoolMask, InverseDepth, alpha_from_bytes
 from services.common.decode_pool import DecodePool
 from services.common.decoding import Photo, decode_depth, decode_mask, decode_photo
 from services.common.errors import DeadlineExceeded, InvalidOption, NoSubject, StageUnavailable, UnflatError
@@ -29,9 +28,12 @@ from services.orchestrator.cutout.cut import Cutout, CutoutOptions, cut_out
 from services.orchestrator.debug_pictures import debug_pictures
 from services.orchestrator.encoding import MEDIA_TYPES, EncodeOptions, encode_cutout, encode_mask
 from services.orchestrator.framing import FramingOptions, frame_subject
-from services.orchestrator.fusion import Fused, FusionOptions, fuse
+from services.orchestrator.fusion import Fused, fuse
+from services.orchestrator.gate import is_good, next_best, state_verdict
 from services.orchestrator.own_alpha import check_polarity, judge_own_alpha
+from services.orchestrator.requests import Wishes
 from services.orchestrator.run import Run
+from services.orchestrator.stage_protocols import Stages
 from services.orchestrator.stages import (
     DEPTH,
     SEGMENTATION,
@@ -43,7 +45,7 @@ from services.orchestrator.stages import (
     stage_receipt,
     why_invalid,
 )
-from unflat.v1 import mesher_pb2, segmentation_pb2
+from unflat.v1 import mesher_pb2
 from unflat.v1 import orchestrator_pb2 as pb
 
 CUTOUT_PATIENCE_S = 2.0
@@ -53,52 +55,6 @@ BAKED_FRAME_PX = 1024  # a baked texture shows more than the 512 px that the net
 MESH_FRAME_PX = 512
 _LEAVE_S = 1.0  # a cancelled call is gone at once; no answer waits longer for it
 _log = get_logger()
-
-
-class SegmentationLike(Protocol):
-    """What the pipeline asks of segmentation."""
-
-    async def segment(
-        self, rgb: RGB, options: segmentation_pb2.RefineOptions, timeout_s: float, *, explain: bool
-    ) -> Segmented:
-        """Return the masks of a working image."""
-
-
-class DepthLike(Protocol):
-    """What the pipeline asks of depth."""
-
-    async def estimate(self, rgb: RGB, timeout_s: float) -> DepthAnswer:
-        """Return the depth of a working image, or why there is none; never raises."""
-
-    def gave_up(self) -> None:
-        """Hear that an answer was too slow to be waited for."""
-
-
-class MesherLike(Protocol):
-    """What the pipeline asks of the mesher."""
-
-    def mesh(self, job: MeshJob, timeout_s: float) -> Any:
-        """Return an async iterator of progress and one mesh."""
-
-
-@dataclass(frozen=True)
-class Stages:
-    """The three stages."""
-
-    segmentation: SegmentationLike
-    depth: DepthLike
-    mesher: MesherLike
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What the caller asks of the mask."""
-
-    refine: segmentation_pb2.RefineOptions
-    fusion: FusionOptions
-    depth: bool
-    depth_patience_s: float | None
-    cutout: CutoutOptions
 
 
 @dataclass(frozen=True)
@@ -302,7 +258,7 @@ class Pipeline:
     async def _mesh_and_judge(self, job: MeshJob, run: Run) -> Meshed:
         """Mesh once; where the gate finds it flat or broken, try the next-best way and keep the better of the two."""
         first = await self._mesh(job, run, 0.5)
-        second_job = None if _is_good(first.quality) else _next_best(job)
+        second_job = None if is_good(first.quality) else next_best(job)
         took_s = first.receipt.total_s
         best = first
         second = None
@@ -316,7 +272,7 @@ class Pipeline:
             run.receipt.other_attempt.CopyFrom(other.quality)
         quality = best.quality
         run.receipt.mesh.CopyFrom(quality)
-        run.receipt.verdict = _verdict(quality, run.receipt, best is second)
+        run.receipt.verdict = state_verdict(quality, run.receipt, best is second)
         metrics.MESH_THICKNESS.observe(quality.thickness_ratio)
         metrics.MESHES.labels(str(quality.flat), str(quality.watertight), str(best is not first)).inc()
         return best
@@ -423,28 +379,6 @@ def _mask_facts(fused: Fused, wishes: Wishes) -> pb.MaskFacts:
         confidence=fused.confidence,
         note=fused.note,
     )
-
-
-def _is_good(quality: mesher_pb2.MeshQuality) -> bool:
-    return quality.watertight and quality.outward and (not quality.flat or quality.truly_flat)
-
-
-def _next_best(job: MeshJob) -> MeshJob | None:
-    """Return what to try when the first mesh is flat or broken: the shape without depth's relief."""
-    uses_depth = job.options.use_depth or not job.options.HasField("use_depth")
-    return replace(job, depth=None) if job.depth is not None and uses_depth else None
-
-
-def _verdict(quality: mesher_pb2.MeshQuality, receipt: pb.Receipt, second_taken: bool) -> str:
-    parts = [quality.verdict.rstrip(".")]
-    had_depth = any(s.stage == DEPTH and s.outcome in (pb.OUTCOME_OK, pb.OUTCOME_SUPPLIED) for s in receipt.stages)
-    if quality.flat and not quality.truly_flat and not had_depth:
-        parts.append("there was no depth to tell how deep it is")
-    if receipt.HasField("other_attempt"):
-        scores = f"{quality.score:.2f} against {receipt.other_attempt.score:.2f}"
-        taken = "without depth's relief" if second_taken else "with depth's relief"
-        parts.append(f"of two attempts, with and without depth's relief, the one {taken} was taken ({scores})")
-    return "; ".join(part for part in parts if part) + "."
 
 
 def _debug(masked: Masked) -> list[pb.DebugPicture]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from services.common.errors import InvalidOption
 from services.orchestrator.cutout.cut import PRESETS, CutoutOptions, Preset
 from services.orchestrator.encoding import EncodeOptions, ImageFormat
 from services.orchestrator.fusion import FusionOptions, Percentile, Strategy
-from services.orchestrator.pipeline import Wishes
 from unflat.v1 import orchestrator_pb2 as pb
 from unflat.v1 import segmentation_pb2
 
@@ -37,6 +36,17 @@ _FORMATS: dict[int, ImageFormat] = {
 _MOST_PATIENCE_S = 600.0
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the caller asks of the mask."""
+
+    refine: segmentation_pb2.RefineOptions
+    fusion: FusionOptions
+    depth: bool
+    depth_patience_s: float | None
+    cutout: CutoutOptions
 
 
 def read_wishes(mask: pb.MaskOptions, cutout: pb.CutoutOptions) -> Wishes:

@@ -28,9 +28,10 @@ from services.common.server import HealthBoard, announce, bind, serve_health, se
 from services.common.settings import RpcSettings, load_settings
 from services.common.version import VERSION
 from services.common.wire import depth_to_proto
-from services.orchestrator.pipeline import Pipeline, Stages
+from services.orchestrator.pipeline import Pipeline
 from services.orchestrator.requests import read_encoding, read_wishes
 from services.orchestrator.run import Run
+from services.orchestrator.stage_protocols import Stages
 from services.orchestrator.stages import (
     DEPTH,
     MESHER,

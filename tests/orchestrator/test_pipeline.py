@@ -22,9 +22,10 @@ from services.common.errors import (
     StageUnavailable,
 )
 from services.orchestrator.encoding import EncodeOptions
-from services.orchestrator.pipeline import Pipeline, Stages
+from services.orchestrator.pipeline import Pipeline
 from services.orchestrator.requests import read_wishes
 from services.orchestrator.run import Run
+from services.orchestrator.stage_protocols import Stages
 from services.orchestrator.stages import DepthAnswer, Meshed, MeshJob, Segmented, no_depth, stage_receipt
 from unflat.v1 import common_pb2, mesher_pb2, segmentation_pb2
 from unflat.v1 import orchestrator_pb2 as pb
