@@ -89,7 +89,8 @@ def open_backend(
         file, _, query = target.partition("?")
         return _own_file(f"onnx:{file}", Path(file), _read_options(query), provider, require_gpu, threads)
     known = ["auto", "grabcut", *(f"rembg:{family}" for family in FAMILIES), "onnx:/path/model.onnx"]
-    near = get_close_matches(name, known, n=3, cutoff=0.5) or known
+    begun = [full for full in known if name and full.startswith(name)]  # an abbreviation is not close by letters
+    near = list(dict.fromkeys([*begun, *get_close_matches(name, known, n=3, cutoff=0.5)])) or known
     raise InvalidOption(f"there is no segmentation backend {name!r}; near names: {', '.join(near)}", field="backend")
 
 
@@ -121,7 +122,7 @@ def _read_options(query: str) -> NetworkInput:
             f"{min(unknown)} is no option of onnx:; there are side, mean, std, sigmoid", field="backend"
         )
     side = options.get("side", "1024")
-    if not side.isdigit() or not _SIDES_PX[0] <= int(side) <= _SIDES_PX[1]:
+    if not side.isdecimal() or not _SIDES_PX[0] <= int(side) <= _SIDES_PX[1]:
         raise InvalidOption(f"side is {side!r}; wanted {_SIDES_PX[0]} to {_SIDES_PX[1]} px", field="backend")
     std = _triple(options, "std", _IMAGENET_STD)
     if min(std) <= 0:

@@ -117,7 +117,9 @@ class OnnxNetwork:
     def _run(self, engine: Engine, rgb: RGB) -> Float:
         side = engine.side_px or self._wants.side_px
         answer = engine.run(prepare(rgb, replace(self._wants, side_px=side)))
-        mask = answer[0, 0]
+        if answer.ndim != 4 and not (answer.ndim == 3 and len(answer) == 1):
+            raise Internal(f"{self.name} answers an array of shape {answer.shape}; wanted (1, 1, H, W) or (1, H, W)")
+        mask = answer[0, 0] if answer.ndim == 4 else answer[0]
         if self._wants.sigmoid:
             mask = 1.0 / (1.0 + np.exp(-mask))
         if not np.isfinite(mask).all():

@@ -1,0 +1,59 @@
+"""The depth service's glue."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from services.common.admission import Admission
+from services.common.errors import InvalidImage, StageUnavailable
+from services.common.model_slot import ModelSlot
+from services.common.wire import depth_from_proto, image_to_proto
+from services.depth.server import DepthServicer
+from unflat.v1 import depth_pb2 as pb
+
+RAMP = np.tile(np.linspace(1, 2, 30, dtype=np.float32), (20, 1))
+CONTEXT = SimpleNamespace(is_active=lambda: True, time_remaining=lambda: 60.0, add_callback=lambda _: None)
+
+
+class _Backend:
+    name, device, dtype, digest, licence = "fake", "cpu", "float32", "ab", "MIT"
+
+    def __init__(self, note: str = "") -> None:
+        self._note = note
+
+    def estimate(self, rgb: np.ndarray) -> np.ndarray:
+        return RAMP
+
+    def note(self, width_px: int, height_px: int) -> str:
+        return f"{self._note}{width_px} × {height_px}" if self._note else ""
+
+
+def _estimate(slot, pixels: np.ndarray):
+    servicer = DepthServicer(slot, Admission("depth", 1, 1))
+    return servicer.EstimateDepth(pb.EstimateDepthRequest(image=image_to_proto(pixels)), CONTEXT)
+
+
+def test_depth_comes_with_what_ran_and_how_long():
+    answer = _estimate(SimpleNamespace(get=_Backend), np.zeros((20, 30, 3), np.uint8))
+    assert np.abs(depth_from_proto(answer.depth) - RAMP).max() < 2e-3
+    assert (answer.report.backend, answer.report.model_digest, answer.report.licence) == ("fake", "ab", "MIT")
+    assert not answer.report.notes
+
+
+def test_the_backends_note_on_the_photos_size_is_width_by_height():
+    answer = _estimate(SimpleNamespace(get=lambda: _Backend("seen at ")), np.zeros((20, 30, 3), np.uint8))
+    assert list(answer.report.notes) == ["seen at 30 × 20"]
+
+
+def test_without_a_model_the_reason_is_the_answer():
+    slot = ModelSlot("depth", lambda: None)
+    with pytest.raises(StageUnavailable, match="still loading"):
+        _estimate(slot, np.zeros((20, 30, 3), np.uint8))
+
+
+def test_a_mask_where_a_photo_was_wanted_is_refused():
+    with pytest.raises(InvalidImage):
+        _estimate(SimpleNamespace(get=_Backend), np.zeros((20, 30), np.uint8))

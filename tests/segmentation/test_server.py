@@ -1,0 +1,84 @@
+"""The segmentation service's glue."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from services.common.admission import Admission
+from services.common.errors import DeadlineExceeded, InvalidImage, InvalidOption, NoSubject
+from services.common.wire import alpha_from_proto, image_to_proto
+from services.segmentation.backends.base import RawMask
+from services.segmentation.server import SegmentationServicer, refine_options
+from unflat.v1 import segmentation_pb2 as pb
+
+SIDE = 96
+_Y, _X = np.mgrid[0:SIDE, 0:SIDE]
+DISC = np.hypot(_X - 48, _Y - 48) < 30
+PHOTO = np.where(DISC[:, :, None], np.uint8([200, 60, 40]), np.uint8([60, 90, 160]))
+
+
+class _Backend:
+    name, device, dtype, digest, licence = "fake", "cpu", "float32", "", ""
+
+    def __init__(self, alpha: np.ndarray, score: float = 1.0) -> None:
+        self._raw = RawMask(alpha.astype(np.float32), score)
+
+    def segment(self, rgb: np.ndarray) -> RawMask:
+        return self._raw
+
+
+def _segment(alpha: np.ndarray = DISC, score: float = 1.0, left_s: float = 60.0, **request: object):
+    context = SimpleNamespace(is_active=lambda: True, time_remaining=lambda: left_s, add_callback=lambda _: None)
+    slot = SimpleNamespace(get=lambda: _Backend(alpha, score))
+    values = {"image": image_to_proto(PHOTO)} | request
+    return SegmentationServicer(slot, Admission("segmentation", 1, 1)).Segment(pb.SegmentRequest(**values), context)
+
+
+def test_a_mask_comes_with_what_ran():
+    answer = _segment()
+    assert np.mean((alpha_from_proto(answer.mask) > 0.5) == DISC) > 0.98
+    assert answer.report.backend == "fake"
+    assert answer.report.timings.postprocess_s > 0
+
+
+def test_what_the_mask_was_made_of_comes_only_when_asked_for():
+    assert not _segment().HasField("raw_mask")
+    explained = _segment(explain=True)
+    assert np.array_equal(alpha_from_proto(explained.raw_mask) > 0.5, DISC)
+    assert explained.HasField("confidence")
+
+
+@pytest.mark.parametrize(("alpha", "score"), [(DISC * 0.3, 0.3), (np.zeros_like(DISC), 1.0)], ids=["unsure", "empty"])
+def test_a_network_that_saw_nothing_is_no_subject(alpha, score):
+    with pytest.raises(NoSubject, match="fake is at most"):
+        _segment(alpha, score)
+
+
+def test_a_call_without_time_left_does_not_compute():
+    with pytest.raises(DeadlineExceeded):
+        _segment(left_s=0.0)
+
+
+def test_a_picture_that_is_none_is_refused():
+    with pytest.raises(InvalidImage):
+        _segment(image=image_to_proto(np.zeros((8, 8), np.uint8)))
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [(pb.RefineOptions(kernel_size=9), "kernel_size"), (pb.RefineOptions(blur_size=4), "blur_size"),
+     (pb.RefineOptions(preset=99), "preset")],
+)  # fmt: skip
+def test_an_option_out_of_range_is_named(message, field):
+    with pytest.raises(InvalidOption) as caught:
+        refine_options(message)
+    assert caught.value.field == field
+
+
+def test_what_is_set_goes_before_the_preset():
+    options = refine_options(pb.RefineOptions(preset=pb.PRESET_FAST, use_grabcut=True))
+    assert (options.preset, options.use_grabcut) == ("fast", True)
+    assert not refine_options(pb.RefineOptions(preset=pb.PRESET_QUALITY, use_grabcut=False)).use_grabcut
