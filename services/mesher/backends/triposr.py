@@ -3,7 +3,8 @@
     triposr[?device=auto&dtype=auto&weights=/folder]
 
 `device` is auto, cpu, cuda, cuda:1, … or mps; auto is the best there is. `dtype` is float32, bfloat16, float16 or
-auto, which is float32: on stand-in weights bfloat16 moves 1 % of the points to the other side of the surface.
+auto, which is float32. On full-size stand-in weights bfloat16 takes 0.6 of the time on a CPU, changes the scene code by
+0.7 % and moves 0.4 % of the points to the other side of the surface; float16 is for GPUs.
 `weights` is a folder outside the model store with config.yaml and model.ckpt or model.safetensors.
 """
 
