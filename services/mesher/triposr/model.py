@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from services.common.errors import StageUnavailable
 from services.mesher.triposr import checkpoint
 from services.mesher.triposr.backbone import Backbone
 from services.mesher.triposr.config import TripoSRConfig, read_config
@@ -67,9 +68,16 @@ class TripoSR(nn.Module):
         return self.post_processor(self.tokenizer.to_planes(tokens))
 
     def reconstruct(self, image: Tensor) -> SceneField:
-        """Return the field of one picture [1, 3, 512, 512] in [0, 1], from any device."""
+        """Return the field of one picture [1, 3, 512, 512] in [0, 1], from any device.
+
+        Raises:
+            StageUnavailable: the numbers are not finite: damaged weights, or 16 bits that do not hold them.
+        """
         with torch.inference_mode():
             scene_code = self(image.to(self.tokenizer.embeddings.device))[0]
+            if not torch.isfinite(scene_code).all():
+                dtype = str(self.backbone.proj_in.weight.dtype).removeprefix("torch.")
+                raise StageUnavailable(f"TripoSR answers in numbers that are not finite (dtype {dtype})")
         return SceneField(scene_code, self.decoder, self.config.radius)
 
     def _set_precision(self, dtype: torch.dtype) -> None:

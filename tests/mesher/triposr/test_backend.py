@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.common.errors import InvalidOption, NoSubject, StageUnavailable
+from services.common.errors import InvalidOption, NoSubject, Overloaded, StageUnavailable
 from services.common.models.manifest import Model, ModelFile, UrlSource, Variant
 from services.common.models.store import ModelStore
 from services.mesher.backends.base import FramedSubject, MeshOptions
@@ -136,6 +136,20 @@ def test_a_field_below_the_threshold_is_no_subject(open_toy, subject) -> None:
 def test_a_threshold_out_of_range_is_refused(open_toy, subject, threshold) -> None:
     with pytest.raises(InvalidOption, match="threshold"):
         _mesh(open_toy(), subject, threshold=threshold)
+
+
+def test_a_full_accelerator_is_overload_and_not_a_defect(open_toy, subject, monkeypatch) -> None:
+    torch = pytest.importorskip("torch", reason="TripoSR runs on torch")
+    backend = open_toy()
+    backend.load()
+
+    def run_out(_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(backend._network, "reconstruct", run_out)
+    with pytest.raises(Overloaded) as caught:
+        _mesh(backend, subject)
+    assert caught.value.retry_after_s
 
 
 def test_a_device_that_is_not_here_is_named(open_toy) -> None:

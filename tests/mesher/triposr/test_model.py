@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from services.common.errors import StageUnavailable
+
 torch = pytest.importorskip("torch", reason="TripoSR runs on torch")
 
 from services.mesher.triposr.model import TripoSR  # noqa: E402
@@ -33,6 +35,13 @@ def test_decoder_keeps_its_exact_weights_in_sixteen_bits(toy_folder: Path) -> No
     exact, near = (TripoSR.from_checkpoint(toy_folder, precision=p) for p in ("float32", "bfloat16"))
     assert torch.equal(exact.decoder.layers[0].weight, near.decoder.layers[0].weight)
     assert near.backbone.proj_in.weight.dtype == torch.bfloat16
+
+
+def test_numbers_that_are_not_finite_are_told(toy_folder: Path) -> None:
+    network = TripoSR.from_checkpoint(toy_folder)
+    network.backbone.proj_in.weight = torch.nn.Parameter(network.backbone.proj_in.weight * float("inf"))
+    with pytest.raises(StageUnavailable, match=r"not finite \(dtype float32\)"):
+        network.reconstruct(torch.rand(1, 3, 64, 64))
 
 
 def test_loading_needs_no_network(toy_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
