@@ -42,7 +42,8 @@ def build_surface(front: Float, back: Float, silhouette: Silhouette) -> tuple[Po
     level = (nearest + np.arange(layers, dtype=np.float32))[:, None, None]
     field = np.minimum(level - front, back - level)
     np.minimum(field, silhouette.distance, out=field)
-    field[:, ~inside] = silhouette.distance[~inside]  # outside the outline alone decides, or the rim becomes scalloped
+    # Outside the outline alone decides, or the rim becomes scalloped; on it counts as outside, or the solid is open.
+    field[:, ~inside] = np.minimum(silhouette.distance[~inside], -KEEP_OFF)
     np.clip(field, -4.0, 4.0, out=field)
     close = np.abs(field) < KEEP_OFF
     field[close] = np.where(field[close] >= 0, KEEP_OFF, -KEEP_OFF)

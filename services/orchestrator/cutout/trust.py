@@ -11,12 +11,14 @@ import cv2
 import numpy as np
 
 from services.common.arrays import Alpha, Float
+from services.common.imaging.thin_parts import find_thin_parts
 
 WINDOW_SHARE = 0.08  # of the mask's long side: what counts as surroundings
 # Mean doubt with full trust and with none (1/4 would be grey everywhere). Measured on network masks of 13 photos with
 # soft exact alpha: without this rule two were made worse by up to 2 %, with it none by 0.1 %; the mean gain stays 7 %.
 FULL_TRUST = 0.05
 NO_TRUST = 0.09
+SURE = 0.7  # alpha from which the mask is sure of a thin part
 
 
 def trust_in_matting(alpha: Alpha) -> Float:
@@ -27,4 +29,6 @@ def trust_in_matting(alpha: Alpha) -> Float:
     """
     side = max(3, round(WINDOW_SHARE * max(alpha.shape))) | 1
     doubt = np.asarray(cv2.blur(alpha * (1 - alpha), (side, side), borderType=cv2.BORDER_REFLECT_101), np.float32)
-    return np.asarray(np.clip((NO_TRUST - doubt) / (NO_TRUST - FULL_TRUST), 0.0, 1.0), np.float32)
+    trust = np.clip((NO_TRUST - doubt) / (NO_TRUST - FULL_TRUST), 0.0, 1.0)
+    thin = find_thin_parts(np.asarray(alpha > SURE))
+    return np.asarray(np.where(thin, 0.0, trust), np.float32)

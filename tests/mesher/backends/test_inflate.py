@@ -31,6 +31,16 @@ def test_more_resolution_means_more_faces_and_stays_closed(subject):
     assert is_watertight(fine.faces)
 
 
+@pytest.mark.parametrize("side", [64, 96, 192])
+@pytest.mark.parametrize("resolution", [32, 64, 128])
+def test_symmetric_disc_whose_outline_runs_through_grid_points_is_closed(side, resolution):
+    y, x = np.mgrid[0:side, 0:side] - (side - 1) / 2
+    rgba = np.full((side, side, 4), 150, np.uint8)
+    rgba[:, :, 3] = np.where(np.hypot(x, y) < 0.4 * side, 255, 0)
+    subject = FramedSubject(rgba, None, Camera(1.4 * side, side / 2, side / 2))
+    assert is_watertight(_mesh(subject, resolution=resolution).faces)
+
+
 def test_depth_that_is_not_wanted_changes_nothing(subject):
     without = FramedSubject(subject.rgba, None, subject.camera)
     one, other = _mesh(subject, use_depth=False), _mesh(without)

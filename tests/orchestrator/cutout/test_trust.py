@@ -24,3 +24,11 @@ def test_trust_does_not_depend_on_the_scale(disc_alpha):
     small = trust_in_matting(disc_alpha((200, 200), 60, 30))
     large = trust_in_matting(disc_alpha((800, 800), 240, 120))
     assert abs(float(small.mean()) - float(large.mean())) < 0.02
+
+
+def test_wire_that_the_mask_is_sure_of_is_not_trusted_to_matting(disc_alpha):
+    alpha = disc_alpha((768, 768), 200.0)
+    alpha[383:386, :] = 1.0
+    trust = trust_in_matting(alpha)
+    assert trust[384, 30] == 0.0
+    assert trust[184, 384] > 0.9, "the crisp edge of the disc is trusted all the same"
