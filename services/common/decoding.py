@@ -88,20 +88,12 @@ def decode_photo(data: bytes, max_pixels: int = MAX_PIXELS) -> Photo:
         warnings.simplefilter("ignore")  # a file's oddities are judged by what can be decoded
         picture = _open(data)
         _check_size(picture.size, max_pixels)
-        frames = int(getattr(picture, "n_frames", 1))
         try:
-            picture.load()
-        except MemoryError:
+            return _decode(picture, data)
+        except (MemoryError, InvalidImage):
             raise
         except Exception as problem:  # noqa: BLE001 - decoders raise what they like on hostile files
             raise InvalidImage(f"the {picture.format} picture is damaged: {problem}", field="file") from None
-        orientation = _orientation_of(picture)
-        pixels, alpha, icc = _pixels_of(picture, data)
-        pixels = _upright(pixels, orientation)
-        alpha = None if alpha is None else np.ascontiguousarray(_upright(alpha, orientation))
-        metadata = Metadata(_exif_of(picture, pixels.shape), icc, _xmp_of(picture))
-    working = _working_image(pixels, icc)
-    return Photo(np.ascontiguousarray(pixels), working, alpha, metadata, picture.format or "?", orientation, frames)
 
 
 def decode_mask(data: bytes, max_pixels: int = MAX_PIXELS) -> Alpha:
@@ -133,6 +125,24 @@ def decode_depth(data: bytes, max_pixels: int = MAX_PIXELS) -> InverseDepth:
         return np.asarray(_array_of(data, "depth", max_pixels), dtype=np.float32)
     photo = decode_photo(data, max_pixels)
     return np.asarray(photo.pixels.astype(np.float32).mean(axis=2), dtype=np.float32)
+
+
+def _decode(picture: Image.Image, data: bytes) -> Photo:
+    frames = int(getattr(picture, "n_frames", 1))
+    picture.load()
+    orientation = _orientation_of(picture)
+    pixels, alpha, icc = _pixels_of(picture, data)
+    pixels = np.ascontiguousarray(_upright(pixels, orientation))
+    return Photo(
+        pixels=pixels,
+        working=_working_image(pixels, icc),
+        own_alpha=None if alpha is None else np.ascontiguousarray(_upright(alpha, orientation)),
+        metadata=Metadata(_exif_of(picture, pixels.shape), icc, _xmp_of(picture)),
+        format=picture.format or "?",
+        orientation=orientation,
+        frames=frames,
+        focal_ratio=_focal_ratio_of(picture),
+    )
 
 
 def _check_png(data: bytes) -> None:

@@ -45,6 +45,14 @@ def test_every_exif_orientation_is_turned_upright_like_pillow_does(orientation):
     assert kept[0x0112] == 1
 
 
+def test_focal_length_is_read_from_the_35_mm_equivalent():
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0xA405] = 27
+    data = _encoded(_picture(), "JPEG", exif=exif)
+    assert decode_photo(data).focal_ratio == pytest.approx(0.75)
+    assert decode_photo(_encoded(_picture(), "JPEG")).focal_ratio is None
+
+
 def test_sixteen_bit_colour_keeps_its_lower_eight_bits():
     import cv2
 
@@ -111,6 +119,14 @@ def test_flipped_bytes_end_in_a_picture_or_a_sentence_never_in_another_error(dat
         assert decode_photo(bytes(encoded), max_pixels=1_000_000).pixels.ndim == 3
     except InvalidImage as problem:
         assert problem.message
+
+
+def test_a_tiff_that_states_no_size_is_refused_with_a_sentence():
+    data = _encoded(_picture(), "TIFF")
+    without_width = data.replace(b"\x00\x01\x04\x00\x01\x00\x00\x00", b"\x82\x01\x04\x00\x01\x00\x00\x00", 1)
+    assert without_width != data
+    with pytest.raises(InvalidImage):
+        decode_photo(without_width)
 
 
 def test_masks_come_as_grey_as_alpha_or_as_an_array():
