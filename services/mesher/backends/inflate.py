@@ -29,6 +29,4 @@ class InflateBackend:
             faces = round(_FACES_PER_CELL_SQUARED * options.resolution**2)
             knobs = InflateOptions(max_faces=min(max(faces, 2_000), 500_000))
         depth = subject.depth if options.use_depth else None
-        mesh = inflate(subject.rgba, depth, subject.camera, knobs)
-        progress("inflate", 0.75)
-        return mesh
+        return inflate(subject.rgba, depth, subject.camera, knobs)
