@@ -12,7 +12,7 @@ import pytest
 from services.common.errors import InvalidOption, NoSubject
 from services.orchestrator.framing import FramingOptions, composite_on_grey, frame_subject
 
-GOLDEN = Path("/work/shared/golden/triposr")
+GOLDEN = Path(__file__).resolve().parents[3] / "shared" / "golden" / "triposr"
 
 
 def scene(height=300, width=400, box=(150, 80, 250, 240), colour=(200, 60, 30)):

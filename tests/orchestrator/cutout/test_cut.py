@@ -13,7 +13,7 @@ from services.common.errors import InvalidOption
 from services.orchestrator.cutout import foreground, laplacian, upsample
 from services.orchestrator.cutout.cut import PRESETS, CutoutOptions, cut_out
 
-PHOTOS = Path("/work/shared/eval/matting")
+PHOTOS = Path(__file__).resolve().parents[4] / "shared" / "eval" / "matting"
 
 
 def sad(alpha, truth):
