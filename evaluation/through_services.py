@@ -8,6 +8,7 @@ sent along with a request is the caller's own, and is not changed by design.) De
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -30,12 +31,14 @@ from services.common.errors import StageUnavailable, UnflatError
 from services.common.interceptors import CallGuard
 from services.common.logs import configure_logs
 from services.common.model_slot import ModelSlot
+from services.common.server import StageStatus
 from services.segmentation.backends.base import RawMask
 from services.segmentation.server import STAGE, SegmentationServicer
-from unflat.v1 import segmentation_pb2_grpc
+from unflat.v1 import orchestrator_pb2, segmentation_pb2_grpc, status_pb2_grpc
 
 _CONNECTION_AGE_S = 3600.0
 _LOAD_S = 120.0
+_LOOK_S = 0.05  # between looks whether the orchestrator has reached it
 TIMEOUT_S = 600.0
 
 
@@ -87,6 +90,7 @@ class Services:
             client = stack.enter_context(UnflatClient(local.address, TIMEOUT_S))
             address = next(stage.address for stage in client.status().stages if stage.stage == STAGE)
             stack.callback(self._serve(address).stop, 1.0)
+            _wait_until_reached(client)
             self._client = client
             self._stack = stack.pop_all()
         return self
@@ -108,12 +112,30 @@ class Services:
         server = grpc.server(
             ThreadPoolExecutor(4), interceptors=[CallGuard()], options=server_options(_CONNECTION_AGE_S)
         )
-        servicer = SegmentationServicer(slot, Admission(STAGE, concurrency=2, queue=8))
+        admission = Admission(STAGE, concurrency=2, queue=8)
+        servicer = SegmentationServicer(slot, admission)
+        status_pb2_grpc.add_StatusServiceServicer_to_server(StageStatus(STAGE, slot, admission), server)
         segmentation_pb2_grpc.add_SegmentationServiceServicer_to_server(servicer, server)
         if server.add_insecure_port(address) == 0:
             raise StageUnavailable(f"{address} is taken; the segmentation service cannot listen there")
         server.start()
         return server
+
+
+def _wait_until_reached(client: UnflatClient) -> None:
+    """Wait until the orchestrator reaches the segmentation service: it looked once too early and is in its back-off.
+
+    Raises:
+        StageUnavailable: it does not within `_LOAD_S`.
+    """
+    deadline = time.monotonic() + _LOAD_S
+    while True:
+        status = next(stage for stage in client.status().stages if stage.stage == STAGE)
+        if status.serving == orchestrator_pb2.SERVING_SERVING:
+            return
+        if time.monotonic() > deadline:
+            raise StageUnavailable(f"the orchestrator does not reach the segmentation service: {status.reason}")
+        time.sleep(_LOOK_S)
 
 
 class _Requests:
