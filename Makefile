@@ -71,6 +71,9 @@ eval: .venv/dev ## Quality on the fixed set: report and figures in out/eval (ARG
 bench: .venv/dev ## Timings as ratios in one run; writes bench/README.md
 	@$(BIN)/python -m bench
 
+.PHONY: peers
+peers: .venv-peers/ready ## rembg and pymatting, to compare with, in an environment of their own
+
 .PHONY: k8s-check
 k8s-check: .venv/dev ## Build and validate every Kubernetes overlay
 	@$(BIN)/python deploy/k8s/check.py
@@ -83,10 +86,11 @@ locks: .venv/dev ## Write requirements/*.lock anew from pyproject.toml
 	for service in segmentation depth mesher orchestrator gateway; do \
 	  $(LOCK) --extra $$service -c requirements/light.lock -o requirements/$$service.lock || exit 1; done
 	$(LOCK) --extra light --group dev -c requirements/light.lock -o requirements/dev.lock
+	$(LOCK:pyproject.toml=requirements/peers.in) -o requirements/peers.lock
 
 .PHONY: clean
 clean: ## Remove what was built; weights stay in their store
-	rm -rf .venv node_modules build dist out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-peers node_modules build dist out .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # ── environments ────────────────────────────────────────────────────────────────────────────────────────────────────
 $(BIN)/python:
@@ -104,6 +108,12 @@ $(BIN)/python:
 	@$(PIP) install --require-hashes -r requirements/dev.lock
 	@$(PIP) install --no-deps -e .
 	@touch $@ .venv/light
+
+.venv-peers/ready: requirements/peers.lock
+	@echo "installing what is compared with into .venv-peers"
+	@$(PYTHON) -m venv .venv-peers
+	@.venv-peers/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/peers.lock
+	@touch $@
 
 node_modules/.ready: package-lock.json
 	@npm ci --silent --no-audit --no-fund
