@@ -6,8 +6,11 @@ import numpy as np
 
 from services.common.arrays import Alpha, BoolMask, InverseDepth, alpha_to_bytes
 from services.common.depth_colours import colour_depth
+from services.common.imaging.working_size import shrink_to
 from services.orchestrator.encoding import encode_png
 from unflat.v1 import orchestrator_pb2 as pb
+
+PREVIEW_PX = 512  # a few kilobytes that a page can show while the rest is still being made
 
 
 def debug_pictures(
@@ -25,3 +28,8 @@ def debug_pictures(
     if depth_mask is not None:
         pictures.append(pb.DebugPicture(name="depth_mask", png=encode_png(depth_mask.astype(np.uint8) * 255)))
     return pictures
+
+
+def preview_mask(alpha: Alpha) -> bytes:
+    """Return a mask as a small grey PNG, its longer side at most `PREVIEW_PX`."""
+    return encode_png(alpha_to_bytes(shrink_to(alpha, PREVIEW_PX)))

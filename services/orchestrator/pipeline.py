@@ -25,7 +25,7 @@ from services.common.decoding import Photo, decode_depth, decode_mask, decode_ph
 from services.common.errors import DeadlineExceeded, InvalidOption, NoSubject, StageUnavailable, UnflatError
 from services.common.logs import get_logger
 from services.orchestrator.cutout.cut import Cutout, CutoutOptions, cut_out
-from services.orchestrator.debug_pictures import debug_pictures
+from services.orchestrator.debug_pictures import debug_pictures, preview_mask
 from services.orchestrator.encoding import MEDIA_TYPES, EncodeOptions, encode_cutout, encode_mask
 from services.orchestrator.framing import FramingOptions, frame_subject
 from services.orchestrator.fusion import Fused, fuse
@@ -179,6 +179,7 @@ class Pipeline:
         with run.step("fuse", 0.35):
             fused = await asyncio.to_thread(_fuse, photo, segmented, answer.depth, wishes, supplied is not None)
         run.receipt.mask.MergeFrom(_mask_facts(fused, wishes))
+        run.progress("orchestrator", "mask", 0.4, preview_mask(fused.alpha))
         return Masked(
             photo, fused.alpha, segmented.alpha, segmented.raw_alpha, answer.depth, fused.depth_mask, supplied
         )

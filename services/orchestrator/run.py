@@ -54,9 +54,12 @@ class Run:
             raise DeadlineExceeded(f"the request ran out of its time after {self.elapsed_s:.1f} s")
         return left
 
-    def progress(self, stage: str, step: str, fraction: float) -> None:
-        """Tell the caller how far it is, 0 to 1 over the whole request."""
-        self._report(pb.Progress(stage=stage, step=step, fraction=fraction, elapsed_s=self.elapsed_s))
+    def progress(self, stage: str, step: str, fraction: float, preview_png: bytes = b"") -> None:
+        """Tell the caller how far it is, 0 to 1 over the whole request; `preview_png` shows the finished mask."""
+        event = pb.Progress(
+            stage=stage, step=step, fraction=fraction, elapsed_s=self.elapsed_s, preview_png=preview_png
+        )
+        self._report(event)
 
     @contextmanager
     def step(self, name: str, fraction: float) -> Iterator[None]:

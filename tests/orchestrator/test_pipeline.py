@@ -583,6 +583,16 @@ def test_progress_only_grows(bench):
     assert {event.stage for event in bench.told} == {"orchestrator", "segmentation", "mesher"}
 
 
+@pytest.mark.parametrize("work", ["cut", "mesh"])
+def test_the_finished_mask_comes_once_as_a_small_picture_before_the_result(bench, work):
+    getattr(bench, work)()
+    (shown,) = [event for event in bench.told if event.preview_png]
+    mask = np.asarray(Image.open(io.BytesIO(shown.preview_png)))
+    assert shown.step == "mask"
+    assert mask.shape == (SIDE, SIDE)
+    assert np.mean((mask > 127) == DISC) > 0.995
+
+
 def test_a_file_of_several_pictures_is_said(bench):
     out = io.BytesIO()
     first = Image.fromarray(_pixels())

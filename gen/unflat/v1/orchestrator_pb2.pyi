@@ -158,16 +158,18 @@ class GenerateMeshResponse(_message.Message):
     def __init__(self, progress: _Optional[_Union[Progress, _Mapping]] = ..., result: _Optional[_Union[MeshResult, _Mapping]] = ...) -> None: ...
 
 class Progress(_message.Message):
-    __slots__ = ("stage", "step", "fraction", "elapsed_s")
+    __slots__ = ("stage", "step", "fraction", "elapsed_s", "preview_png")
     STAGE_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
     FRACTION_FIELD_NUMBER: _ClassVar[int]
     ELAPSED_S_FIELD_NUMBER: _ClassVar[int]
+    PREVIEW_PNG_FIELD_NUMBER: _ClassVar[int]
     stage: str
     step: str
     fraction: float
     elapsed_s: float
-    def __init__(self, stage: _Optional[str] = ..., step: _Optional[str] = ..., fraction: _Optional[float] = ..., elapsed_s: _Optional[float] = ...) -> None: ...
+    preview_png: bytes
+    def __init__(self, stage: _Optional[str] = ..., step: _Optional[str] = ..., fraction: _Optional[float] = ..., elapsed_s: _Optional[float] = ..., preview_png: _Optional[bytes] = ...) -> None: ...
 
 class CutoutResult(_message.Message):
     __slots__ = ("image", "media_type", "receipt", "debug")
