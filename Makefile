@@ -80,11 +80,15 @@ k8s-check: .venv/dev ## Build and validate every Kubernetes overlay
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --no-header pyproject.toml
+# CUDA wheels are for Linux on x86-64 alone; the base image's glibc is 2.36.
+CUDA_LOCK := $(subst --universal,--python-platform x86_64-manylinux_2_28,$(LOCK))
 .PHONY: locks
 locks: .venv/dev ## Write requirements/*.lock anew from pyproject.toml
 	$(LOCK) --extra light -o requirements/light.lock
 	for service in segmentation depth mesher orchestrator gateway; do \
 	  $(LOCK) --extra $$service -c requirements/light.lock -o requirements/$$service.lock || exit 1; done
+	for extra in segmentation-cuda:segmentation-cuda depth-cuda:depth-cuda mesher-cuda:triposr; do \
+	  $(CUDA_LOCK) --extra $${extra#*:} -c requirements/light.lock -o requirements/$${extra%:*}.lock || exit 1; done
 	$(LOCK) --extra light --group dev -c requirements/light.lock -o requirements/dev.lock
 	$(LOCK:pyproject.toml=requirements/peers.in) -o requirements/peers.lock
 
