@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable
 from concurrent import futures
 from pathlib import Path
+from typing import TypeVar
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -38,6 +39,7 @@ from unflat.v1 import status_pb2, status_pb2_grpc
 _SPARE_WORKERS = 16
 _STATUS_NAME = status_pb2.DESCRIPTOR.services_by_name["StatusService"].full_name
 
+B = TypeVar("B", bound=BackendFacts)
 _log = get_logger()
 
 
@@ -93,9 +95,8 @@ def run_stage(
     settings: StageSettings,
     stage: str,
     service: str,
-    slot: ModelSlot[BackendFacts],
-    admission: Admission,
-    register: Callable[[grpc.Server], None],
+    load: Callable[[], B],
+    register: Callable[[ModelSlot[B], Admission, grpc.Server], None],
 ) -> None:
     """Run a compute stage until it is told to stop.
 
@@ -103,12 +104,12 @@ def run_stage(
         settings: addresses, limits and patience.
         stage: short name, e.g. "depth".
         service: full gRPC name, e.g. "unflat.v1.DepthService".
-        slot: loads the model while the port is already open.
-        admission: the gate in front of the model.
-        register: adds the service's own servicer to the server.
+        load: returns the warm backend; called while the port is already open.
+        register: adds the service's own servicer, which takes the model from a slot behind a gate, to the server.
     """
     configure_logs(stage, settings.log_level, settings.log_format)
     end_with_parent(settings.end_with_parent)
+    slot, admission = ModelSlot(stage, load), Admission(stage, settings.concurrency, settings.queue)
     board = HealthBoard(service, stage)
     workers = settings.concurrency + settings.queue + _SPARE_WORKERS
     server = grpc.server(
@@ -116,7 +117,7 @@ def run_stage(
         interceptors=[CallGuard()],
         options=server_options(settings.max_connection_age_s),
     )
-    register(server)
+    register(slot, admission, server)
     status_pb2_grpc.add_StatusServiceServicer_to_server(StageStatus(stage, slot, admission), server)
     health_pb2_grpc.add_HealthServicer_to_server(board.servicer, server)
     if settings.reflection:

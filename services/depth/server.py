@@ -5,8 +5,6 @@ Only translates: message → array → backend → message.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import grpc
 
 from services.common.admission import Admission
@@ -16,7 +14,7 @@ from services.common.models.store import ModelStore
 from services.common.server import run_stage
 from services.common.settings import StageSettings, load_settings
 from services.common.wire import depth_to_proto, image_from_proto
-from services.depth.backends.base import Backend, ModelFile
+from services.depth.backends.base import Backend
 from services.depth.backends.catalogue import open_backend
 from unflat.v1 import depth_pb2 as pb
 from unflat.v1 import depth_pb2_grpc as pb_grpc
@@ -63,26 +61,15 @@ def main() -> None:
     settings = load_settings(DepthSettings, STAGE)
     store = ModelStore(settings.models)
 
-    def find_model(name: str) -> ModelFile | None:
-        found = store.find(name)
-        return None if found is None else ModelFile(Path(found.path), found.sha256, found.licence)
-
     def load() -> Backend:
-        backend = open_backend(settings.backend, find_model, settings.threads)
+        backend = open_backend(settings.backend, store.find, settings.threads)
         backend.load()
         return backend
 
-    slot = ModelSlot(STAGE, load)
-    admission = Admission(STAGE, settings.concurrency, settings.queue)
-    servicer = DepthServicer(slot, admission)
-    run_stage(
-        settings,
-        STAGE,
-        SERVICE,
-        slot,
-        admission,
-        lambda server: pb_grpc.add_DepthServiceServicer_to_server(servicer, server),
-    )
+    def register(slot: ModelSlot[Backend], admission: Admission, server: grpc.Server) -> None:
+        pb_grpc.add_DepthServiceServicer_to_server(DepthServicer(slot, admission), server)
+
+    run_stage(settings, STAGE, SERVICE, load, register)
 
 
 if __name__ == "__main__":

@@ -226,17 +226,10 @@ def main() -> None:
         _warm_up(backend)
         return backend
 
-    slot = ModelSlot(STAGE, load)
-    admission = Admission(STAGE, settings.concurrency, settings.queue)
-    servicer = MesherServicer(slot, admission)
-    run_stage(
-        settings,
-        STAGE,
-        SERVICE,
-        slot,
-        admission,
-        lambda server: pb_grpc.add_MesherServiceServicer_to_server(servicer, server),
-    )
+    def register(slot: ModelSlot[Backend], admission: Admission, server: grpc.Server) -> None:
+        pb_grpc.add_MesherServiceServicer_to_server(MesherServicer(slot, admission), server)
+
+    run_stage(settings, STAGE, SERVICE, load, register)
 
 
 if __name__ == "__main__":

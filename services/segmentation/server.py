@@ -5,8 +5,6 @@ Only translates: message → arrays → algorithms → message.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import grpc
 import numpy as np
 
@@ -18,7 +16,7 @@ from services.common.models.store import ModelStore
 from services.common.server import run_stage
 from services.common.settings import StageSettings, load_settings
 from services.common.wire import alpha_to_proto, image_from_proto
-from services.segmentation.backends.base import Backend, ModelFile
+from services.segmentation.backends.base import Backend
 from services.segmentation.backends.catalogue import open_backend
 from services.segmentation.backends.engines import Provider
 from services.segmentation.refine.chain import RefineOptions, refine
@@ -102,14 +100,10 @@ def main() -> None:
     settings = load_settings(SegmentationSettings, STAGE)
     store = ModelStore(settings.models)
 
-    def find_model(name: str) -> ModelFile | None:
-        found = store.find(name)
-        return None if found is None else ModelFile(Path(found.path), found.sha256, found.licence)
-
     def load() -> Backend:
         backend = open_backend(
             settings.backend,
-            find_model,
+            store.find,
             provider=settings.provider,
             require_gpu=settings.require_gpu,
             threads=settings.threads,
@@ -117,17 +111,10 @@ def main() -> None:
         backend.load()
         return backend
 
-    slot = ModelSlot(STAGE, load)
-    admission = Admission(STAGE, settings.concurrency, settings.queue)
-    servicer = SegmentationServicer(slot, admission)
-    run_stage(
-        settings,
-        STAGE,
-        SERVICE,
-        slot,
-        admission,
-        lambda server: pb_grpc.add_SegmentationServiceServicer_to_server(servicer, server),
-    )
+    def register(slot: ModelSlot[Backend], admission: Admission, server: grpc.Server) -> None:
+        pb_grpc.add_SegmentationServiceServicer_to_server(SegmentationServicer(slot, admission), server)
+
+    run_stage(settings, STAGE, SERVICE, load, register)
 
 
 if __name__ == "__main__":

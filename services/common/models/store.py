@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +23,29 @@ _CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class StoredModel:
-    """A model that is here, whole and checked."""
+    """A model that is here, whole and checked: its first file, that file's hash, what its weights may be used for."""
 
-    name: str
-    path: Path  # its first file
-    folder: Path
-    sha256: str  # of the first file
+    path: Path
+    sha256: str
     licence: str
+
+    @property
+    def folder(self) -> Path:
+        """Where all its files lie."""
+        return self.path.parent
+
+    @classmethod
+    def own_file(cls, path: Path) -> StoredModel:
+        """Return a file from outside the store with its hash, which is empty where there is no such file."""
+        digest = ""
+        if path.is_file():
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return cls(path, digest, "not stated (a file of your own)")
+
+
+FindModel = Callable[[str], StoredModel | None]
+"""Answers a name of the store, or None where the model is not here whole."""
 
 
 class ModelStore:
@@ -64,7 +80,7 @@ class ModelStore:
                     f"remove it and run `unflat models pull {name}`"
                 )
         first = self.path_of(model, model.files[0])
-        return StoredModel(name, first, first.parent, self._record(first)["sha256"], model.licence)
+        return StoredModel(first, self._record(first)["sha256"], model.licence)
 
     def is_good(self, model: Model, file: ModelFile) -> bool:
         """Tell whether the file here has the hash of one of its variants."""

@@ -6,20 +6,9 @@ and different from picture to picture.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from services.common.arrays import RGB, InverseDepth
-
-
-@dataclass(frozen=True)
-class ModelFile:
-    """Weights that are here: the file, its hash, and what its weights may be used for."""
-
-    path: Path
-    sha256: str
-    licence: str
 
 
 class Backend(Protocol):

@@ -10,20 +10,20 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
-from collections.abc import Callable
 from pathlib import Path
 
 from services.common.errors import InvalidOption, StageUnavailable
-from services.depth.backends.base import Backend, ModelFile
+from services.common.models.store import FindModel
+from services.common.name_options import read_options
+from services.depth.backends.base import Backend
 from services.depth.backends.depth_anything_v2 import DEPTH_ANYTHING, open_depth_anything
-from services.depth.backends.name_options import read_options
 from services.depth.backends.onnx import OnnxBackend, OnnxOptions
 
 SIZES = ("vits", "vitb", "vitl")
 NAMES = ("auto", "none", *(f"{DEPTH_ANYTHING}:{size}" for size in SIZES), "onnx:/path/to/model.onnx")
 
 
-def open_backend(name: str, find_model: Callable[[str], ModelFile | None], threads: int) -> Backend:
+def open_backend(name: str, find_model: FindModel, threads: int) -> Backend:
     """Return the backend that `name` means, not yet loaded.
 
     Args:
@@ -48,7 +48,7 @@ def open_backend(name: str, find_model: Callable[[str], ModelFile | None], threa
     raise InvalidOption(f"there is no depth backend {name!r}; near names are {', '.join(near)}", field="backend")
 
 
-def _open_auto(query: str, find_model: Callable[[str], ModelFile | None], threads: int) -> Backend:
+def _open_auto(query: str, find_model: FindModel, threads: int) -> Backend:
     weights = f"{DEPTH_ANYTHING}-vits"
     if find_model(weights) is None:
         raise StageUnavailable(f"no depth network is here; get one with `unflat models pull {weights}`")

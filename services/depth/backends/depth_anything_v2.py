@@ -9,9 +9,7 @@ float32. `weights` is a file outside the model store, the official `.pth` or a t
 
 from __future__ import annotations
 
-import hashlib
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +17,9 @@ import numpy as np
 
 from services.common.arrays import RGB, Float, InverseDepth
 from services.common.errors import InvalidOption, StageUnavailable
-from services.depth.backends.base import ModelFile
-from services.depth.backends.name_options import parse_size, refuse_unknown
+from services.common.models.store import FindModel, StoredModel
+from services.common.name_options import refuse_unknown
+from services.depth.backends.name_options import parse_size
 from services.depth.depth_anything_v2.config import CONFIGS
 from services.depth.depth_anything_v2.engine import Engine, has_bfloat16
 from services.depth.depth_anything_v2.graph import build_graphs
@@ -46,7 +45,7 @@ class DepthAnythingOptions:
 
 
 def open_depth_anything(
-    size: str, options: dict[str, str], find_model: Callable[[str], ModelFile | None], threads: int
+    size: str, options: dict[str, str], find_model: FindModel, threads: int
 ) -> DepthAnythingBackend:
     """Return the backend for `size` (vits, vitb, vitl), not yet loaded.
 
@@ -64,14 +63,12 @@ def open_depth_anything(
     )
 
 
-def _find_weights(size: str, options: dict[str, str], find_model: Callable[[str], ModelFile | None]) -> ModelFile:
+def _find_weights(size: str, options: dict[str, str], find_model: FindModel) -> StoredModel:
     if "weights" in options:
         path = Path(options["weights"])
         if not path.is_file():
             raise StageUnavailable(f"there are no weights at {path}")
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return ModelFile(path, digest, "not stated (a file of your own)")
+        return StoredModel.own_file(path)
     model = find_model(f"{DEPTH_ANYTHING}-{size}")
     if model is None:
         raise StageUnavailable(
@@ -93,7 +90,7 @@ class DepthAnythingBackend:
 
     device = "cpu"
 
-    def __init__(self, size: str, weights: ModelFile, options: DepthAnythingOptions, threads: int) -> None:
+    def __init__(self, size: str, weights: StoredModel, options: DepthAnythingOptions, threads: int) -> None:
         self.name = f"{DEPTH_ANYTHING}:{size}"
         self.digest = weights.sha256
         self.licence = weights.licence

@@ -9,7 +9,6 @@ sizes gets the photo by Depth-Anything's own rule.
 from __future__ import annotations
 
 import hashlib
-import math
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +18,13 @@ import numpy as np
 
 from services.common.arrays import RGB, Float, InverseDepth
 from services.common.errors import InvalidOption, StageUnavailable
-from services.depth.backends.name_options import parse_size, refuse_unknown
+from services.common.name_options import Triple, read_triple, refuse_unknown
+from services.depth.backends.name_options import parse_size
 from services.depth.depth_anything_v2.preprocess import (
     INPUT_PX,
     MEAN,
     STD,
     NetworkSize,
-    Triple,
     network_size,
     to_network,
     to_photo,
@@ -61,27 +60,15 @@ class OnnxOptions:
         near = options.get("near", "large")
         if near not in ("large", "small"):
             raise InvalidOption(f"near={near} is neither large nor small", field="backend")
-        std = _triple(options, "std", STD)
+        std = read_triple(options, "std", STD)
         if min(std) <= 0:
-            raise InvalidOption(f"std={options['std']} must be above 0", field="backend")
+            raise InvalidOption(f"std is {options['std']!r}; wanted values above 0", field="backend")
         return cls(
             size=parse_size(options["size"]) if "size" in options else None,
-            mean=_triple(options, "mean", MEAN),
+            mean=read_triple(options, "mean", MEAN),
             std=std,
             near=cast(Literal["large", "small"], near),
         )
-
-
-def _triple(options: dict[str, str], key: str, default: Triple) -> Triple:
-    if key not in options:
-        return default
-    try:
-        a, b, c = (float(part) for part in options[key].split(","))
-    except ValueError:
-        raise InvalidOption(f"{key}={options[key]} must be three numbers with commas", field="backend") from None
-    if not all(math.isfinite(value) for value in (a, b, c)):
-        raise InvalidOption(f"{key}={options[key]} must be finite", field="backend")
-    return a, b, c
 
 
 class OnnxBackend:

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from services.common.arrays import RGB, Float, InverseDepth
+from services.common.name_options import Triple
 
 PATCH_PX = 14  # side of a DINOv2 patch
 INPUT_PX = 518  # the short side that the published weights were trained with: 37 patches
 MAX_TOKENS = 4096  # 3 times a square picture's 1369; attention grows with the square of the tokens
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet, as in training
 STD = (0.229, 0.224, 0.225)
-
-Triple: TypeAlias = tuple[float, float, float]
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from urllib.parse import parse_qsl
 
 from services.common.errors import InvalidOption
+from services.common.name_options import read_options
 from services.mesher.backends.base import Backend
 from services.mesher.backends.inflate import InflateBackend
 from services.mesher.backends.triposr import is_triposr_here, open_triposr
@@ -58,13 +58,4 @@ def open_backend(name: str, find_model: FindModel = no_models, threads: int = 0)
         near = get_close_matches(wanted, [*BACKENDS, "auto"], n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise InvalidOption(f"mesher {head!r} is unknown; there are auto, {', '.join(BACKENDS)}{hint}", field="backend")
-    return BACKENDS[wanted].open(_options(name, query), find_model, threads)
-
-
-def _options(name: str, query: str) -> dict[str, str]:
-    try:
-        return dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
-    except ValueError:
-        raise InvalidOption(
-            f"the options of {name!r} are not of the form key=value&key=value", field="backend"
-        ) from None
+    return BACKENDS[wanted].open(read_options(name, query), find_model, threads)

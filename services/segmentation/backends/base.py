@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from services.common.arrays import RGB, Alpha
@@ -20,15 +19,6 @@ class RawMask:
 
     alpha: Alpha
     score: float
-
-
-@dataclass(frozen=True)
-class ModelFile:
-    """Weights that are here: the file, its hash, and what its weights may be used for."""
-
-    path: Path
-    sha256: str
-    licence: str
 
 
 class Backend(Protocol):

@@ -11,19 +11,17 @@ Figures of the families: rembg 2.0.86's sessions.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
-import math
-from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
-from urllib.parse import parse_qsl
 
 from services.common.errors import InvalidOption, StageUnavailable
-from services.segmentation.backends.base import Backend, ModelFile
+from services.common.models.store import FindModel, StoredModel
+from services.common.name_options import read_options, read_triple, refuse_unknown
+from services.segmentation.backends.base import Backend
 from services.segmentation.backends.engines import Provider
 from services.segmentation.backends.grabcut import GrabCut
-from services.segmentation.backends.onnx_network import NetworkInput, OnnxNetwork, Triple
+from services.segmentation.backends.onnx_network import NetworkInput, OnnxNetwork
 
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _HALF, _ONE = (0.5, 0.5, 0.5), (1.0, 1.0, 1.0)
@@ -39,8 +37,6 @@ FAMILIES: dict[str, NetworkInput] = {
 DEFAULT = "isnet-general-use"
 _CUSTOM = "custom="
 _SIDES_PX = (16, 4096)
-
-FindModel = Callable[[str], ModelFile | None]
 
 
 def open_backend(
@@ -87,7 +83,7 @@ def open_backend(
         )
     if kind == "onnx" and target:
         file, _, query = target.partition("?")
-        return _own_file(f"onnx:{file}", Path(file), _read_options(query), provider, require_gpu, threads)
+        return _own_file(f"onnx:{file}", Path(file), _read_input(name, query), provider, require_gpu, threads)
     known = ["auto", "grabcut", *(f"rembg:{family}" for family in FAMILIES), "onnx:/path/model.onnx"]
     begun = [full for full in known if name and full.startswith(name)]  # an abbreviation is not close by letters
     near = list(dict.fromkeys([*begun, *get_close_matches(name, known, n=3, cutoff=0.5)])) or known
@@ -97,49 +93,29 @@ def open_backend(
 def _own_file(
     name: str, path: Path, wants: NetworkInput, provider: Provider, require_gpu: bool, threads: int
 ) -> OnnxNetwork:
-    digest = ""
-    if path.is_file():
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    licence = "not stated (a file of your own)"
+    found = StoredModel.own_file(path)
     return OnnxNetwork(
         name,
         path,
         wants,
-        digest=digest,
-        licence=licence,
+        digest=found.sha256,
+        licence=found.licence,
         provider=provider,
         require_gpu=require_gpu,
         threads=threads,
     )
 
 
-def _read_options(query: str) -> NetworkInput:
-    options = dict(parse_qsl(query, keep_blank_values=True))
-    unknown = set(options) - {"side", "mean", "std", "sigmoid"}
-    if unknown:
-        raise InvalidOption(
-            f"{min(unknown)} is no option of onnx:; there are side, mean, std, sigmoid", field="backend"
-        )
+def _read_input(name: str, query: str) -> NetworkInput:
+    options = read_options(name, query)
+    refuse_unknown(options, ("side", "mean", "std", "sigmoid"))
     side = options.get("side", "1024")
     if not side.isdecimal() or not _SIDES_PX[0] <= int(side) <= _SIDES_PX[1]:
         raise InvalidOption(f"side is {side!r}; wanted {_SIDES_PX[0]} to {_SIDES_PX[1]} px", field="backend")
-    std = _triple(options, "std", _IMAGENET_STD)
+    std = read_triple(options, "std", _IMAGENET_STD)
     if min(std) <= 0:
         raise InvalidOption(f"std is {options['std']}; wanted values above 0", field="backend")
     sigmoid = options.get("sigmoid", "no")
     if sigmoid not in ("yes", "no"):
         raise InvalidOption(f"sigmoid is {sigmoid!r}; wanted yes or no", field="backend")
-    return NetworkInput(int(side), _triple(options, "mean", _IMAGENET_MEAN), std, sigmoid == "yes")
-
-
-def _triple(options: dict[str, str], key: str, default: Triple) -> Triple:
-    if key not in options:
-        return default
-    try:
-        a, b, c = (float(part) for part in options[key].split(","))
-    except ValueError:
-        raise InvalidOption(f"{key} is {options[key]!r}; wanted three numbers with commas", field="backend") from None
-    if not all(math.isfinite(value) for value in (a, b, c)):
-        raise InvalidOption(f"{key} is {options[key]!r}; wanted finite numbers", field="backend")
-    return a, b, c
+    return NetworkInput(int(side), read_triple(options, "mean", _IMAGENET_MEAN), std, sigmoid == "yes")

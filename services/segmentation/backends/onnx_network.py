@@ -10,17 +10,15 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 from PIL import Image
 
 from services.common.arrays import RGB, Float
 from services.common.errors import Internal, StageUnavailable
+from services.common.name_options import Triple
 from services.segmentation.backends.base import RawMask
 from services.segmentation.backends.engines import Engine, Provider, open_engine
-
-Triple: TypeAlias = tuple[float, float, float]
 
 _LEAST_MAXIMUM = 1e-6  # a black photo is divided by this instead of zero, as rembg does
 

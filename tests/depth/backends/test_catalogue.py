@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from services.common.errors import InvalidOption, StageUnavailable
-from services.depth.backends.base import ModelFile
+from services.common.models.store import StoredModel
 from services.depth.backends.catalogue import open_backend
 from services.depth.backends.depth_anything_v2 import DepthAnythingBackend
 from services.depth.backends.onnx import OnnxBackend
 
-WEIGHTS = ModelFile(Path("/models/weights.pth"), "ab" * 32, "Apache-2.0")
+WEIGHTS = StoredModel(Path("/models/weights.pth"), "ab" * 32, "Apache-2.0")
 
 
-def _nothing(_name: str) -> ModelFile | None:
+def _nothing(_name: str) -> StoredModel | None:
     return None
 
 

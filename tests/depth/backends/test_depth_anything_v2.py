@@ -9,8 +9,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from services.common.errors import StageUnavailable
+from services.common.models.store import StoredModel
 from services.depth.backends import depth_anything_v2 as module
-from services.depth.backends.base import ModelFile
 from services.depth.backends.catalogue import open_backend
 from services.depth.backends.depth_anything_v2 import DepthAnythingBackend, probe
 from services.depth.depth_anything_v2.config import CONFIGS, Config, tensor_shapes
@@ -38,7 +38,7 @@ def weights_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _open(path: Path, query: str = "size=70") -> DepthAnythingBackend:
-    backend = open_backend(f"depth-anything-v2:vits?{query}", lambda _name: ModelFile(path, "c0de", "Apache-2.0"), 1)
+    backend = open_backend(f"depth-anything-v2:vits?{query}", lambda _name: StoredModel(path, "c0de", "Apache-2.0"), 1)
     assert isinstance(backend, DepthAnythingBackend)
     backend.load()
     return backend
@@ -60,7 +60,7 @@ def test_map_has_the_photos_size_and_is_alive(weights_file: Path) -> None:
 
 
 def test_threads_may_load_and_estimate_at_once(weights_file: Path) -> None:
-    backend = open_backend("depth-anything-v2:vits?size=70", lambda _name: ModelFile(weights_file, "", ""), 1)
+    backend = open_backend("depth-anything-v2:vits?size=70", lambda _name: StoredModel(weights_file, "", ""), 1)
     with ThreadPoolExecutor(4) as pool:
         maps = list(pool.map(backend.estimate, [_rgb()] * 8))
     for depth in maps[1:]:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from services.common.errors import InvalidOption, StageUnavailable
-from services.segmentation.backends.base import ModelFile
+from services.common.models.store import StoredModel
 from services.segmentation.backends.catalogue import FAMILIES, open_backend
 
-HERE = ModelFile(Path("/store/net.onnx"), "ab" * 32, "Apache-2.0")
+HERE = StoredModel(Path("/store/net.onnx"), "ab" * 32, "Apache-2.0")
 
 
 def _nothing(name: str) -> None:
@@ -61,7 +61,7 @@ def test_a_file_of_ones_own_is_hashed_and_named(tmp_path):
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("size=320", "size is no option"),
+        ("size=320", "no option .size."),
         ("side=big", "side is 'big'"),
         ("side=²", "side is '²'"),
         ("side=8", "wanted 16 to 4096"),
