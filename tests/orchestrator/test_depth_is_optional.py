@@ -1,0 +1,137 @@
+"""Depth is an improvement, never a condition: whatever becomes of it, the answer comes."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from services.common.errors import (
+    DeadlineExceeded,
+    InvalidImage,
+    Overloaded,
+    StageUnavailable,
+)
+from services.orchestrator.requests import read_wishes
+from services.orchestrator.stages import no_depth
+from tests.orchestrator.stand_ins import DISC, NEAR, PHOTO, SIDE, alpha_of, archive, stage_of
+from unflat.v1 import mesher_pb2
+from unflat.v1 import orchestrator_pb2 as pb
+
+
+@pytest.mark.parametrize(
+    ("problem", "outcome"),
+    [
+        (StageUnavailable("depth is not here"), "UNAVAILABLE"),
+        (Overloaded("depth is busy"), "UNAVAILABLE"),
+        (DeadlineExceeded("depth is late"), "TIMEOUT"),
+        (ZeroDivisionError("a defect of ours"), "UNAVAILABLE"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else value,
+)
+def test_depth_that_raises_costs_nothing_but_depth(bench, problem, outcome):
+    without = bench.cut(depth="DEPTH_MODE_OFF")
+    bench.depth.problem = problem
+    made = bench.cut()
+    assert pb.Outcome.Name(stage_of(made.receipt, "depth").outcome) == f"OUTCOME_{outcome}"
+    assert made.receipt.degraded
+    assert [warning for warning in made.receipt.warnings if warning.startswith("made without depth")]
+    assert made.image == without.image
+
+
+def test_a_defect_in_depth_is_said_without_its_text(bench):
+    bench.depth.problem = ValueError("password=hunter2")
+    reason = stage_of(bench.cut().receipt, "depth").reason
+    assert "ValueError" in reason
+    assert "hunter2" not in reason
+
+
+def test_depth_that_answers_nothing_at_all_is_unavailable(bench):
+    bench.depth.answer = lambda: None
+    made = bench.cut()
+    assert stage_of(made.receipt, "depth").outcome == pb.OUTCOME_UNAVAILABLE
+    assert np.mean((alpha_of(made.image) > 127) == DISC) > 0.995
+
+
+def test_depth_that_hangs_is_left_behind_after_the_callers_patience(bench):
+    bench.depth.gate = asyncio.Event()
+    made = bench.cut(depth_patience_s=0.0)
+    assert stage_of(made.receipt, "depth").outcome == pb.OUTCOME_TIMEOUT
+    assert any("longer than segmentation" in warning for warning in made.receipt.warnings)
+    assert bench.depth.cancelled == 1
+    assert bench.depth.given_up == 0, "a caller's impatience must not open the breaker for others"
+
+
+def test_depth_that_hangs_beyond_our_own_patience_counts_against_it(bench, monkeypatch):
+    monkeypatch.setattr("services.orchestrator.pipeline.CUTOUT_PATIENCE_S", 0.01)
+    bench.depth.gate = asyncio.Event()
+    bench.cut()
+    assert bench.depth.given_up == 1
+
+
+def test_however_patient_the_caller_depth_never_takes_all_the_time_that_is_left(bench):
+    bench.depth.gate = asyncio.Event()
+    bench.budget_s = 2.0
+    made = bench.cut(depth_patience_s=600.0)
+    assert stage_of(made.receipt, "depth").outcome == pb.OUTCOME_TIMEOUT
+    assert np.mean((alpha_of(made.image) > 127) == DISC) > 0.995
+
+
+def test_a_mesh_waits_for_depth_as_long_as_it_usually_takes(bench):
+    async def scenario() -> pb.MeshResult:
+        line, wishes = bench.pipeline(), read_wishes(pb.MaskOptions(), pb.CutoutOptions())
+        for _ in range(3):  # depth answers at once: that is what is usual from now on
+            await line.generate_mesh(pb.Photo(file=PHOTO), wishes, mesher_pb2.MeshOptions(), bench.run(), debug=False)
+            bench.mesher.jobs.clear()
+        bench.depth.gate = asyncio.Event()
+        return await line.generate_mesh(
+            pb.Photo(file=PHOTO), wishes, mesher_pb2.MeshOptions(), bench.run(), debug=False
+        )
+
+    made = asyncio.run(scenario())
+    assert stage_of(made.receipt, "depth").outcome == pb.OUTCOME_TIMEOUT
+
+
+def test_depth_that_nobody_asked_for_is_not_called(bench):
+    made = bench.cut(depth="DEPTH_MODE_OFF")
+    assert stage_of(made.receipt, "depth").outcome == pb.OUTCOME_DISABLED
+    assert not made.receipt.degraded
+    assert not bench.depth.entered
+
+
+def test_supplied_depth_replaces_the_stage(bench):
+    made = bench.cut(depth_map=archive(NEAR))
+    assert stage_of(made.receipt, "depth").outcome == pb.OUTCOME_SUPPLIED
+    assert not bench.depth.entered
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (np.where(DISC, np.nan, NEAR), "not finite"),
+        (np.full((SIDE, SIDE), 3.0, np.float32), "every depth value is the same"),
+    ],
+    ids=["NaN", "constant"],
+)
+def test_supplied_depth_without_sense_is_left_out_and_said(bench, values, said):
+    made = bench.cut(depth_map=archive(values))
+    assert stage_of(made.receipt, "depth").outcome == pb.OUTCOME_INVALID
+    assert any(said in warning for warning in made.receipt.warnings)
+
+
+def test_a_supplied_depth_that_is_no_depth_is_the_callers_error(bench):
+    with pytest.raises(InvalidImage):
+        bench.cut(depth_map=b"junk")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "error"), [("UNAVAILABLE", StageUnavailable), ("TIMEOUT", DeadlineExceeded), ("OK", None)]
+)
+def test_asked_for_depth_alone_its_absence_is_an_error_of_its_kind(bench, outcome, error):
+    if error is None:
+        assert np.array_equal(bench.depth_alone().depth, NEAR)
+        return
+    bench.depth.answer = lambda: no_depth(pb.Outcome.Value(f"OUTCOME_{outcome}"), "so it is")
+    with pytest.raises(error, match="no depth: so it is"):
+        bench.depth_alone()

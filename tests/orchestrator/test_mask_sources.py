@@ -1,0 +1,111 @@
+"""Who says what the subject is: segmentation, the caller's mask, or the photo's own alpha."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from services.common.errors import (
+    DeadlineExceeded,
+    Internal,
+    InvalidOption,
+    NoSubject,
+    StageUnavailable,
+)
+from tests.orchestrator.stand_ins import DISC, SIDE, alpha_of, encoded, pixels, stage_of
+from unflat.v1 import orchestrator_pb2 as pb
+
+# ── segmentation decides ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("problem", [NoSubject("nothing"), StageUnavailable("gone"), Internal("broken")], ids=repr)
+def test_segmentation_that_fails_is_the_answer_and_depth_is_cancelled(bench, problem):
+    bench.segmentation.problem = problem
+    bench.depth.gate = asyncio.Event()
+    with pytest.raises(type(problem)) as caught:
+        bench.cut()
+    assert caught.value is problem
+    assert bench.depth.cancelled == 1
+
+
+def test_segmentation_and_depth_failing_together_leave_nothing_forgotten(bench, caplog):
+    bench.segmentation.problem, bench.depth.problem = NoSubject("nothing"), ValueError("too")
+    with pytest.raises(NoSubject):
+        bench.cut()
+    assert "never retrieved" not in caplog.text
+
+
+def test_a_spent_budget_ends_in_deadline_exceeded_before_any_stage(bench):
+    bench.budget_s = 0.0
+    with pytest.raises(DeadlineExceeded):
+        bench.cut()
+    assert not bench.segmentation.entered
+
+
+def test_every_stage_is_given_less_than_the_caller_gave(bench):
+    bench.mesh()
+    given = bench.segmentation.entered + bench.depth.entered + bench.mesher.entered
+    assert all(0 < timeout_s < bench.budget_s for timeout_s in given)
+
+
+def test_a_mask_of_nothing_is_no_subject(bench):
+    with pytest.raises(NoSubject):
+        bench.cut(mask=encoded(np.zeros((SIDE, SIDE), np.uint8)))
+
+
+# ── what the caller brings ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_supplied_mask_replaces_segmentation_and_depth_does_not_change_it(bench):
+    square = np.zeros((SIDE, SIDE), np.uint8)
+    square[20:70, 30:60] = 255
+    made = bench.cut(mask=encoded(square))
+    assert np.array_equal(alpha_of(made.image), square)
+    assert stage_of(made.receipt, "segmentation").outcome == pb.OUTCOME_SUPPLIED
+    assert not bench.segmentation.entered
+
+
+def test_an_inverted_mask_is_turned_over_and_said(bench):
+    made = bench.cut(mask=encoded(np.where(DISC, 0, 255).astype(np.uint8)))
+    assert np.array_equal(alpha_of(made.image) > 127, DISC)
+    assert any("turned over" in warning for warning in made.receipt.warnings)
+
+
+def test_a_mask_of_another_shape_is_refused_with_both_sizes(bench):
+    with pytest.raises(InvalidOption, match=r"48 × 90 px, the photo 96 × 96") as caught:
+        bench.cut(mask=encoded(np.zeros((90, 48), np.uint8)))
+    assert caught.value.field == "mask"
+
+
+def test_a_mask_at_half_the_photos_size_is_taken(bench):
+    made = bench.cut(mask=encoded((DISC[::2, ::2] * 255).astype(np.uint8)))
+    assert np.mean((alpha_of(made.image) > 127) == DISC) > 0.97
+
+
+def test_a_photo_that_is_already_cut_keeps_its_alpha(bench):
+    alpha = (DISC * 255).astype(np.uint8)
+    made = bench.cut(encoded(np.dstack([pixels(), alpha])))
+    assert np.array_equal(alpha_of(made.image), alpha)
+    assert made.receipt.photo.own_alpha
+    assert stage_of(made.receipt, "segmentation").reason == "the photo's own alpha"
+
+
+def test_an_alpha_that_hides_nothing_is_segmented(bench):
+    made = bench.cut(encoded(np.dstack([pixels(), np.full((SIDE, SIDE), 255, np.uint8)])))
+    assert not made.receipt.photo.own_alpha
+    assert bench.segmentation.entered
+
+
+def test_an_alpha_that_hides_everything_is_no_subject(bench):
+    with pytest.raises(NoSubject, match="transparent everywhere"):
+        bench.cut(encoded(np.dstack([pixels(), np.zeros((SIDE, SIDE), np.uint8)])))
+
+
+def test_a_supplied_mask_goes_before_the_photos_alpha_and_is_named_so(bench):
+    square = np.zeros((SIDE, SIDE), np.uint8)
+    square[20:70, 30:60] = 255
+    made = bench.cut(encoded(np.dstack([pixels(), (DISC * 255).astype(np.uint8)])), mask=encoded(square))
+    assert np.array_equal(alpha_of(made.image), square)
+    assert stage_of(made.receipt, "segmentation").reason == "supplied with the request"
