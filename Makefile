@@ -11,6 +11,7 @@ OUT ?= out
 WEIGHTS ?= light
 WEIGHTS_WAIT ?= 300
 PROTOS := $(wildcard protos/unflat/v1/*.proto)
+VIEWER := services/gateway/page/vendor/three.js
 SOURCES := services tests evaluation bench examples deploy
 
 ##@ Use it
@@ -27,6 +28,7 @@ endif
 
 .PHONY: serve
 serve: .venv/light ## The whole system with its HTTP gateway on port 8000, until Ctrl-C
+	@{ command -v npm && $(MAKE) --silent web; } >/dev/null || echo "no viewer was bundled: the page shows six views instead"
 	@$(BIN)/unflat up
 
 .PHONY: weights
@@ -37,8 +39,11 @@ weights: .venv/light ## Fetch all production weights (about 1.9 GB), size and li
 .PHONY: install
 install: .venv/dev ## The full development environment
 
+.PHONY: web
+web: $(VIEWER) ## Bundle the page's 3D viewer (three.js from npm)
+
 .PHONY: test
-test: .venv/dev ## All tests
+test: .venv/dev $(if $(shell command -v npm),web) ## All tests
 	@$(BIN)/python -m pytest
 
 .PHONY: check
@@ -94,7 +99,7 @@ locks: .venv/dev ## Write requirements/*.lock anew from pyproject.toml
 
 .PHONY: clean
 clean: ## Remove what was built; weights stay in their store
-	rm -rf .venv .venv-peers node_modules build dist out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-peers node_modules $(dir $(VIEWER)) build dist out .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # ── environments ────────────────────────────────────────────────────────────────────────────────────────────────────
 $(BIN)/python:
@@ -118,6 +123,9 @@ $(BIN)/python:
 	@$(PYTHON) -m venv .venv-peers
 	@.venv-peers/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/peers.lock
 	@touch $@
+
+$(VIEWER): package.json package-lock.json services/gateway/page/three.entry.js | node_modules/.ready
+	@npm run --silent web
 
 node_modules/.ready: package-lock.json
 	@npm ci --silent --no-audit --no-fund

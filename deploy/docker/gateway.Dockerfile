@@ -1,6 +1,15 @@
 # The HTTP gateway.
 # Context: the repository's root. docker build -f deploy/docker/gateway.Dockerfile -t unflat-gateway:VERSION .
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+ARG NODE_IMAGE=node:20-bookworm-slim
+
+# The page's 3D viewer: three.js from npm in one file; node itself stays in this stage.
+FROM ${NODE_IMAGE} AS web
+WORKDIR /build
+COPY package.json package-lock.json ./
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY services/gateway/page/three.entry.js ./services/gateway/page/
+RUN npm run --silent web
 
 FROM ${PYTHON_IMAGE} AS build
 WORKDIR /build
@@ -15,6 +24,7 @@ RUN python -m venv --without-pip /opt/unflat \
 COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY gen/unflat ./gen/unflat
 COPY services ./services
+COPY --from=web /build/services/gateway/page/vendor ./services/gateway/page/vendor
 RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
     && pip --python /opt/unflat/bin/python install --no-cache-dir --no-deps --no-index /wheels/*.whl
 

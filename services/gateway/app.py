@@ -19,6 +19,7 @@ from services.gateway.fetching import Fetcher, FetchLimits
 from services.gateway.gateway import Fetch, Gateway, Orchestrator
 from services.gateway.health_routes import health_router
 from services.gateway.limits import BodyLimit
+from services.gateway.page_routes import page_router
 from services.gateway.pipeline_routes import pipeline_router
 from services.gateway.problems import install_handlers
 from services.gateway.receipts_store import ReceiptsStore
@@ -61,7 +62,7 @@ def create_app(settings: GatewaySettings, client: Orchestrator, fetch: Fetch | N
     app = FastAPI(title="unflat", version=VERSION, description=_DESCRIPTION, lifespan=lifespan)
     app.state.gateway = gateway
     install_handlers(app)
-    routers = (pipeline_router(gateway), rembg_router(gateway), health_router(gateway))
+    routers = (pipeline_router(gateway), rembg_router(gateway), health_router(gateway), page_router())
     for router in routers:
         app.include_router(router)
 

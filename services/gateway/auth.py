@@ -7,10 +7,13 @@ import hmac
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from services.gateway.page_routes import PAGE_PREFIX
 from services.gateway.problems import problem
 
-# Probes have no token, and the description of a public interface is no secret.
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/docs", "/redoc", "/openapi.json", "/docs/oauth2-redirect", "/api"})
+# Probes have no token, and the description of a public interface is no secret; nor is the page, which asks for it.
+OPEN_PATHS = frozenset(
+    {"/", "/healthz", "/readyz", "/docs", "/redoc", "/openapi.json", "/docs/oauth2-redirect", "/api"}
+)
 
 
 class BearerAuth:
@@ -22,7 +25,7 @@ class BearerAuth:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
-        if scope["type"] != "http" or scope["path"] in OPEN_PATHS or self._is_allowed(Headers(scope=scope)):
+        if scope["type"] != "http" or _is_open(scope["path"]) or self._is_allowed(Headers(scope=scope)):
             await self._app(scope, receive, send)
             return
         response = problem(
@@ -38,3 +41,7 @@ class BearerAuth:
         return (
             hmac.compare_digest(given.strip().encode("latin-1", "replace"), self._token) and scheme.lower() == "bearer"
         )
+
+
+def _is_open(path: str) -> bool:
+    return path in OPEN_PATHS or path.startswith(PAGE_PREFIX)
