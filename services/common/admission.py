@@ -37,6 +37,7 @@ class Admission:
         self._waiting: deque[object] = deque()
         self._changed = threading.Condition()
         self._service_s = 1.0
+        self._report()
 
     @property
     def running(self) -> int:
@@ -120,6 +121,7 @@ class AioAdmission:
         self._running = 0
         self._waiting = 0
         self._service_s = 1.0
+        self._report()  # zero from the start: to a scaler a series that is not there is a lost Prometheus
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:

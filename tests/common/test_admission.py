@@ -6,6 +6,7 @@ import asyncio
 import threading
 
 import pytest
+from prometheus_client import REGISTRY
 
 from services.common.admission import Admission, AioAdmission
 from services.common.errors import DeadlineExceeded, Overloaded
@@ -95,3 +96,10 @@ def test_coroutines_wait_are_refused_and_leave_when_cancelled():
         await asyncio.gather(holder, second)
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("gate", [Admission, AioAdmission])
+def test_a_gate_nobody_has_come_to_counts_zero(gate):
+    gate(f"unvisited-{gate.__name__}", 1, 1)
+    for name in ("unflat_in_flight", "unflat_queued"):
+        assert REGISTRY.get_sample_value(name, {"stage": f"unvisited-{gate.__name__}"}) == 0
