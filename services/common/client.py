@@ -18,11 +18,13 @@ from typing import Any, Literal, TypeAlias, TypeVar
 import grpc
 
 from services.common.arrays import InverseDepth
-from services.common.channels import client_options
+from services.common.channels import open_channel
 from services.common.errors import Internal, InvalidOption
 from services.common.logs import REQUEST_ID_KEY, new_request_id
+from services.common.photo_metadata import MetadataMode
 from services.common.receipts import format_name
 from services.common.rpc_errors import from_rpc_error
+from services.common.tls import Identity
 from services.common.wire import depth_from_proto
 from unflat.v1 import mesher_pb2, segmentation_pb2
 from unflat.v1 import orchestrator_pb2 as pb
@@ -68,7 +70,11 @@ class MaskWishes:
 
 @dataclass(frozen=True)
 class CutoutWishes:
-    """How the cutout is written; None leaves the choice to the service."""
+    """How the cutout is written; None leaves the choice to the service.
+
+    `metadata` says what of EXIF, XMP and the ICC profile is carried over; `with_mask` asks for the mask beside the
+    cutout.
+    """
 
     mask_only: bool = False
     format: ImageFormat = "png"
@@ -77,6 +83,8 @@ class CutoutWishes:
     foreground_threshold: int | None = None
     background_threshold: int | None = None
     erode_size: int | None = None
+    metadata: MetadataMode = "all"
+    with_mask: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,12 +101,13 @@ class MeshWishes:
 
 @dataclass(frozen=True)
 class CutoutMade:
-    """A finished cutout (or mask)."""
+    """A finished cutout (or mask); `mask` is a grey PNG where it was asked for beside the cutout."""
 
     data: bytes
     media_type: str
     receipt: pb.Receipt
     debug: dict[str, bytes]
+    mask: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -121,12 +130,15 @@ class UnflatClient:
     Args:
         address: host:port, or dns:///name:port for several replicas.
         timeout_s: deadline of each request.
+        identity: of the caller, where the orchestrator wants TLS.
     """
 
-    def __init__(self, address: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+    def __init__(
+        self, address: str, timeout_s: float = DEFAULT_TIMEOUT_S, identity: Identity | None = None
+    ) -> None:
         self.address = address
         self._timeout_s = timeout_s
-        self._channel = grpc.insecure_channel(address, options=client_options())
+        self._channel = open_channel(address, identity)
         self._stub: pb_grpc.OrchestratorServiceStub = pb_grpc.OrchestratorServiceStub(self._channel)
 
     def __enter__(self) -> UnflatClient:
@@ -191,7 +203,8 @@ class UnflatClient:
                     yield event.progress
                 else:
                     made = event.result
-                    yield CutoutMade(made.image, made.media_type, made.receipt, {d.name: d.png for d in made.debug})
+                    debug_pictures = {d.name: d.png for d in made.debug}
+                    yield CutoutMade(made.image, made.media_type, made.receipt, debug_pictures, made.mask)
         except grpc.RpcError as problem:
             raise from_rpc_error(problem, self.address) from None
         finally:
@@ -287,6 +300,8 @@ def _cutout_options(wishes: CutoutWishes) -> pb.CutoutOptions:
         background_threshold=wishes.background_threshold,
         erode_size=wishes.erode_size,
         background=wishes.background,
+        metadata=_value(pb.MetadataMode, "METADATA_MODE", wishes.metadata.replace("-", "_"), "metadata"),
+        with_mask=wishes.with_mask,
     )
 
 

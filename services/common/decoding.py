@@ -20,8 +20,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
+from services.common import exif_block, xmp_packet
 from services.common.arrays import RGB, Alpha, InverseDepth, Pixels
 from services.common.errors import ImageTooLarge, InvalidImage
+from services.common.photo_metadata import Metadata
 
 MAX_PIXELS = 50_000_000  # a 50-megapixel camera
 MIN_SIDE_PX = 8
@@ -31,6 +33,12 @@ WORKING_SIDE_PX = 1024  # long side of what the networks and refinements see
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "JPEG2000", "PPM", "AVIF", "HEIF")
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _ORIENTATION = ExifTags.Base.Orientation
+# How a TIFF file's own pixels are stored, and XMP, IPTC, Photoshop and ICC blocks: no part of EXIF.
+_STORAGE_TAGS = frozenset(
+    [254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 277, 278, 279, 280, 281, 284, 288, 289, 290, 291, 292,
+     293, 297, 301, 317, 318, 319, 320, 321, 322, 323, 324, 325, 330, 332, 338, 339, 340, 341, 347, 512, 513, 514, 529,
+     530, 531, 532, 700, 33723, 34377, 34675]
+)  # fmt: skip
 
 with contextlib.suppress(ImportError):  # HEIC is read where the decoder is installed
     import pillow_heif
@@ -39,15 +47,6 @@ with contextlib.suppress(ImportError):  # HEIC is read where the decoder is inst
 
 Image.init()  # registers the decoders that are installed
 Image.MAX_IMAGE_PIXELS = None  # our own limit is checked before decoding, with a sentence
-
-
-@dataclass(frozen=True)
-class Metadata:
-    """What a photo says of itself beside its pixels, ready to be written again."""
-
-    exif: bytes = b""  # Orientation reset to 1, sizes as decoded
-    icc: bytes = b""  # the profile that `Photo.pixels` are in; empty means sRGB
-    xmp: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ def _decode(picture: Image.Image, data: bytes) -> Photo:
         pixels=pixels,
         working=_working_image(pixels, icc),
         own_alpha=None if alpha is None else np.ascontiguousarray(_upright(alpha, orientation)),
-        metadata=Metadata(_exif_of(picture, pixels.shape), icc, _xmp_of(picture)),
+        metadata=Metadata(_exif_of(picture, pixels.shape), icc, _xmp_of(picture, pixels.shape)),
         format=picture.format or "?",
         orientation=orientation,
         frames=frames,
@@ -276,22 +275,29 @@ def _focal_ratio_of(picture: Image.Image) -> float | None:
 
 def _exif_of(picture: Image.Image, shape: tuple[int, ...]) -> bytes:
     with contextlib.suppress(Exception):  # a broken EXIF block is not worth losing the photo
-        exif = picture.getexif()
-        if not exif:
-            return b""
-        if _ORIENTATION in exif:
-            exif[_ORIENTATION] = 1
-        details = exif.get_ifd(ExifTags.IFD.Exif)
-        if details:
-            details[ExifTags.Base.ExifImageWidth] = shape[1]
-            details[ExifTags.Base.ExifImageHeight] = shape[0]
-        return exif.tobytes()
+        block = picture.info.get("exif") or _exif_of_tags(picture)
+        return exif_block.make_upright(block, shape[1], shape[0])
     return b""
 
 
-def _xmp_of(picture: Image.Image) -> bytes:
+def _exif_of_tags(picture: Image.Image) -> bytes:
+    """Return the block of a format that keeps EXIF among its own fields (TIFF), without what describes its storage."""
+    exif = picture.getexif()
+    for tag in [tag for tag in exif if tag in _STORAGE_TAGS]:
+        del exif[tag]
+    if not exif:
+        return b""
+    for fields in (exif, exif.get_ifd(ExifTags.IFD.Exif)):
+        for tag, value in list(fields.items()):
+            if isinstance(value, str) and not value.isascii():
+                fields[tag] = value.encode("latin-1", "replace") + b"\0"  # Pillow writes "?" for these
+    return bytes(exif.tobytes())
+
+
+def _xmp_of(picture: Image.Image, shape: tuple[int, ...]) -> bytes:
     found = picture.info.get("xmp") or picture.info.get("XML:com.adobe.xmp") or b""
-    return found.encode() if isinstance(found, str) else bytes(found)
+    packet = found.encode() if isinstance(found, str) else bytes(found)
+    return xmp_packet.make_upright(packet, shape[1], shape[0])
 
 
 def _working_image(pixels: Pixels, icc: bytes) -> RGB:

@@ -18,6 +18,7 @@ from services.common.client import (
     Texture,
 )
 from services.common.errors import InvalidOption
+from services.common.photo_metadata import MetadataMode
 from services.gateway.colours import parse_background
 
 MOST_ERODE_PX = 1000
@@ -37,6 +38,7 @@ MaskOnlyField = Annotated[bool, Form(description="answer the mask as a grey pict
 MattingField = Annotated[bool | None, Form(description="alpha matting at the edge; default by preset")]
 LevelField = Annotated[int | None, Form(ge=0, le=255, description="threshold of the classic trimap, 0 to 255")]
 ErodeField = Annotated[int | None, Form(ge=0, le=MOST_ERODE_PX, description="erosion of the classic trimap, pixels")]
+MetadataField = Annotated[MetadataMode, Form(description="what is kept of the photo's EXIF and XMP: all; no-gps; none")]
 MeshFormatField = Annotated[MeshFormat, Form(description="glb; obj (a zip when textured); ply; stl")]
 TextureField = Annotated[Texture, Form(description="vertex colours, or a baked atlas")]
 ResolutionField = Annotated[int | None, Form(ge=32, le=1024, description="cells along the extraction grid")]
@@ -85,6 +87,7 @@ def cutout_form(
     foreground_threshold: LevelField = None,
     background_threshold: LevelField = None,
     erode_size: ErodeField = None,
+    metadata: MetadataField = "all",
 ) -> tuple[CutoutWishes, bool]:
     """Return how the cutout is to be written, and whether the form names the format."""
     wishes = CutoutWishes(
@@ -95,6 +98,7 @@ def cutout_form(
         foreground_threshold=foreground_threshold,
         background_threshold=background_threshold,
         erode_size=erode_size,
+        metadata=metadata,
     )
     return wishes, bool(format)
 

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from services.common.arrays import Alpha, Pixels, alpha_to_bytes
-from services.common.decoding import Metadata
 from services.common.errors import InvalidOption
+from services.common.photo_metadata import Metadata, MetadataMode, keep
 
 ImageFormat = Literal["png", "webp", "tiff", "jpeg"]
 MEDIA_TYPES: dict[ImageFormat, str] = {
@@ -39,12 +39,15 @@ class EncodeOptions:
     """How a cutout is written.
 
     `png_level` 0–9: 1 is fast and 12 % larger than 6. `background` is (r, g, b) 8-bit to composite on, which ends in
-    an opaque picture; JPEG needs one and takes white where none is given.
+    an opaque picture; JPEG needs one and takes white where none is given. `metadata` says what of the photo's own words
+    is carried over. `with_mask` asks for the mask beside it, as an 8-bit PNG.
     """
 
     format: ImageFormat = "png"
     png_level: int = 1
     background: tuple[int, int, int] | None = None
+    metadata: MetadataMode = "all"
+    with_mask: bool = False
 
 
 def encode_mask(alpha: Alpha, options: EncodeOptions) -> bytes:
@@ -61,6 +64,7 @@ def encode_cutout(foreground: Pixels, alpha: Alpha, metadata: Metadata, options:
         metadata: what to carry over.
         options: format and how.
     """
+    metadata = keep(metadata, options.metadata)
     if options.background is not None or options.format == "jpeg":
         return _write(composite(foreground, alpha, options.background or (255, 255, 255)), metadata, options)
     full = np.iinfo(foreground.dtype).max

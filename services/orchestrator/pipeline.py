@@ -103,8 +103,10 @@ class Pipeline:
             else:
                 metadata = masked.photo.metadata
                 image = await asyncio.to_thread(encode_cutout, cutout.foreground, cutout.alpha, metadata, encode)
+            mask = await asyncio.to_thread(encode_mask, cutout.alpha, EncodeOptions()) if encode.with_mask else b""
         return pb.CutoutResult(
             image=image,
+            mask=mask,
             media_type=MEDIA_TYPES[encode.format],
             receipt=run.close(),
             debug=_debug(masked) if debug else None,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from services.common.errors import InvalidOption
+from services.common.photo_metadata import MetadataMode
 from services.orchestrator.cutout.cut import PRESETS, CutoutOptions, Preset
 from services.orchestrator.encoding import EncodeOptions, ImageFormat
 from services.orchestrator.fusion import FusionOptions, Percentile, Strategy
@@ -32,6 +33,12 @@ _FORMATS: dict[int, ImageFormat] = {
     pb.IMAGE_FORMAT_WEBP: "webp",
     pb.IMAGE_FORMAT_TIFF: "tiff",
     pb.IMAGE_FORMAT_JPEG: "jpeg",
+}
+_METADATA: dict[int, MetadataMode] = {
+    pb.METADATA_MODE_UNSPECIFIED: "all",
+    pb.METADATA_MODE_ALL: "all",
+    pb.METADATA_MODE_NO_GPS: "no-gps",
+    pb.METADATA_MODE_NONE: "none",
 }
 _MOST_PATIENCE_S = 600.0
 
@@ -80,7 +87,12 @@ def read_encoding(cutout: pb.CutoutOptions) -> EncodeOptions:
     if background and (len(background) != 3 or max(background) > 255):
         raise InvalidOption(f"background is {list(background)}; wanted three values of 0 to 255", field="background")
     colour = (background[0], background[1], background[2]) if background else None
-    return EncodeOptions(format=_look_up(_FORMATS, cutout.format, "format"), background=colour)
+    return EncodeOptions(
+        format=_look_up(_FORMATS, cutout.format, "format"),
+        background=colour,
+        metadata=_look_up(_METADATA, cutout.metadata, "metadata"),
+        with_mask=cutout.with_mask,
+    )
 
 
 def _look_up(words: dict[int, T], value: int, field: str) -> T:

@@ -33,6 +33,13 @@ class ImageFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     IMAGE_FORMAT_TIFF: _ClassVar[ImageFormat]
     IMAGE_FORMAT_JPEG: _ClassVar[ImageFormat]
 
+class MetadataMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    METADATA_MODE_UNSPECIFIED: _ClassVar[MetadataMode]
+    METADATA_MODE_ALL: _ClassVar[MetadataMode]
+    METADATA_MODE_NO_GPS: _ClassVar[MetadataMode]
+    METADATA_MODE_NONE: _ClassVar[MetadataMode]
+
 class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     OUTCOME_UNSPECIFIED: _ClassVar[Outcome]
@@ -63,6 +70,10 @@ IMAGE_FORMAT_PNG: ImageFormat
 IMAGE_FORMAT_WEBP: ImageFormat
 IMAGE_FORMAT_TIFF: ImageFormat
 IMAGE_FORMAT_JPEG: ImageFormat
+METADATA_MODE_UNSPECIFIED: MetadataMode
+METADATA_MODE_ALL: MetadataMode
+METADATA_MODE_NO_GPS: MetadataMode
+METADATA_MODE_NONE: MetadataMode
 OUTCOME_UNSPECIFIED: Outcome
 OUTCOME_OK: Outcome
 OUTCOME_DISABLED: Outcome
@@ -100,7 +111,7 @@ class MaskOptions(_message.Message):
     def __init__(self, refine: _Optional[_Union[_segmentation_pb2.RefineOptions, _Mapping]] = ..., strategy: _Optional[_Union[Strategy, str]] = ..., depth_percentile: _Optional[float] = ..., depth: _Optional[_Union[DepthMode, str]] = ..., depth_patience_s: _Optional[float] = ...) -> None: ...
 
 class CutoutOptions(_message.Message):
-    __slots__ = ("mask_only", "format", "matting", "foreground_threshold", "background_threshold", "erode_size", "background")
+    __slots__ = ("mask_only", "format", "matting", "foreground_threshold", "background_threshold", "erode_size", "background", "metadata", "with_mask")
     MASK_ONLY_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     MATTING_FIELD_NUMBER: _ClassVar[int]
@@ -108,6 +119,8 @@ class CutoutOptions(_message.Message):
     BACKGROUND_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
     ERODE_SIZE_FIELD_NUMBER: _ClassVar[int]
     BACKGROUND_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    WITH_MASK_FIELD_NUMBER: _ClassVar[int]
     mask_only: bool
     format: ImageFormat
     matting: bool
@@ -115,7 +128,9 @@ class CutoutOptions(_message.Message):
     background_threshold: int
     erode_size: int
     background: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, mask_only: _Optional[bool] = ..., format: _Optional[_Union[ImageFormat, str]] = ..., matting: _Optional[bool] = ..., foreground_threshold: _Optional[int] = ..., background_threshold: _Optional[int] = ..., erode_size: _Optional[int] = ..., background: _Optional[_Iterable[int]] = ...) -> None: ...
+    metadata: MetadataMode
+    with_mask: bool
+    def __init__(self, mask_only: _Optional[bool] = ..., format: _Optional[_Union[ImageFormat, str]] = ..., matting: _Optional[bool] = ..., foreground_threshold: _Optional[int] = ..., background_threshold: _Optional[int] = ..., erode_size: _Optional[int] = ..., background: _Optional[_Iterable[int]] = ..., metadata: _Optional[_Union[MetadataMode, str]] = ..., with_mask: _Optional[bool] = ...) -> None: ...
 
 class RemoveBackgroundRequest(_message.Message):
     __slots__ = ("photo", "mask", "cutout", "debug")
@@ -172,16 +187,18 @@ class Progress(_message.Message):
     def __init__(self, stage: _Optional[str] = ..., step: _Optional[str] = ..., fraction: _Optional[float] = ..., elapsed_s: _Optional[float] = ..., preview_png: _Optional[bytes] = ...) -> None: ...
 
 class CutoutResult(_message.Message):
-    __slots__ = ("image", "media_type", "receipt", "debug")
+    __slots__ = ("image", "media_type", "receipt", "debug", "mask")
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
     DEBUG_FIELD_NUMBER: _ClassVar[int]
+    MASK_FIELD_NUMBER: _ClassVar[int]
     image: bytes
     media_type: str
     receipt: Receipt
     debug: _containers.RepeatedCompositeFieldContainer[DebugPicture]
-    def __init__(self, image: _Optional[bytes] = ..., media_type: _Optional[str] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ..., debug: _Optional[_Iterable[_Union[DebugPicture, _Mapping]]] = ...) -> None: ...
+    mask: bytes
+    def __init__(self, image: _Optional[bytes] = ..., media_type: _Optional[str] = ..., receipt: _Optional[_Union[Receipt, _Mapping]] = ..., debug: _Optional[_Iterable[_Union[DebugPicture, _Mapping]]] = ..., mask: _Optional[bytes] = ...) -> None: ...
 
 class MeshResult(_message.Message):
     __slots__ = ("mesh", "format", "cutout", "receipt", "debug")
