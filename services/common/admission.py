@@ -37,6 +37,7 @@ class Admission:
         self._waiting: deque[object] = deque()
         self._changed = threading.Condition()
         self._service_s = 1.0
+        metrics.show_limits(stage, concurrency, queue)
         self._report()
 
     @property
@@ -121,6 +122,7 @@ class AioAdmission:
         self._running = 0
         self._waiting = 0
         self._service_s = 1.0
+        metrics.show_limits(stage, concurrency, queue)
         self._report()  # zero from the start: to a scaler a series that is not there is a lost Prometheus
 
     @asynccontextmanager
@@ -134,11 +136,13 @@ class AioAdmission:
             raise _overloaded(self._stage, self._running, self._waiting, self._service_s / self._concurrency)
         self._waiting += 1
         self._report()
+        came = time.monotonic()
         try:
             await self._free.acquire()
         finally:
             self._waiting -= 1
             self._report()
+        metrics.PHASE_SECONDS.labels(self._stage, "queue", "", "", "OK").observe(time.monotonic() - came)
         metrics.ADMITTED.labels(self._stage).inc()
         self._running += 1
         self._report()

@@ -83,6 +83,7 @@ class ModelSlot(Generic[B_co]):
         seconds = time.perf_counter() - begin
         self._backend, self._loading = backend, False
         metrics.MODEL_LOAD_SECONDS.labels(self._stage).set(seconds)
-        metrics.MODEL_INFO.labels(self._stage, backend.name, backend.device, backend.licence).set(1)
+        what = (backend.name, backend.device, backend.dtype, backend.digest[:12], backend.licence)
+        metrics.MODEL_INFO.labels(self._stage, *what).set(1)
         _log.info("serving", backend=backend.name, device=backend.device, seconds=round(seconds, 3))
         on_change(True)

@@ -276,8 +276,7 @@ class Pipeline:
         quality = best.quality
         run.receipt.mesh.CopyFrom(quality)
         run.receipt.verdict = state_verdict(quality, run.receipt, best is second)
-        metrics.MESH_THICKNESS.observe(quality.thickness_ratio)
-        metrics.MESHES.labels(str(quality.flat), str(quality.watertight), str(best is not first)).inc()
+        _count(quality, "none" if second is None else "taken" if best is second else "refused")
         return best
 
     async def _mesh(self, job: MeshJob, run: Run, base: float) -> Meshed:
@@ -290,6 +289,15 @@ class Pipeline:
         if meshed is None:
             raise StageUnavailable("the mesher ended without a mesh")
         return meshed
+
+
+def _count(quality: mesher_pb2.MeshQuality, retry: str) -> None:
+    """Count a mesh that is handed out."""
+    metrics.MESH_THICKNESS.observe(quality.thickness_ratio)
+    if quality.silhouette_iou:  # 0 stands for "nothing to compare with"
+        metrics.MESH_SILHOUETTE_IOU.observe(quality.silhouette_iou)
+    flat = "truly" if quality.truly_flat else "yes" if quality.flat else "no"
+    metrics.MESHES.labels(flat, "yes" if quality.watertight else "no", retry).inc()
 
 
 def _describe(photo: Photo, run: Run) -> None:

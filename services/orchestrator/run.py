@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from services.common import metrics
 from services.common.errors import DeadlineExceeded
 from services.common.logs import get_logger
 from services.common.version import VERSION
@@ -70,7 +71,9 @@ class Run:
         try:
             yield
         finally:
-            self.receipt.steps.append(pb.StepTiming(step=name, seconds=time.perf_counter() - begin))
+            seconds = time.perf_counter() - begin
+            self.receipt.steps.append(pb.StepTiming(step=name, seconds=seconds))
+            metrics.STEP_SECONDS.labels(name).observe(seconds)
 
     def record(self, stage: pb.StageReceipt) -> None:
         """Put what became of a stage on the receipt; anything but OK, DISABLED and SUPPLIED is a degradation."""
@@ -78,6 +81,7 @@ class Run:
         if stage.outcome in (pb.OUTCOME_UNAVAILABLE, pb.OUTCOME_TIMEOUT, pb.OUTCOME_INVALID):
             self.receipt.degraded = True
             outcome = pb.Outcome.Name(stage.outcome).removeprefix("OUTCOME_")
+            metrics.DEGRADED.labels(stage.stage, outcome).inc()
             _log.warning("degraded", stage=stage.stage, outcome=outcome, reason=stage.reason)
             self.warn(f"made without {stage.stage}: {stage.reason}")
 
@@ -89,4 +93,5 @@ class Run:
     def close(self) -> pb.Receipt:
         """Return the finished receipt."""
         self.receipt.total_s = self.elapsed_s
+        metrics.ANSWERS.labels("yes" if self.receipt.degraded else "no").inc()
         return self.receipt

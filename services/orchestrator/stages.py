@@ -109,6 +109,7 @@ class StageChannel:
         self.channel = grpc.aio.insecure_channel(address, options=client_options())
         self.breaker = Breaker(stage)
         self._last_reason = ""
+        metrics.expect_calls(stage)
 
     async def status(self) -> orchestrator_pb2.StageStatus:
         """Ask the stage how it is."""
@@ -136,18 +137,20 @@ class StageChannel:
             UnflatError: what the call ended with.
         """
         if not self.breaker.allows():
+            metrics.STAGE_CALLS.labels(self.stage, metrics.BREAKER_REFUSED).inc()
             raise StageUnavailable(
                 f"{self.stage} failed repeatedly and is left alone for a few seconds; its last failure: "
                 f"{self._last_reason}"
             )
         metrics.STAGE_DEMAND.labels(self.stage).inc()
-        counted = False
+        counted, result = False, metrics.CANCELLED
         try:
             yield
             self.breaker.succeeded()
-            counted = True
+            counted, result = True, "OK"
         except grpc.RpcError as problem:
             error = from_rpc_error(problem, self.stage)
+            result = error.reason
             hurried = isinstance(error, DeadlineExceeded) and timeout_s < _FAIR_S
             if not isinstance(error, _NOT_COUNTED) and not hurried:
                 self.failed(error.message)
@@ -155,6 +158,7 @@ class StageChannel:
             raise error from None
         finally:
             metrics.STAGE_DEMAND.labels(self.stage).dec()
+            metrics.STAGE_CALLS.labels(self.stage, result).inc()
             if not counted:
                 self.breaker.did_not_count()
 
