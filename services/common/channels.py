@@ -10,6 +10,12 @@ from __future__ import annotations
 import json
 from typing import TypeAlias
 
+import grpc
+import grpc.aio
+
+from services.common.renewing_channels import RenewingAioChannel, RenewingChannel
+from services.common.tls import Identity, channel_credentials
+
 ChannelOption: TypeAlias = tuple[str, str | int]
 
 MIB = 1 << 20
@@ -66,3 +72,24 @@ def client_options() -> list[ChannelOption]:
         ("grpc.enable_retries", 1),
         ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
     ]
+
+
+def open_channel(address: str, identity: Identity | None) -> grpc.Channel:
+    """Return a channel to `address`: plaintext without an identity, mutual TLS with one."""
+    options = client_options()
+    if identity is None:
+        return grpc.insecure_channel(address, options=options)
+    return RenewingChannel(
+        identity, lambda certificate: grpc.secure_channel(address, channel_credentials(certificate), options=options)
+    )
+
+
+def open_aio_channel(address: str, identity: Identity | None) -> grpc.aio.Channel:
+    """Return the same for coroutines; call it where a loop runs."""
+    options = client_options()
+    if identity is None:
+        return grpc.aio.insecure_channel(address, options=options)
+    return RenewingAioChannel(
+        identity,
+        lambda certificate: grpc.aio.secure_channel(address, channel_credentials(certificate), options=options),
+    )

@@ -133,9 +133,7 @@ class UnflatClient:
         identity: of the caller, where the orchestrator wants TLS.
     """
 
-    def __init__(
-        self, address: str, timeout_s: float = DEFAULT_TIMEOUT_S, identity: Identity | None = None
-    ) -> None:
+    def __init__(self, address: str, timeout_s: float = DEFAULT_TIMEOUT_S, identity: Identity | None = None) -> None:
         self.address = address
         self._timeout_s = timeout_s
         self._channel = open_channel(address, identity)

@@ -33,6 +33,14 @@ _SAYS: dict[type[UnflatError], str] = {
     Overloaded: "takes no more work at the moment",
     DeadlineExceeded: "did not answer in time",
 }
+# What gRPC says of a handshake that failed, and what that means.
+_TLS_SAYS = {
+    "certificate has expired": "shows a certificate that has expired",
+    "certificate is not yet valid": "shows a certificate that is not valid yet",
+    "CERTIFICATE_VERIFY_FAILED": "shows a certificate of an authority that is not trusted here (--tls-ca)",
+    "Hostname Verification Check failed": "shows a certificate for another name than the one it was called by",
+    "WRONG_VERSION_NUMBER": "does not speak TLS, and this side does (--tls-cert)",
+}
 _log = get_logger()
 
 
@@ -87,8 +95,21 @@ def from_rpc_error(error: grpc.RpcError, stage: str) -> UnflatError:
         if kind is not None:
             return kind(text, field=field, retry_after_s=retry)
     kind = _BY_CODE.get(code)
+    if kind is StageUnavailable and (refusal := _tls_refusal(text)):
+        _log.warning("call failed", stage=stage, code=code.name, detail=text[:500])
+        return StageUnavailable(f"{stage} {refusal}")
     # gRPC's own text names addresses and file lines: it belongs into the log, not to a caller.
     _log.warning("call failed", stage=stage, code=code.name, detail=text[:500])
     if kind is not None:
         return kind(f"{stage} {_SAYS[kind]}")
     return Internal(f"{stage} failed ({code.name})")
+
+
+def _tls_refusal(text: str) -> str:
+    """Return what a failed TLS handshake means, or an empty string where gRPC's text does not tell of one."""
+    for sign, meaning in _TLS_SAYS.items():
+        if sign in text:
+            return meaning
+    if text.startswith("failed to connect") and text.endswith("Socket closed"):
+        return "closes every connection at once: it wants TLS, or does not accept our certificate; its log says which"
+    return ""

@@ -4,6 +4,8 @@ Order of a start: bind (a port in use ends the process with a sentence), health 
 announced, the model loads and warms up, health says SERVING. Order of a stop (SIGTERM or Ctrl-C): NOT_SERVING, wait
 until balancers have noticed, refuse new calls, let running ones finish within their grace.
 
+With a certificate the service's port speaks mutual TLS alone; health has a plaintext port of its own for probes.
+
 Health names: "" is the process (liveness), the service's full name is its readiness.
 """
 
@@ -32,6 +34,7 @@ from services.common.logs import configure_logs, get_logger
 from services.common.model_slot import ModelSlot
 from services.common.parent import end_with_parent
 from services.common.settings import RpcSettings, StageSettings
+from services.common.tls import Identity, load_identity
 from services.common.version import VERSION
 from unflat.v1 import status_pb2, status_pb2_grpc
 
@@ -109,6 +112,7 @@ def run_stage(
     """
     configure_logs(stage, settings.log_level, settings.log_format)
     end_with_parent(settings.end_with_parent)
+    identity = load_identity(settings.tls_files)
     slot, admission = ModelSlot(stage, load), Admission(stage, settings.concurrency, settings.queue)
     board = HealthBoard(service, stage)
     workers = settings.concurrency + settings.queue + _SPARE_WORKERS
@@ -125,7 +129,7 @@ def run_stage(
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):  # before anybody can know that we are here
         signal.signal(name, lambda *_: stop.set())
-    port = bind(server, settings.host, settings.port)
+    port = bind(server, settings.host, settings.port, identity)
     health_server, health_port = serve_health(settings, board)
     metrics_port = serve_metrics(settings)
     server.start()
@@ -141,9 +145,14 @@ def run_stage(
     _log.info("stopped")
 
 
-def bind(server: grpc.Server | grpc.aio.Server, host: str, port: int) -> int:
-    """Bind `server` and return the port; a port that is taken ends the process with a sentence."""
+def bind(server: grpc.Server | grpc.aio.Server, host: str, port: int, identity: Identity | None = None) -> int:
+    """Bind `server` and return the port: for mutual TLS with an identity, else for plaintext.
+
+    A port that is taken ends the process with a sentence.
+    """
     try:
+        if identity is not None:
+            return int(server.add_secure_port(f"{host}:{port}", identity.server_credentials()))
         return int(server.add_insecure_port(f"{host}:{port}"))
     except RuntimeError:
         sys.stderr.write(f"cannot listen on {host}:{port}: the address is in use or not ours (--host, --port)\n")

@@ -9,9 +9,9 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     CliSettingsSource,
@@ -19,6 +19,9 @@ from pydantic_settings import (
     SettingsConfigDict,
     SettingsError,
 )
+
+from services.common.errors import InvalidOption
+from services.common.tls import TlsFiles, tls_files
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -55,6 +58,25 @@ class ProcessSettings(BaseSettings):
     """Prometheus port; 0 takes a free one, -1 switches the endpoint off."""
     end_with_parent: int = Field(default=0, ge=0)
     """Process id of the parent to end with (Linux); 0 outlives it. Set by `unflat up`."""
+    tls_cert: Path | None = None
+    """Certificate of this process with its chain (PEM); with --tls-key and --tls-ca, services speak mutual TLS."""
+    tls_key: Path | None = None
+    """Its key (PEM, not encrypted)."""
+    tls_ca: Path | None = None
+    """Authorities that peers' certificates must be of (PEM)."""
+
+    @property
+    def tls_files(self) -> TlsFiles | None:
+        """The certificate's files, or None where services speak plaintext."""
+        return tls_files(self.tls_cert, self.tls_key, self.tls_ca)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        try:
+            tls_files(self.tls_cert, self.tls_key, self.tls_ca)
+        except InvalidOption as problem:
+            raise ValueError(problem.message) from None
+        return self
 
 
 class RpcSettings(ProcessSettings):
@@ -128,6 +150,9 @@ def load_settings(kind: type[S], service: str, arguments: Sequence[str] | None =
     except ValidationError as problem:
         for error in problem.errors():
             name = ".".join(str(part) for part in error["loc"])
+            if not name:  # settings that do not go together
+                sys.stderr.write(f"unflat-{service}: {error['msg'].removeprefix('Value error, ')}\n")
+                continue
             sys.stderr.write(
                 f"unflat-{service}: setting {name} (--{name.replace('_', '-')}, {env_prefix(service)}{name.upper()} or "
                 f"{_ENV_PREFIX}{name.upper()}) is {error['input']!r}: {error['msg']}\n"

@@ -21,6 +21,7 @@ from services.common.logs import configure_logs, get_logger
 from services.common.metrics import start_metrics
 from services.common.parent import end_with_parent
 from services.common.settings import load_settings
+from services.common.tls import load_identity
 from services.common.version import VERSION
 from services.gateway.app import create_app
 from services.gateway.gateway import Draining
@@ -63,7 +64,8 @@ def main() -> None:
     end_with_parent(settings.end_with_parent)
     listener = listen(settings.host, settings.port)
     metrics_port = start_metrics(settings.metrics_port, settings.host)
-    with UnflatClient(settings.orchestrator_address, settings.timeout_s) as client:
+    identity = load_identity(settings.tls_files)
+    with UnflatClient(settings.orchestrator_address, settings.timeout_s, identity) as client:
         app = create_app(settings, client)
         config = uvicorn.Config(
             app,

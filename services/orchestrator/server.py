@@ -26,6 +26,7 @@ from services.common.logs import configure_logs, get_logger
 from services.common.parent import end_with_parent
 from services.common.server import HealthBoard, announce, bind, serve_health, serve_metrics
 from services.common.settings import RpcSettings, load_settings
+from services.common.tls import load_identity
 from services.common.version import VERSION
 from services.common.wire import depth_to_proto
 from services.orchestrator.pipeline import Pipeline
@@ -154,10 +155,11 @@ class OrchestratorServicer(pb_grpc.OrchestratorServiceServicer):
 
 async def serve(settings: OrchestratorSettings) -> None:
     """Run the orchestrator until it is told to stop."""
+    identity = load_identity(settings.tls_files)
     channels = [
-        StageChannel(SEGMENTATION, settings.segmentation_address),
-        *([StageChannel(DEPTH, settings.depth_address)] if settings.depth_address else []),
-        StageChannel(MESHER, settings.mesher_address),
+        StageChannel(SEGMENTATION, settings.segmentation_address, identity),
+        *([StageChannel(DEPTH, settings.depth_address, identity)] if settings.depth_address else []),
+        StageChannel(MESHER, settings.mesher_address, identity),
     ]
     by_stage = {channel.stage: channel for channel in channels}
     depth = DepthStage(by_stage[DEPTH]) if DEPTH in by_stage else NoDepthStage()
@@ -176,7 +178,7 @@ async def serve(settings: OrchestratorSettings) -> None:
     await aio_health.set(SERVICE, health_pb2.HealthCheckResponse.NOT_SERVING)
     if settings.reflection:
         reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME), server)
-    port = bind(server, settings.host, settings.port)
+    port = bind(server, settings.host, settings.port, identity)
     health_server, health_port = serve_health(settings, board)
     metrics_port = serve_metrics(settings)
     await server.start()

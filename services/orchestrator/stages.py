@@ -17,7 +17,7 @@ import numpy as np
 
 from services.common import metrics
 from services.common.arrays import RGB, RGBA, Alpha, InverseDepth
-from services.common.channels import client_options
+from services.common.channels import open_aio_channel
 from services.common.errors import (
     DeadlineExceeded,
     Internal,
@@ -31,6 +31,7 @@ from services.common.errors import (
 from services.common.interceptors import current_request_id
 from services.common.logs import REQUEST_ID_KEY
 from services.common.rpc_errors import from_rpc_error
+from services.common.tls import Identity
 from services.common.wire import alpha_from_proto, depth_from_proto, depth_to_proto, image_to_proto
 from services.orchestrator.breaker import Breaker
 from unflat.v1 import (
@@ -101,12 +102,13 @@ class StageChannel:
     Args:
         stage: short name.
         address: host:port, or dns:///name:port for several replicas.
+        identity: of the orchestrator, where stages want TLS.
     """
 
-    def __init__(self, stage: str, address: str) -> None:
+    def __init__(self, stage: str, address: str, identity: Identity | None = None) -> None:
         self.stage = stage
         self.address = address
-        self.channel = grpc.aio.insecure_channel(address, options=client_options())
+        self.channel = open_aio_channel(address, identity)
         self.breaker = Breaker(stage)
         self._last_reason = ""
         metrics.expect_calls(stage)

@@ -127,7 +127,7 @@ def test_an_answer_that_makes_no_sense_is_invalid(server, answered, said):
 
 def test_an_answer_beyond_the_message_limit_is_unavailable(server, monkeypatch):
     limit = [("grpc.max_receive_message_length", 1000)]
-    monkeypatch.setattr("services.orchestrator.stages.client_options", lambda: limit)
+    monkeypatch.setattr("services.common.channels.client_options", lambda: limit)
     assert _outcome(_ask(server.port)) == "UNAVAILABLE"
 
 
