@@ -33,12 +33,6 @@ WORKING_SIDE_PX = 1024  # long side of what the networks and refinements see
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "JPEG2000", "PPM", "AVIF", "HEIF")
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _ORIENTATION = ExifTags.Base.Orientation
-# How a TIFF file's own pixels are stored, and XMP, IPTC, Photoshop and ICC blocks: no part of EXIF.
-_STORAGE_TAGS = frozenset(
-    [254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 277, 278, 279, 280, 281, 284, 288, 289, 290, 291, 292,
-     293, 297, 301, 317, 318, 319, 320, 321, 322, 323, 324, 325, 330, 332, 338, 339, 340, 341, 347, 512, 513, 514, 529,
-     530, 531, 532, 700, 33723, 34377, 34675]
-)  # fmt: skip
 
 with contextlib.suppress(ImportError):  # HEIC is read where the decoder is installed
     import pillow_heif
@@ -283,14 +277,14 @@ def _exif_of(picture: Image.Image, shape: tuple[int, ...]) -> bytes:
 def _exif_of_tags(picture: Image.Image) -> bytes:
     """Return the block of a format that keeps EXIF among its own fields (TIFF), without what describes its storage."""
     exif = picture.getexif()
-    for tag in [tag for tag in exif if tag in _STORAGE_TAGS]:
+    for tag in [tag for tag in exif if tag in exif_block.STORAGE_TAGS]:
         del exif[tag]
     if not exif:
         return b""
     for fields in (exif, exif.get_ifd(ExifTags.IFD.Exif)):
         for tag, value in list(fields.items()):
             if isinstance(value, str) and not value.isascii():
-                fields[tag] = value.encode("latin-1", "replace") + b"\0"  # Pillow writes "?" for these
+                fields[tag] = value.encode("latin-1", "replace")  # Pillow writes "?" for these
     return bytes(exif.tobytes())
 
 

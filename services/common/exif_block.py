@@ -12,6 +12,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 ORIENTATION = 0x0112
+# Of a TIFF file's main directory: how its own pixels are stored, and XMP, IPTC, Photoshop and ICC blocks.
+STORAGE_TAGS = frozenset(
+    [254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 277, 278, 279, 280, 281, 284, 288, 289, 290, 291, 292,
+     293, 297, 301, 317, 318, 319, 320, 321, 322, 323, 324, 325, 330, 332, 338, 339, 340, 341, 347, 512, 513, 514, 529,
+     530, 531, 532, 700, 33723, 34377, 34675]
+)  # fmt: skip
 _PREFIX = b"Exif\0\0"  # as it stands before the block in a JPEG segment
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 _WIDTH_TAGS, _HEIGHT_TAGS = (0x0100, 0xA002), (0x0101, 0xA003)

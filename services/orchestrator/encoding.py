@@ -1,7 +1,7 @@
 """A cutout to the bytes of a picture file, with what the photo said of itself: EXIF, ICC profile and XMP.
 
 PNG is written by OpenCV (16 bits, fast levels) and the metadata chunks are set in after its header (PNG specification,
-third edition, §11.3); the other formats are written by Pillow. Alpha is straight everywhere.
+third edition, §11.3); TIFF by `tiff.py`; JPEG and WebP by Pillow. Alpha is straight everywhere.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from PIL import Image
 
 from services.common.arrays import Alpha, Pixels, alpha_to_bytes
 from services.common.errors import InvalidOption
+from services.common.exif_block import strip_prefix
 from services.common.photo_metadata import Metadata, MetadataMode, keep
+from services.orchestrator.tiff import encode_tiff
 
 ImageFormat = Literal["png", "webp", "tiff", "jpeg"]
 MEDIA_TYPES: dict[ImageFormat, str] = {
@@ -85,26 +87,22 @@ def composite(foreground: Pixels, alpha: Alpha, background: tuple[int, int, int]
 
 def encode_png(array: npt.NDArray[Any], level: int = 1) -> bytes:
     """Return (H, W), (H, W, 3) or (H, W, 4) uint8 or uint16 as a PNG."""
-    return _encode_cv(".png", array, [cv2.IMWRITE_PNG_COMPRESSION, level])
-
-
-def _encode_cv(kind: str, array: npt.NDArray[Any], flags: list[int]) -> bytes:
     ordered = array
     if array.ndim == 3:
         code = cv2.COLOR_RGB2BGR if array.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
         ordered = cv2.cvtColor(np.ascontiguousarray(array), code)
-    done, data = cv2.imencode(kind, ordered, flags)
+    done, data = cv2.imencode(".png", ordered, [cv2.IMWRITE_PNG_COMPRESSION, level])
     if not done:
-        raise InvalidOption(f"a picture of shape {array.shape} could not be written as {kind[1:].upper()}")
+        raise InvalidOption(f"a picture of shape {array.shape} could not be written as PNG")
     return bytes(data.tobytes())
 
 
 def _write(array: npt.NDArray[Any], metadata: Metadata, options: EncodeOptions) -> bytes:
     if options.format == "png":
         return _with_png_metadata(encode_png(array, options.png_level), metadata)
+    if options.format == "tiff":
+        return encode_tiff(array, metadata)
     if array.dtype == np.uint16:
-        if options.format == "tiff":
-            return _encode_cv(".tiff", array, [])
         array = np.rint(array.astype(np.float32) / 257).astype(np.uint8)
     fits = _fits_jpeg if options.format == "jpeg" else bool
     extra: dict[str, Any] = {}
@@ -112,14 +110,12 @@ def _write(array: npt.NDArray[Any], metadata: Metadata, options: EncodeOptions) 
         extra["exif"] = metadata.exif
     if metadata.icc and array.ndim == 3:
         extra["icc_profile"] = metadata.icc
-    if fits(metadata.xmp) and options.format in ("webp", "jpeg"):
+    if fits(metadata.xmp):
         extra["xmp"] = metadata.xmp
     if options.format == "jpeg":
         extra |= {"quality": _JPEG_QUALITY, "subsampling": 0}
-    elif options.format == "webp":
-        extra |= {"quality": _WEBP_QUALITY, "alpha_quality": 100, "exact": True}
     else:
-        extra |= {"compression": "tiff_lzw"}
+        extra |= {"quality": _WEBP_QUALITY, "alpha_quality": 100, "exact": True}
     out = io.BytesIO()
     Image.fromarray(array).save(out, options.format.upper(), **extra)
     return out.getvalue()
@@ -135,8 +131,7 @@ def _with_png_metadata(png: bytes, metadata: Metadata) -> bytes:
     if metadata.icc and png[25] in (2, 6):  # a colour picture: the profile describes three channels
         chunks.append(_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc)))
     if metadata.exif:
-        exif = metadata.exif.removeprefix(b"Exif\0\0")
-        chunks.append(_chunk(b"eXIf", exif))
+        chunks.append(_chunk(b"eXIf", strip_prefix(metadata.exif)))
     if metadata.xmp:
         chunks.append(_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + metadata.xmp))
     return png[:_PNG_HEADER_BYTES] + b"".join(chunks) + png[_PNG_HEADER_BYTES:]

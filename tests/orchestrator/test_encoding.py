@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from services.common.decoding import Metadata, decode_photo
+from services.common.decoding import decode_photo
+from services.common.photo_metadata import Metadata
 from services.orchestrator.encoding import MEDIA_TYPES, EncodeOptions, composite, encode_cutout, encode_mask
 
 HEIGHT, WIDTH = 24, 40
@@ -83,7 +84,7 @@ def test_exif_and_profile_are_read_back(form):
     assert picture.info["icc_profile"] == ICC
 
 
-@pytest.mark.parametrize("form", ["png", "webp", "jpeg"])
+@pytest.mark.parametrize("form", ["png", "webp", "tiff", "jpeg"])
 def test_xmp_is_read_back(form):
     info = _open(_cutout(form)).info
     found = info.get("xmp") or info.get("XML:com.adobe.xmp")
