@@ -222,7 +222,7 @@ class Pipeline:
         if not wishes.depth:
             return no_depth(pb.OUTCOME_DISABLED, "not asked for")
         answer = await self._ask_depth(photo, run)
-        if answer.depth is not None:
+        if answer.depth is not None and not answer.reused:
             self._depth_seconds.append(answer.receipt.total_s)
         return answer
 

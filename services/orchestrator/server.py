@@ -30,6 +30,7 @@ from services.common.tls import load_identity
 from services.common.version import VERSION
 from services.common.wire import depth_to_proto
 from services.orchestrator.pipeline import Pipeline
+from services.orchestrator.recall import Recall, RecallingDepth, RecallingSegmentation
 from services.orchestrator.requests import read_encoding, read_wishes
 from services.orchestrator.run import Run
 from services.orchestrator.stage_protocols import Stages
@@ -74,6 +75,11 @@ class OrchestratorSettings(RpcSettings):
     """Address space of each decoder."""
     max_pixels: int = Field(default=MAX_PIXELS, ge=1)
     """Larger photos are refused."""
+    recall_mb: int = Field(default=256, ge=0, le=1 << 20)
+    """Memory for answers of segmentation, and as much for depth, so that a photo asked for again with other options
+    repeats only what they change (8 to 12 MB a photo of a megapixel); 0 remembers nothing."""
+    recall_s: float = Field(default=300.0, gt=0)
+    """How long they are remembered."""
 
 
 class OrchestratorServicer(pb_grpc.OrchestratorServiceServicer):
@@ -163,7 +169,14 @@ async def serve(settings: OrchestratorSettings) -> None:
     ]
     by_stage = {channel.stage: channel for channel in channels}
     depth = DepthStage(by_stage[DEPTH]) if DEPTH in by_stage else NoDepthStage()
-    stages = Stages(SegmentationStage(by_stage[SEGMENTATION]), depth, MesherStage(by_stage[MESHER]))
+    remembered_bytes = settings.recall_mb << 20
+    stages = Stages(
+        RecallingSegmentation(
+            SegmentationStage(by_stage[SEGMENTATION]), Recall(SEGMENTATION, remembered_bytes, settings.recall_s)
+        ),
+        RecallingDepth(depth, Recall(DEPTH, remembered_bytes, settings.recall_s)),
+        MesherStage(by_stage[MESHER]),
+    )
     decoder = DecodePool(settings.decoders, settings.decoder_memory_mb << 20)
     admission = AioAdmission(STAGE, settings.concurrency, settings.queue)
     pipeline = Pipeline(stages, decoder, settings.max_pixels)

@@ -68,10 +68,11 @@ class Segmented:
 
 @dataclass(frozen=True)
 class DepthAnswer:
-    """What became of depth: the map, or None and the outcome that says why."""
+    """What became of depth: the map, or None and the outcome that says why; `reused` when no stage was asked."""
 
     depth: InverseDepth | None
     receipt: orchestrator_pb2.StageReceipt
+    reused: bool = False
 
 
 @dataclass(frozen=True)
