@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from services.common.decoding import decode_photo
 from services.common.photo_metadata import Metadata
 from services.orchestrator.tiff import encode_tiff
 
@@ -60,3 +61,14 @@ def test_a_block_that_cannot_be_read_costs_the_block_and_not_the_picture():
     array = np.full((9, 9, 3), 7, np.uint8)
     data = encode_tiff(array, Metadata(b"Exif\0\0II*\0\xff\xff\xff\x0f"))
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), array)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_our_own_decoder_reads_the_words_back(order):
+    metadata = Metadata(_exif(order), b"", b"<xmp/>")
+    found = decode_photo(encode_tiff(np.zeros((9, 9, 3), np.uint16), metadata))
+    exif = Image.Exif()
+    exif.load(found.metadata.exif)
+    assert exif[0x010E] == "a mug"
+    assert exif.get_ifd(0x8769)[0x920A] == 35.0
+    assert found.metadata.xmp == b"<xmp/>"
