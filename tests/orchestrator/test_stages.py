@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+from prometheus_client import REGISTRY
 
 from services.common import metrics
 from services.common.errors import Internal, NoSubject, StageUnavailable
@@ -143,3 +144,14 @@ def test_where_no_depth_is_configured_it_is_disabled():
     answer = asyncio.run(NoDepthStage().estimate(PHOTO, 1.0))
     assert answer.receipt.outcome == pb.OUTCOME_DISABLED
     assert "--depth-address" in answer.receipt.reason
+
+
+def test_what_scalers_read_is_zero_before_the_first_call():
+    async def scenario() -> None:
+        await StageChannel("unwanted", "127.0.0.1:1").channel.close()
+
+    asyncio.run(scenario())
+    assert REGISTRY.get_sample_value("unflat_stage_demand", {"stage": "unwanted"}) == 0
+    for result in ("STAGE_UNAVAILABLE", "OVERLOADED", "BREAKER_OPEN"):
+        calls = {"stage": "unwanted", "result": result}
+        assert REGISTRY.get_sample_value("unflat_stage_calls_total", calls) == 0, result
