@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,6 +21,7 @@ from services.cli.tables import make_console, print_receipt
 from services.common.client import UnflatClient
 from services.common.errors import InvalidImage, UnflatError
 from services.common.receipts import receipt_to_dict
+from services.common.tls import environment_identity
 from unflat.v1 import orchestrator_pb2 as pb
 
 Tell = Callable[[str, float], None]
@@ -91,7 +93,7 @@ def connect(server: str | None, timeout_s: float, console: Console) -> Iterator[
         if address is None:
             with console.status("starting the services"):
                 address = stack.enter_context(LocalStack()).address
-        yield stack.enter_context(UnflatClient(address, timeout_s))
+        yield stack.enter_context(UnflatClient(address, timeout_s, environment_identity(os.environ)))
 
 
 @contextmanager

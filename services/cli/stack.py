@@ -23,7 +23,9 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from services.common.channels import open_channel
 from services.common.errors import StageUnavailable
+from services.common.tls import environment_identity
 from unflat.v1 import status_pb2, status_pb2_grpc
 
 STAGES = ("segmentation", "depth", "mesher")
@@ -41,7 +43,8 @@ class StackOptions:
         host: address that the orchestrator and the gateway listen on; stages stay on loopback.
         port: of the orchestrator; 0 takes a free one.
         http_port: of the gateway; None starts none.
-        environment: variables for all services, beside this process's own.
+        environment: variables for all services, beside this process's own; with UNFLAT_TLS_… all speak mutual TLS, for
+            which their certificate names the addresses they are called by.
         without: stages that are not started.
     """
 
@@ -70,6 +73,7 @@ class LocalStack:
         self._options = options
         self._folder = tempfile.TemporaryDirectory(prefix="unflat-")
         self.processes: dict[str, Process] = {}
+        self.identity = environment_identity({**os.environ, **(options.environment or {})})
 
     @property
     def address(self) -> str:
@@ -150,7 +154,7 @@ class LocalStack:
         if process.name == "gateway":
             return
         host = self._connect_host() if process.name == "orchestrator" else "127.0.0.1"
-        with grpc.insecure_channel(f"{host}:{process.port}") as channel:
+        with open_channel(f"{host}:{process.port}", self.identity) as channel:
             is_up = _is_serving if process.name == "orchestrator" else _has_loaded
             while not is_up(channel):
                 self._look(process, deadline)

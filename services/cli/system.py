@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from typing import Annotated
@@ -16,6 +17,7 @@ from services.cli.tables import make_console, print_status
 from services.common.client import UnflatClient
 from services.common.errors import StageUnavailable
 from services.common.receipts import receipt_to_dict
+from services.common.tls import environment_identity
 
 DEFAULT_SERVER = "127.0.0.1:50050"
 
@@ -34,7 +36,7 @@ def up(
     try:
         stack.start(lambda name: console.print(f"  {name} is up", style="dim"))
         _print_addresses(console, stack)
-        with UnflatClient(stack.address) as client:
+        with UnflatClient(stack.address, identity=stack.identity) as client:
             print_status(console, client.status())
         console.print("Ctrl-C stops everything.")
         while not stop.wait(0.5):
@@ -51,7 +53,7 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Show every stage: serving or not, on what, and why not."""
-    with UnflatClient(server) as client:
+    with UnflatClient(server, identity=environment_identity(os.environ)) as client:
         found = client.status()
     if as_json:
         make_console().print_json(data=receipt_to_dict(found))

@@ -110,6 +110,6 @@ def _tls_refusal(text: str) -> str:
     for sign, meaning in _TLS_SAYS.items():
         if sign in text:
             return meaning
-    if text.startswith("failed to connect") and text.endswith("Socket closed"):
+    if "last error: " in text and text.endswith("Socket closed"):
         return "closes every connection at once: it wants TLS, or does not accept our certificate; its log says which"
     return ""

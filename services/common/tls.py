@@ -12,6 +12,7 @@ import ssl
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -127,6 +128,18 @@ class Identity:
             return
         expires = datetime.fromtimestamp(now.expires_s, UTC).isoformat()
         _log.info("certificate", file=str(self._files.cert), expires=expires)
+
+
+def environment_identity(environment: Mapping[str, str]) -> Identity | None:
+    """Return the identity that `UNFLAT_TLS_CERT`, `UNFLAT_TLS_KEY` and `UNFLAT_TLS_CA` name, or None.
+
+    Raises:
+        InvalidOption: some are set, but not all, or they cannot be used.
+    """
+    named = (environment.get(f"UNFLAT_TLS_{part}") for part in ("CERT", "KEY", "CA"))
+    cert, key, ca = (Path(path) if path else None for path in named)
+    files = tls_files(cert, key, ca)
+    return None if files is None else Identity(files)
 
 
 def load_identity(files: TlsFiles | None) -> Identity | None:
