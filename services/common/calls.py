@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Literal, Protocol
 
 import grpc
 
-from services.common import metrics
+from services.common import metrics, tracing
 from services.common.admission import Admission
 from services.common.errors import DeadlineExceeded, UnflatError
 from unflat.v1 import common_pb2
@@ -60,6 +60,7 @@ class StageCall:
         self._context = context
         self._seconds: dict[Phase, float] = {}
         self._facts: BackendFacts | None = None
+        self._trace = tracing.here()  # phases may run in a thread of their own
 
     def check(self) -> None:
         """Stop here if there is nobody to answer or no time left; call it between steps.
@@ -84,8 +85,9 @@ class StageCall:
     def admitted(self, admission: Admission) -> Iterator[None]:
         """Wait for a turn at `admission`, counted as the queue phase."""
         self._context.add_callback(admission.wake)
-        with admission.slot(self.check) as waited:
-            self._seconds["queue"] = waited
+        with ExitStack() as slot:
+            with tracing.span("queue", parent=self._trace):
+                self._seconds["queue"] = slot.enter_context(admission.slot(self.check))
             yield
 
     @contextmanager
@@ -94,7 +96,8 @@ class StageCall:
         self.check()
         begin = time.perf_counter()
         try:
-            yield
+            with tracing.span(name, parent=self._trace):
+                yield
         finally:
             self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - begin
 
@@ -119,8 +122,9 @@ class StageCall:
     def observe(self, outcome: str) -> None:
         """Put the phases into the histograms."""
         backend, device = (self._facts.name, self._facts.device) if self._facts else ("", "")
+        tracing.describe(backend=backend, device=device, outcome=outcome)
         for phase, seconds in self._seconds.items():
-            metrics.PHASE_SECONDS.labels(self._stage, phase, backend, device, outcome).observe(seconds)
+            metrics.observe(metrics.PHASE_SECONDS.labels(self._stage, phase, backend, device, outcome), seconds)
 
 
 @contextmanager

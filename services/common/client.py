@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 import grpc
 
+from services.common import tracing
 from services.common.arrays import InverseDepth
 from services.common.channels import open_channel
 from services.common.errors import Internal, InvalidOption
@@ -265,7 +266,7 @@ def _last(events: Iterator[Progress | _Made], kind: type[_Made]) -> _Made:
 
 
 def _metadata(request_id: str) -> tuple[tuple[str, str], ...]:
-    return ((REQUEST_ID_KEY, request_id or new_request_id()),)
+    return ((REQUEST_ID_KEY, request_id or new_request_id()), *tracing.headers())
 
 
 def _photo(photo: bytes, mask: MaskWishes) -> pb.Photo:

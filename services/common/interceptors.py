@@ -1,4 +1,4 @@
-"""What happens around every call, in one place: request id, log line, duration, and errors turned into statuses.
+"""What happens around every call, in one place: request id, span, log line, duration, and errors turned into statuses.
 
 An exception that is not ours never leaves with its text: it is logged with its trace under the request id, and the
 caller reads a fixed sentence. Sync servers and aio servers share everything but the waiting.
@@ -9,19 +9,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import grpc
 import grpc.aio
 import structlog
 
-from services.common import metrics
+from services.common import metrics, tracing
 from services.common.calls import CallAbandonedError
 from services.common.errors import Internal, UnflatError
 from services.common.logs import REQUEST_ID_KEY, accept_request_id, bind_request, get_logger
 from services.common.rpc_errors import to_status
 
 _log = get_logger()
+_OUR_FAULT = frozenset({"INTERNAL", "UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"})
 _QUIET = ("/grpc.health.v1.Health/", "/grpc.reflection.")  # probes every few seconds are not worth a line
 
 
@@ -34,11 +36,18 @@ class CallRecord:
         self.method = method
         self.begin = time.perf_counter()
         bind_request(self.request_id)
+        self._caller = tracing.read((key, value) for key, value in metadata or () if isinstance(value, str))
+
+    def span(self) -> AbstractContextManager[None]:
+        """Follow the body as the caller's call on this side."""
+        name = self.method.removeprefix("/")
+        return tracing.span(name, kind="server", parent=self._caller, request_id=self.request_id)
 
     def done(self, code: str, **facts: Any) -> None:
         """Count and log the end of the call."""
         seconds = time.perf_counter() - self.begin
-        metrics.REQUEST_SECONDS.labels(self.method, code).observe(seconds)
+        tracing.describe(failed=code in _OUR_FAULT, code=code)
+        metrics.observe(metrics.REQUEST_SECONDS.labels(self.method, code), seconds)
         _log.info("call", method=self.method, code=code, seconds=round(seconds, 4), **facts)
 
     def refused(self, problem: BaseException) -> UnflatError:
@@ -87,26 +96,28 @@ class CallGuard(grpc.ServerInterceptor):
 
 
 def _guard_unary(inner: Any, record: CallRecord, request: Any, context: grpc.ServicerContext) -> Any:
-    try:
-        answer = inner(request, context)
-    except CallAbandonedError:
-        record.done("CANCELLED")
-        context.abort(grpc.StatusCode.CANCELLED, "the caller left")
-    except Exception as problem:  # noqa: BLE001 - the outermost layer answers everything
-        context.abort_with_status(to_status(record.refused(problem), record.request_id))
-    record.done("OK")
+    with record.span():
+        try:
+            answer = inner(request, context)
+        except CallAbandonedError:
+            record.done("CANCELLED")
+            context.abort(grpc.StatusCode.CANCELLED, "the caller left")
+        except Exception as problem:  # noqa: BLE001 - the outermost layer answers everything
+            context.abort_with_status(to_status(record.refused(problem), record.request_id))
+        record.done("OK")
     return answer
 
 
 def _guard_stream(inner: Any, record: CallRecord, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-    try:
-        yield from inner(request, context)
-    except CallAbandonedError:
-        record.done("CANCELLED")
-        context.abort(grpc.StatusCode.CANCELLED, "the caller left")
-    except Exception as problem:  # noqa: BLE001 - the outermost layer answers everything
-        context.abort_with_status(to_status(record.refused(problem), record.request_id))
-    record.done("OK")
+    with record.span():
+        try:
+            yield from inner(request, context)
+        except CallAbandonedError:
+            record.done("CANCELLED")
+            context.abort(grpc.StatusCode.CANCELLED, "the caller left")
+        except Exception as problem:  # noqa: BLE001 - the outermost layer answers everything
+            context.abort_with_status(to_status(record.refused(problem), record.request_id))
+        record.done("OK")
 
 
 class AioCallGuard(grpc.aio.ServerInterceptor):
@@ -128,14 +139,15 @@ class AioCallGuard(grpc.aio.ServerInterceptor):
 
             async def unary(request: Any, context: Any) -> Any:
                 record = CallRecord(method, metadata)
-                try:
-                    answer = await inner(request, context)
-                except asyncio.CancelledError:
-                    record.done("CANCELLED")
-                    raise
-                except Exception as problem:  # noqa: BLE001 - the outermost layer answers everything
-                    await _abort_aio(context, record, problem)
-                record.done("OK")
+                with record.span():
+                    try:
+                        answer = await inner(request, context)
+                    except asyncio.CancelledError:
+                        record.done("CANCELLED")
+                        raise
+                    except Exception as problem:  # noqa: BLE001 - the outermost layer answers everything
+                        await _abort_aio(context, record, problem)
+                    record.done("OK")
                 return answer
 
             return grpc.unary_unary_rpc_method_handler(
@@ -148,15 +160,16 @@ class AioCallGuard(grpc.aio.ServerInterceptor):
 
             async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
                 record = CallRecord(method, metadata)
-                try:
-                    async for answer in inner_stream(request, context):
-                        yield answer
-                except (asyncio.CancelledError, GeneratorExit):
-                    record.done("CANCELLED")
-                    raise
-                except Exception as problem:  # noqa: BLE001 - the outermost layer answers everything
-                    await _abort_aio(context, record, problem)
-                record.done("OK")
+                with record.span():
+                    try:
+                        async for answer in inner_stream(request, context):
+                            yield answer
+                    except (asyncio.CancelledError, GeneratorExit):
+                        record.done("CANCELLED")
+                        raise
+                    except Exception as problem:  # noqa: BLE001 - the outermost layer answers everything
+                        await _abort_aio(context, record, problem)
+                    record.done("OK")
 
             return grpc.unary_stream_rpc_method_handler(
                 stream,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics, start_http_server
 
+from services.common.tracing import exemplar
 from services.common.version import VERSION
 
 # Milliseconds of a resize to minutes of a mesh at 1024 on a small machine.
@@ -52,10 +53,6 @@ CERTIFICATE_EXPIRES = Gauge(
     "unflat_certificate_expires_timestamp_seconds",
     "When the certificate of this process expires; 0 where there is none, or peers refuse it.",
 )
-CERTIFICATE_EXPIRES = Gauge(
-    "unflat_certificate_expires_timestamp_seconds",
-    "When the certificate of this process expires; 0 where there is none, or peers refuse it.",
-)
 BUILD_INFO = Gauge("unflat_build_info", "1, with the version as a label.", ["version"])
 
 STAGE_OUTCOMES = Counter(
@@ -98,6 +95,11 @@ MESHES = Counter(
     ["flat", "watertight", "retry"],
 )
 DECODE_REFUSED = Counter("unflat_decode_refused_total", "Pictures that could not be used.", ["reason"])
+
+
+def observe(histogram: Histogram, value: float) -> None:
+    """Count `value`, with the trace it belongs to as an exemplar where requests are traced."""
+    histogram.observe(value, exemplar())
 
 
 def expect_calls(stage: str) -> None:

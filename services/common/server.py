@@ -35,6 +35,7 @@ from services.common.model_slot import ModelSlot
 from services.common.parent import end_with_parent
 from services.common.settings import RpcSettings, StageSettings
 from services.common.tls import Identity, load_identity
+from services.common.tracing import start_tracing
 from services.common.version import VERSION
 from unflat.v1 import status_pb2, status_pb2_grpc
 
@@ -111,6 +112,7 @@ def run_stage(
         register: adds the service's own servicer, which takes the model from a slot behind a gate, to the server.
     """
     configure_logs(stage, settings.log_level, settings.log_format)
+    start_tracing(stage, settings.otlp_endpoint)
     end_with_parent(settings.end_with_parent)
     identity = load_identity(settings.tls_files)
     slot, admission = ModelSlot(stage, load), Admission(stage, settings.concurrency, settings.queue)

@@ -56,6 +56,8 @@ class ProcessSettings(BaseSettings):
     """Address to listen on; 0.0.0.0 in a container."""
     metrics_port: int = Field(default=0, ge=-1, le=65535)
     """Prometheus port; 0 takes a free one, -1 switches the endpoint off."""
+    otlp_endpoint: str = ""
+    """Trace collector (OTLP over gRPC), e.g. http://127.0.0.1:4317; empty traces nothing. Needs the extra tracing."""
     end_with_parent: int = Field(default=0, ge=0)
     """Process id of the parent to end with (Linux); 0 outlives it. Set by `unflat up`."""
     tls_cert: Path | None = None

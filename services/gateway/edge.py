@@ -6,12 +6,14 @@ Labels of the metric are bounded: the route's own path or "other", known methods
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.common import tracing
 from services.common.logs import REQUEST_ID_KEY, accept_request_id, bind_request, get_logger
-from services.common.metrics import REQUEST_SECONDS
+from services.common.metrics import REQUEST_SECONDS, observe
 from services.gateway.problems import of_defect
 
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
@@ -62,22 +64,32 @@ class Edge:
                 _add_headers(MutableHeaders(scope=message), scope["path"], request_id)
             await send(message)
 
-        try:
-            await self._app(scope, receive, observed)
-        except Exception as defect:
-            _log.error("defect", path=scope["path"], exc_info=defect)
-            if status:
-                raise  # half an answer is out; the server closes the connection
-            await of_defect(scope)(scope, receive, observed)
-        finally:
-            self._record(scope, status, time.perf_counter() - begin)
+        with _span(scope, request_id):
+            try:
+                await self._app(scope, receive, observed)
+            except Exception as defect:
+                _log.error("defect", path=scope["path"], exc_info=defect)
+                if status:
+                    raise  # half an answer is out; the server closes the connection
+                await of_defect(scope)(scope, receive, observed)
+            finally:
+                self._record(scope, status, time.perf_counter() - begin)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         path = getattr(scope.get("route"), "path", scope["path"] if scope["path"] in self._paths else "other")
-        REQUEST_SECONDS.labels(f"{method} {path}", str(status)).observe(seconds)
+        tracing.describe(f"{method} {path}", failed=status >= 500, status=status)
+        observe(REQUEST_SECONDS.labels(f"{method} {path}", str(status)), seconds)
         if scope["path"] not in _QUIET or status >= 500:
             _log.info("request", method=method, route=path, status=status, seconds=round(seconds, 4))
+
+
+def _span(scope: Scope, request_id: str) -> AbstractContextManager[None]:
+    """Follow a request as its caller's, or as a trace of its own; its name is known when its route is."""
+    if scope["path"] in _QUIET:
+        return nullcontext()
+    caller = tracing.read(Headers(scope=scope).items())
+    return tracing.span("HTTP", kind="server", parent=caller, request_id=request_id)
 
 
 def _add_headers(headers: MutableHeaders, path: str, request_id: str) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import REGISTRY
+from prometheus_client.exposition import choose_encoder
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from services.common.errors import UnflatError
@@ -40,9 +42,10 @@ def health_router(gateway: Gateway) -> APIRouter:
         return JSONResponse(body, 503 if body["status"] == "down" else 200)
 
     @router.get("/metrics", response_class=Response)
-    async def metrics() -> Response:
-        """Return the metrics in Prometheus' text format."""
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    async def metrics(request: Request) -> Response:
+        """Return the metrics in Prometheus' text format, or in OpenMetrics where that is accepted."""
+        write, kind = choose_encoder(request.headers.get("accept", ""))
+        return Response(write(REGISTRY), headers={"content-type": kind})
 
     return router
 

@@ -22,6 +22,7 @@ from services.common.metrics import start_metrics
 from services.common.parent import end_with_parent
 from services.common.settings import load_settings
 from services.common.tls import load_identity
+from services.common.tracing import start_tracing
 from services.common.version import VERSION
 from services.gateway.app import create_app
 from services.gateway.gateway import Draining
@@ -61,6 +62,7 @@ def main() -> None:
     """Run the gateway until it is told to stop."""
     settings = load_settings(GatewaySettings, STAGE)
     configure_logs(STAGE, settings.log_level, settings.log_format)
+    start_tracing(STAGE, settings.otlp_endpoint)
     end_with_parent(settings.end_with_parent)
     listener = listen(settings.host, settings.port)
     metrics_port = start_metrics(settings.metrics_port, settings.host)

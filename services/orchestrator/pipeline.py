@@ -293,7 +293,7 @@ class Pipeline:
 
 def _count(quality: mesher_pb2.MeshQuality, retry: str) -> None:
     """Count a mesh that is handed out."""
-    metrics.MESH_THICKNESS.observe(quality.thickness_ratio)
+    metrics.observe(metrics.MESH_THICKNESS, quality.thickness_ratio)
     if quality.silhouette_iou:  # 0 stands for "nothing to compare with"
         metrics.MESH_SILHOUETTE_IOU.observe(quality.silhouette_iou)
     flat = "truly" if quality.truly_flat else "yes" if quality.flat else "no"

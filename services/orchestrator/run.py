@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from services.common import metrics
+from services.common import metrics, tracing
 from services.common.errors import DeadlineExceeded
 from services.common.logs import get_logger
 from services.common.version import VERSION
@@ -69,11 +69,12 @@ class Run:
         self.progress("orchestrator", name, fraction)
         begin = time.perf_counter()
         try:
-            yield
+            with tracing.span(name):
+                yield
         finally:
             seconds = time.perf_counter() - begin
             self.receipt.steps.append(pb.StepTiming(step=name, seconds=seconds))
-            metrics.STEP_SECONDS.labels(name).observe(seconds)
+            metrics.observe(metrics.STEP_SECONDS.labels(name), seconds)
 
     def record(self, stage: pb.StageReceipt) -> None:
         """Put what became of a stage on the receipt; anything but OK, DISABLED and SUPPLIED is a degradation."""

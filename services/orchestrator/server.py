@@ -27,6 +27,7 @@ from services.common.parent import end_with_parent
 from services.common.server import HealthBoard, announce, bind, serve_health, serve_metrics
 from services.common.settings import RpcSettings, load_settings
 from services.common.tls import load_identity
+from services.common.tracing import start_tracing
 from services.common.version import VERSION
 from services.common.wire import depth_to_proto
 from services.orchestrator.pipeline import Pipeline
@@ -222,6 +223,7 @@ def main() -> None:
     """Run the service until it is told to stop."""
     settings = load_settings(OrchestratorSettings, STAGE)
     configure_logs(STAGE, settings.log_level, settings.log_format)
+    start_tracing(STAGE, settings.otlp_endpoint)
     end_with_parent(settings.end_with_parent)
     asyncio.run(serve(settings))
 

@@ -15,7 +15,7 @@ import grpc
 import grpc.aio
 import numpy as np
 
-from services.common import metrics
+from services.common import metrics, tracing
 from services.common.arrays import RGB, RGBA, Alpha, InverseDepth
 from services.common.channels import open_aio_channel
 from services.common.errors import (
@@ -148,7 +148,8 @@ class StageChannel:
         metrics.STAGE_DEMAND.labels(self.stage).inc()
         counted, result = False, metrics.CANCELLED
         try:
-            yield
+            with tracing.span(f"call {self.stage}", kind="client"):
+                yield
             self.breaker.succeeded()
             counted, result = True, "OK"
         except grpc.RpcError as problem:
@@ -171,8 +172,8 @@ class StageChannel:
         self.breaker.failed()
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """Return the metadata of a call: the request id goes along."""
-        return ((REQUEST_ID_KEY, current_request_id()),)
+        """Return the metadata of a call: the request id and the trace go along."""
+        return ((REQUEST_ID_KEY, current_request_id()), *tracing.headers())
 
 
 class SegmentationStage:
@@ -309,7 +310,8 @@ def stage_receipt(
     if report is not None:
         t = report.timings
         transport = max(0.0, total - t.queue_s - t.preprocess_s - t.compute_s - t.postprocess_s)
-        metrics.PHASE_SECONDS.labels(stage, "transport", report.backend, report.device, "OK").observe(transport)
+        seconds = metrics.PHASE_SECONDS.labels(stage, "transport", report.backend, report.device, "OK")
+        metrics.observe(seconds, transport)
     return orchestrator_pb2.StageReceipt(
         stage=stage, outcome=outcome, reason=reason, report=report, total_s=total, transport_s=transport
     )
