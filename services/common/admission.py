@@ -132,8 +132,7 @@ class AioAdmission:
         Raises:
             Overloaded: the queue is full.
         """
-        if self._free.locked() and self._waiting >= self._queue:
-            raise _overloaded(self._stage, self._running, self._waiting, self._service_s / self._concurrency)
+        self.refuse_if_full()
         self._waiting += 1
         self._report()
         came = time.monotonic()
@@ -154,6 +153,15 @@ class AioAdmission:
             self._service_s += _SMOOTHING * (time.monotonic() - begin - self._service_s)
             self._free.release()
             self._report()
+
+    def refuse_if_full(self) -> None:
+        """Refuse what `slot` would refuse now.
+
+        Raises:
+            Overloaded: the queue is full.
+        """
+        if self._free.locked() and self._waiting >= self._queue:
+            raise _overloaded(self._stage, self._running, self._waiting, self._service_s / self._concurrency)
 
     def _report(self) -> None:
         metrics.IN_FLIGHT.labels(self._stage).set(self._running)

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from services.common.client import CutoutMade, MeshMade
 from services.common.receipts import outcome_of
+from services.gateway.job import Result
 from unflat.v1 import orchestrator_pb2 as pb
 
 _MESH_TYPES = {"glb": "model/gltf-binary", "obj": "model/obj", "ply": "application/octet-stream", "stl": "model/stl"}
@@ -56,19 +57,23 @@ def header_text(text: str) -> str:
     return ascii_only if len(ascii_only) <= _LONGEST_HEADER else ascii_only[: _LONGEST_HEADER - 3] + "..."
 
 
-def cutout_answer(made: CutoutMade, upload: str, *, mask_only: bool, headers: dict[str, str]) -> Response:
-    """Return a cutout, to be shown, named after the upload."""
+def cutout_result(made: CutoutMade, upload: str, *, mask_only: bool) -> Result:
+    """Return media type and name of a cutout, named after the upload."""
     ending = made.media_type.removeprefix("image/")
-    name = f"{_stem(upload)}{'-mask' if mask_only else ''}.{ending}"
-    return Response(made.data, 200, {**headers, **_disposition("inline", name)}, made.media_type)
+    return Result(made.media_type, f"{_stem(upload)}{'-mask' if mask_only else ''}.{ending}", len(made.data))
 
 
-def mesh_answer(made: MeshMade, upload: str, headers: dict[str, str]) -> Response:
-    """Return a mesh, to be saved, named after the upload."""
+def mesh_result(made: MeshMade, upload: str) -> Result:
+    """Return media type and name of a mesh, named after the upload."""
     zipped = made.data.startswith(_ZIP_START)
     media_type = _ZIP_TYPE if zipped else _MESH_TYPES[made.format]
-    name = f"{_stem(upload)}.{'zip' if zipped else made.format}"
-    return Response(made.data, 200, {**headers, **_disposition("attachment", name)}, media_type)
+    return Result(media_type, f"{_stem(upload)}.{'zip' if zipped else made.format}", len(made.data))
+
+
+def file_answer(data: bytes, result: Result, headers: dict[str, str]) -> Response:
+    """Return a result: a picture to be shown, a mesh to be saved."""
+    kind = "inline" if result.media_type.startswith("image/") else "attachment"
+    return Response(data, 200, {**headers, **_disposition(kind, result.name)}, result.media_type)
 
 
 def _backends(receipt: pb.Receipt) -> str:

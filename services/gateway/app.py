@@ -5,6 +5,7 @@ request → edge (id, log, headers, last catch) → CORS → token → body limi
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -13,19 +14,26 @@ from starlette.middleware.cors import CORSMiddleware
 
 from services.common.version import VERSION
 from services.gateway.answers import EXPOSED_HEADERS
-from services.gateway.auth import BearerAuth
+from services.gateway.auth import BearerAuth, SameOrigin
 from services.gateway.edge import Edge
 from services.gateway.fetching import Fetcher, FetchLimits
-from services.gateway.gateway import Fetch, Gateway, Orchestrator
+from services.gateway.gateway import Fetch, Gateway
 from services.gateway.health_routes import health_router
+from services.gateway.job_book import JobBook
+from services.gateway.job_routes import job_router
+from services.gateway.job_runner import JobRunner
+from services.gateway.job_socket import socket_router
 from services.gateway.limits import BodyLimit
+from services.gateway.memory_store import MemoryStore
+from services.gateway.orchestrator import Orchestrator
 from services.gateway.page_routes import page_router
 from services.gateway.pipeline_routes import pipeline_router
 from services.gateway.problems import install_handlers
-from services.gateway.receipts_store import ReceiptsStore
+from services.gateway.receipts_book import ReceiptsBook
 from services.gateway.rembg_routes import rembg_router
 from services.gateway.settings import GatewaySettings
 from services.gateway.status_board import StatusBoard
+from services.gateway.store import Store
 from services.gateway.work import WorkPool
 
 _DESCRIPTION = """One photo in, one clean cutout and one complete 3D mesh out.
@@ -43,43 +51,70 @@ def create_app(settings: GatewaySettings, client: Orchestrator, fetch: Fetch | N
         client: the way to the orchestrator; shared by all threads.
         fetch: gets pictures by URL; the guarded one of `fetching.py` when None.
     """
-    limits = FetchLimits(max_bytes=settings.max_upload_bytes, timeout_s=settings.fetch_timeout_s)
-    gateway = Gateway(
-        settings=settings,
-        client=client,
-        fetch=fetch or Fetcher(limits).get,
-        pool=WorkPool(settings.request_threads, settings.request_queue),
-        board=StatusBoard(client.status),
-        receipts=ReceiptsStore(settings.receipts_kept, settings.receipt_ttl_s),
-    )
+    store = MemoryStore(settings.store_mb << 20)
+    gateway = _gateway(settings, client, fetch, store)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        renewing = asyncio.create_task(gateway.book.renew_leases())
         yield
+        await gateway.jobs.close(settings.grace_s)
+        renewing.cancel()
         gateway.pool.close()
         gateway.board.close()
+        await store.close()
 
     app = FastAPI(title="unflat", version=VERSION, description=_DESCRIPTION, lifespan=lifespan)
     app.state.gateway = gateway
     install_handlers(app)
-    routers = (pipeline_router(gateway), rembg_router(gateway), health_router(gateway), page_router())
+    routers = (
+        pipeline_router(gateway),
+        job_router(gateway),
+        socket_router(gateway),
+        rembg_router(gateway),
+        health_router(gateway),
+        page_router(),
+    )
     for router in routers:
         app.include_router(router)
 
     # The last one added is the outermost.
     app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes, timeout_s=settings.upload_timeout_s)
-    if token := settings.token.get_secret_value():
-        app.add_middleware(BearerAuth, token=token)
-    if origins := [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]:
+    if tokens := _words(settings.token.get_secret_value()):
+        app.add_middleware(BearerAuth, tokens=tokens)
+    origins = _words(settings.cors_origins)
+    app.add_middleware(SameOrigin, origins=origins)
+    if origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Last-Event-ID", "X-Request-Id"],
             expose_headers=EXPOSED_HEADERS,
         )
     app.add_middleware(Edge, paths=_fixed_paths(app.router, *routers))
     return app
+
+
+def _gateway(settings: GatewaySettings, client: Orchestrator, fetch: Fetch | None, store: Store) -> Gateway:
+    limits = FetchLimits(max_bytes=settings.max_upload_bytes, timeout_s=settings.fetch_timeout_s)
+    pool = WorkPool(settings.request_threads, settings.request_queue)
+    receipts = ReceiptsBook(store, settings.receipt_ttl_s)
+    book = JobBook(store, settings.job_ttl_s)
+    return Gateway(
+        settings=settings,
+        client=client,
+        fetch=fetch or Fetcher(limits).get,
+        pool=pool,
+        board=StatusBoard(client.status),
+        receipts=receipts,
+        book=book,
+        jobs=JobRunner(client, pool, book, receipts),
+    )
+
+
+def _words(listed: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in listed.split(",") if word.strip())
 
 
 def _fixed_paths(*routers: APIRouter) -> frozenset[str]:

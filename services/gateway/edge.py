@@ -49,12 +49,15 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on under its id."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         request_id = accept_request_id(Headers(scope=scope).get(REQUEST_ID_KEY))
         scope.setdefault("state", {})["request_id"] = request_id
         bind_request(request_id)
+        if scope["type"] == "websocket":
+            await self._socket(scope, receive, send)
+            return
         begin, status = time.perf_counter(), 0
 
         async def observed(message: Message) -> None:
@@ -74,6 +77,17 @@ class Edge:
                 await of_defect(scope)(scope, receive, observed)
             finally:
                 self._record(scope, status, time.perf_counter() - begin)
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Follow a socket: it has no status, only a beginning and an end."""
+        begin = time.perf_counter()
+        try:
+            await self._app(scope, receive, send)
+        except Exception as defect:
+            _log.error("defect", path=scope["path"], exc_info=defect)
+            raise  # the server closes the socket with 1011
+        finally:
+            _log.info("socket", seconds=round(time.perf_counter() - begin, 4))
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args, get_type_hints
 
 from fastapi import Form
+from pydantic import BaseModel, ConfigDict, create_model
 
 from services.common.client import (
     CutoutWishes,
@@ -113,6 +115,16 @@ def mesh_form(
 ) -> MeshWishes:
     """Return how the mesh is to be made."""
     return MeshWishes(format, texture, resolution, threshold, texture_resolution, use_depth)
+
+
+def options_model(*readers: Callable[..., object]) -> type[BaseModel]:
+    """Return a model with the fields of the given form readers, for options that come as JSON."""
+    fields: dict[str, Any] = {}
+    for reader in readers:
+        hints = get_type_hints(reader, include_extras=True)
+        for name, parameter in inspect.signature(reader).parameters.items():
+            fields[name] = (hints[name], parameter.default)
+    return create_model("Options", __config__=ConfigDict(extra="forbid"), **fields)
 
 
 def accepted_format(accept: str) -> ImageFormat:

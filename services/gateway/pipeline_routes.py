@@ -12,9 +12,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from services.common.client import CutoutMade, CutoutWishes, MaskWishes, MeshMade, MeshWishes
-from services.common.errors import InvalidImage
+from services.common.errors import InvalidImage, Overloaded, StageUnavailable
+from services.common.logs import get_logger
 from services.common.receipts import receipt_to_dict
-from services.gateway.answers import MESH_MEDIA_TYPES, cutout_answer, mesh_answer, receipt_headers
+from services.gateway.answers import MESH_MEDIA_TYPES, cutout_result, file_answer, mesh_result, receipt_headers
 from services.gateway.forms import accepted_format, cutout_form, mask_form, mesh_form
 from services.gateway.gateway import Gateway
 from services.gateway.problems import PROBLEM_TYPE, request_id_of
@@ -30,17 +31,18 @@ MeshMaskForm = Annotated[MaskWishes, Depends(mask_form(default_preset="balanced"
 CutoutForm = Annotated[tuple[CutoutWishes, bool], Depends(cutout_form)]
 MeshForm = Annotated[MeshWishes, Depends(mesh_form)]
 
-_PROBLEM = {"content": {PROBLEM_TYPE: {"schema": {"type": "object"}}}}
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    400: {"description": "Not a usable picture, or a malformed body", **_PROBLEM},
-    401: {"description": "The token is missing or wrong", **_PROBLEM},
-    408: {"description": "The body did not arrive in time", **_PROBLEM},
-    413: {"description": "More bytes or pixels than the limit", **_PROBLEM},
-    415: {"description": "Not a multipart form", **_PROBLEM},
-    422: {"description": "An option out of its range, or no subject in the picture", **_PROBLEM},
-    429: {"description": "Busy; Retry-After says when to come back", **_PROBLEM},
-    503: {"description": "A stage is not there", **_PROBLEM},
-    504: {"description": "The time ran out", **_PROBLEM},
+_log = get_logger()
+PROBLEM = {"content": {PROBLEM_TYPE: {"schema": {"type": "object"}}}}
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "Not a usable picture, or a malformed body", **PROBLEM},
+    401: {"description": "The token is missing or wrong", **PROBLEM},
+    408: {"description": "The body did not arrive in time", **PROBLEM},
+    413: {"description": "More bytes or pixels than the limit", **PROBLEM},
+    415: {"description": "Not a multipart form", **PROBLEM},
+    422: {"description": "An option out of its range, or no subject in the picture", **PROBLEM},
+    429: {"description": "Busy; Retry-After says when to come back", **PROBLEM},
+    503: {"description": "A stage is not there", **PROBLEM},
+    504: {"description": "The time ran out", **PROBLEM},
 }
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _PICTURES = {"description": "The cutout", "content": {f"image/{k}": _BINARY for k in ("png", "webp", "tiff", "jpeg")}}
@@ -54,7 +56,7 @@ def pipeline_router(gateway: Gateway) -> APIRouter:
     """Return the routes of the pipeline."""
     router = APIRouter(tags=["pipeline"])
 
-    @router.post("/remove-bg", response_class=Response, responses={200: _PICTURES, **_PROBLEMS})
+    @router.post("/remove-bg", response_class=Response, responses={200: _PICTURES, **PROBLEMS})
     async def remove_bg(
         request: Request,
         file: PhotoPart,
@@ -74,17 +76,18 @@ def pipeline_router(gateway: Gateway) -> APIRouter:
         if not named:
             cutout = replace(cutout, format=accepted_format(request.headers.get("accept", "")))
         request_id = request_id_of(request.scope)
-        photo, wishes = await _photo(file, wishes, mask, depth_map)
+        photo, wishes = await read_photo(file, wishes, mask, depth_map)
 
         def work(gone: threading.Event) -> CutoutMade:
             events = gateway.client.stream_cutout(photo, mask=wishes, cutout=cutout, request_id=request_id)
             return last_of(events, CutoutMade, gone)
 
         made = await gateway.pool.run(request, work)
-        headers = keep_receipt(gateway, made.receipt, request_id)
-        return cutout_answer(made, file.filename or "", mask_only=cutout.mask_only, headers=headers)
+        headers = await keep_receipt(gateway, made.receipt, request_id)
+        result = cutout_result(made, file.filename or "", mask_only=cutout.mask_only)
+        return file_answer(made.data, result, headers)
 
-    @router.post("/generate-mesh", response_class=Response, responses={200: _MESHES, **_PROBLEMS})
+    @router.post("/generate-mesh", response_class=Response, responses={200: _MESHES, **PROBLEMS})
     async def generate_mesh(
         request: Request,
         file: PhotoPart,
@@ -98,36 +101,50 @@ def pipeline_router(gateway: Gateway) -> APIRouter:
         curl -X POST -F "file=@test.jpg" http://localhost:8000/generate-mesh -o model.glb
         """
         request_id = request_id_of(request.scope)
-        photo, wishes = await _photo(file, wishes, mask, depth_map)
+        photo, wishes = await read_photo(file, wishes, mask, depth_map)
 
         def work(gone: threading.Event) -> MeshMade:
             events = gateway.client.stream_mesh(photo, mask=wishes, mesh=mesh, request_id=request_id)
             return last_of(events, MeshMade, gone)
 
         made = await gateway.pool.run(request, work)
-        return mesh_answer(made, file.filename or "", keep_receipt(gateway, made.receipt, request_id))
+        headers = await keep_receipt(gateway, made.receipt, request_id)
+        return file_answer(made.data, mesh_result(made, file.filename or ""), headers)
 
-    @router.get("/receipts/{request_id}", response_class=JSONResponse, responses={404: _PROBLEM | {"description": ""}})
+    @router.get("/receipts/{request_id}", response_class=JSONResponse, responses={404: PROBLEM | {"description": ""}})
     async def receipt(request_id: str) -> JSONResponse:
         """Return the whole receipt of an answer: what ran where, how long, what was degraded and why."""
-        found = gateway.receipts.get(request_id)
+        found = await gateway.receipts.get(request_id)
         if found is None:
-            kept = f"the last {gateway.settings.receipts_kept}, each for {gateway.settings.receipt_ttl_s:.0f} s"
-            raise HTTPException(404, f"there is no receipt under this id; this gateway keeps {kept}")
+            kept = f"each for {gateway.settings.receipt_ttl_s:.0f} s"
+            raise HTTPException(404, f"there is no receipt under this id; they are kept {kept}")
         return JSONResponse(found)
 
     return router
 
 
-def keep_receipt(gateway: Gateway, receipt: pb.Receipt, request_id: str) -> dict[str, str]:
-    """Keep `receipt` for GET /receipts/{id}, and return its summary as headers."""
-    gateway.receipts.put(request_id, receipt_to_dict(receipt))
-    return receipt_headers(receipt, request_id)
+async def keep_receipt(gateway: Gateway, receipt: pb.Receipt, request_id: str) -> dict[str, str]:
+    """Keep `receipt` for GET /receipts/{id}, and return its summary as headers.
+
+    A store that is away costs the link to the receipt, never the answer.
+    """
+    headers = receipt_headers(receipt, request_id)
+    try:
+        await gateway.receipts.put(request_id, receipt_to_dict(receipt))
+    except (StageUnavailable, Overloaded) as problem:
+        _log.warning("receipt not kept", reason=problem.message)
+        del headers["X-Unflat-Receipt"]
+    return headers
 
 
-async def _photo(
+async def read_photo(
     file: UploadFile, wishes: MaskWishes, mask: UploadFile | None, depth_map: UploadFile | None
 ) -> tuple[bytes, MaskWishes]:
+    """Return the uploaded photo, and the wishes with what was uploaded beside it.
+
+    Raises:
+        InvalidImage: the file is empty.
+    """
     photo = await file.read()
     if not photo:
         raise InvalidImage("the file is empty; wanted a picture", field="file")

@@ -62,21 +62,15 @@ def problem(
     """
     if is_rembg(scope):
         return JSONResponse({"detail": detail}, status, headers)
-    code = code or HTTPStatus(status).name
-    words = code.replace("_", " ").lower()
-    body: dict[str, Any] = {
-        "type": f"urn:unflat:problem:{words.replace(' ', '-')}",
-        "title": words.capitalize(),
-        "status": status,
-        "detail": detail,
-        "code": code,
-        "request_id": request_id_of(scope),
-    }
-    if field:
-        body["field"] = field
+    body = _body(status, code or HTTPStatus(status).name, detail, request_id_of(scope), field)
     if errors:
         body["errors"] = list(errors)
     return JSONResponse(body, status, headers, media_type=PROBLEM_TYPE)
+
+
+def problem_body(error: UnflatError, request_id: str) -> dict[str, Any]:
+    """Return the problem JSON of an error of ours, where it is told in something else than an answer of its own."""
+    return _body(error.http_status, error.reason, error.message, request_id, error.field)
 
 
 def is_rembg(scope: Scope) -> bool:
@@ -138,6 +132,19 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
     return problem(
         request.scope, 422, sentence, code="INVALID_OPTION", field=errors[0]["field"] if errors else "", errors=errors
     )
+
+
+def _body(status: int, code: str, detail: str, request_id: str, field: str) -> dict[str, Any]:
+    words = code.replace("_", " ").lower()
+    body: dict[str, Any] = {
+        "type": f"urn:unflat:problem:{words.replace(' ', '-')}",
+        "title": words.capitalize(),
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": request_id,
+    }
+    return {**body, "field": field} if field else body
 
 
 def _field(loc: Iterable[object]) -> str:

@@ -137,7 +137,7 @@ async def _answer(
     picture = await gateway.pool.run(request, work)
     headers = {"X-Unflat-Warning": header_text(picture.warning)} if picture.warning else {}
     if picture.receipt is not None:
-        headers |= keep_receipt(gateway, picture.receipt, request_id)
+        headers |= await keep_receipt(gateway, picture.receipt, request_id)
     return Response(picture.png, 200, headers, _PNG)
 
 

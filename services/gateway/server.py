@@ -76,6 +76,7 @@ def main() -> None:
             server_header=False,
             backlog=_BACKLOG,
             timeout_keep_alive=_KEEP_ALIVE_S,
+            ws_max_size=settings.max_upload_bytes,
             timeout_graceful_shutdown=round(settings.grace_s),
         )
         server = DrainingServer(config, app.state.gateway.draining, settings.drain_s)

@@ -28,7 +28,7 @@ class GatewaySettings(ProcessSettings):
     upload_timeout_s: float = Field(default=300.0, gt=0)
     """Longest time for a body to arrive."""
     token: SecretStr = SecretStr("")
-    """Wanted as `Authorization: Bearer …` of every request but probes and docs; empty asks for none."""
+    """Wanted as `Authorization: Bearer …` of all but probes and docs; several by commas; empty asks for none."""
     cors_origins: str = ""
     """Origins that browsers may call from, separated by commas; empty: none, *: all."""
     url_fetch: bool = False
@@ -39,10 +39,14 @@ class GatewaySettings(ProcessSettings):
     """Requests that are with the orchestrator at the same time."""
     request_queue: int = Field(default=32, ge=0, le=10_000)
     """Requests that may wait for a thread; beyond it 429 at once."""
-    receipts_kept: int = Field(default=1000, ge=0, le=1_000_000)
-    """Receipts kept in memory for GET /receipts/{id}."""
+    store_mb: int = Field(default=256, ge=1, le=1 << 20)
+    """Jobs' results and receipts in memory, in MiB; beyond it the oldest leave."""
     receipt_ttl_s: float = Field(default=3600.0, gt=0)
-    """How long each is kept."""
+    """How long receipts are kept for GET /receipts/{id}."""
+    job_ttl_s: float = Field(default=1800.0, gt=0)
+    """How long a job and its result are kept after its last change."""
+    heartbeat_s: float = Field(default=10.0, gt=0)
+    """Between the signs of life on a stream of events where nothing happens."""
     drain_s: float = Field(default=2.0, ge=0)
     """Between a not-ready /readyz and the refusal of new connections, so that balancers notice."""
     grace_s: float = Field(default=30.0, ge=0)

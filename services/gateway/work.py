@@ -49,6 +49,18 @@ class WorkPool:
             CallerLeftError: the caller hung up.
         """
         left = asyncio.ensure_future(_until_disconnect(request))
+        try:
+            return await self.run_until(left, work)
+        finally:
+            left.cancel()
+
+    async def run_until(self, left: asyncio.Future[None], work: Callable[[threading.Event], T]) -> T:
+        """Return what `work` returns; it is given an event that is set once `left` is done.
+
+        Raises:
+            Overloaded: all threads are busy and the queue is full.
+            CallerLeftError: `left` was done first.
+        """
         gone = threading.Event()
         try:
             async with self._admission.slot():
@@ -66,7 +78,14 @@ class WorkPool:
                     del job, first  # a failed job, its error and this frame would keep each other, and the photo
         finally:
             gone.set()
-            left.cancel()
+
+    def refuse_if_full(self) -> None:
+        """Refuse what `run` would refuse now.
+
+        Raises:
+            Overloaded: all threads are busy and the queue is full.
+        """
+        self._admission.refuse_if_full()
 
     def close(self) -> None:
         """Let no more work begin."""

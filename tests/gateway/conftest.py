@@ -30,6 +30,9 @@ def png_of(picture: Image.Image) -> bytes:
     return out.getvalue()
 
 
+PREVIEW = png_of(Image.new("L", (4, 3), 90))
+
+
 @dataclass
 class FakeOrchestrator:
     """Answers like the orchestrator, at once, with what the test put in."""
@@ -51,18 +54,20 @@ class FakeOrchestrator:
     def stream_cutout(
         self, photo: bytes, *, mask: MaskWishes, cutout: CutoutWishes, debug: bool = False, request_id: str = ""
     ) -> Iterator[Progress | CutoutMade]:
-        self.calls.append({"photo": photo, "mask": mask, "cutout": cutout, "request_id": request_id})
+        asked = {"photo": photo, "mask": mask, "cutout": cutout, "request_id": request_id, "debug": debug}
+        self.calls.append(asked)
         yield from self._progress()
         media_type = "image/png" if cutout.mask_only else f"image/{cutout.format}"
         png = png_of(Image.new("L", (4, 3), 100)) if cutout.mask_only else self.png
-        yield CutoutMade(png, media_type, self._receipt(request_id), {})
+        yield CutoutMade(png, media_type, self._receipt(request_id), self._debug(debug))
 
     def stream_mesh(
         self, photo: bytes, *, mask: MaskWishes, mesh: MeshWishes, debug: bool = False, request_id: str = ""
     ) -> Iterator[Progress | MeshMade]:
-        self.calls.append({"photo": photo, "mask": mask, "mesh": mesh, "request_id": request_id})
+        asked = {"photo": photo, "mask": mask, "mesh": mesh, "request_id": request_id, "debug": debug}
+        self.calls.append(asked)
         yield from self._progress()
-        yield MeshMade(self.mesh, mesh.format, self.png, self._receipt(request_id), {})
+        yield MeshMade(self.mesh, mesh.format, self.png, self._receipt(request_id), self._debug(debug))
 
     def status(self, timeout_s: float = 5.0) -> pb.GetStatusResponse:
         self.status_calls += 1
@@ -84,6 +89,7 @@ class FakeOrchestrator:
     def _progress(self) -> Iterator[Progress]:
         try:
             yield pb.Progress(stage="segmentation", fraction=0.1)
+            yield pb.Progress(stage="orchestrator", step="mask", fraction=0.4, preview_png=PREVIEW)
             if self.gate:
                 while not self.gate.wait(0.02):
                     yield pb.Progress(stage="segmentation", fraction=0.5)
@@ -92,6 +98,9 @@ class FakeOrchestrator:
         except GeneratorExit:
             self.closed += 1
             raise
+
+    def _debug(self, asked: bool) -> dict[str, bytes]:
+        return {"segmentation": PREVIEW, "hybrid": PREVIEW} if asked else {}
 
     def _receipt(self, request_id: str) -> pb.Receipt:
         degraded = self.depth in (pb.OUTCOME_UNAVAILABLE, pb.OUTCOME_TIMEOUT)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from services.common.client import MeshMade
-from services.gateway.answers import header_text, mesh_answer
+from services.gateway.answers import file_answer, header_text, mesh_result
 from unflat.v1 import orchestrator_pb2 as pb
 
 
 def disposition(upload):
     made = MeshMade(b"x", "glb", b"", pb.Receipt(), {})
-    return mesh_answer(made, upload, {}).headers["content-disposition"]
+    return file_answer(made.data, mesh_result(made, upload), {}).headers["content-disposition"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,26 @@
+"""What the gateway asks of the orchestrator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from services.common.client import CutoutMade, CutoutWishes, MaskWishes, MeshMade, MeshWishes, Progress
+from unflat.v1 import orchestrator_pb2 as pb
+
+
+class Orchestrator(Protocol):
+    """The part of `services.common.client.UnflatClient` that is used here; every call blocks."""
+
+    def stream_cutout(
+        self, photo: bytes, *, mask: MaskWishes, cutout: CutoutWishes, debug: bool = False, request_id: str = ""
+    ) -> Iterator[Progress | CutoutMade]:
+        """Yield progress, then the cutout."""
+
+    def stream_mesh(
+        self, photo: bytes, *, mask: MaskWishes, mesh: MeshWishes, debug: bool = False, request_id: str = ""
+    ) -> Iterator[Progress | MeshMade]:
+        """Yield progress, then the mesh."""
+
+    def status(self, timeout_s: float = 5.0) -> pb.GetStatusResponse:
+        """Return how every stage is."""
