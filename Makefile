@@ -94,6 +94,7 @@ locks: .venv/dev ## Write requirements/*.lock anew from pyproject.toml
 	  $(LOCK) --extra $$service -c requirements/light.lock -o requirements/$$service.lock || exit 1; done
 	for extra in segmentation-cuda:segmentation-cuda depth-cuda:depth-cuda mesher-cuda:triposr; do \
 	  $(CUDA_LOCK) --extra $${extra#*:} -c requirements/light.lock -o requirements/$${extra%:*}.lock || exit 1; done
+	$(LOCK) --extra tracing -c requirements/light.lock -o requirements/tracing.lock
 	$(LOCK) --extra light --group dev -c requirements/light.lock -o requirements/dev.lock
 	$(LOCK:pyproject.toml=requirements/peers.in) -o requirements/peers.lock
 
