@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics, start_http_server
 
+from services.common.gpu_memory import find_gpus
 from services.common.tracing import exemplar
 from services.common.version import VERSION
 
@@ -122,6 +123,9 @@ def start_metrics(port: int, host: str) -> int:
     """Serve /metrics on `port` (0 takes a free one, -1 none) and return the port in use, or -1."""
     disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series beside each counter, which nobody reads
     BUILD_INFO.labels(VERSION).set(1)
+    for gpu in find_gpus():
+        GPU_MEMORY_BYTES.labels(str(gpu.index), "total").set_function(gpu.total_bytes)
+        GPU_MEMORY_BYTES.labels(str(gpu.index), "used").set_function(gpu.used_bytes)
     if port < 0:
         return -1
     server, _ = start_http_server(port, addr=host)
