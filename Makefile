@@ -73,15 +73,39 @@ eval: .venv/dev ## Quality on the fixed set: report and figures in out/eval (ARG
 	@$(BIN)/python -m evaluation --out "$(OUT)/eval" $(ARGS)
 
 .PHONY: bench
-bench: .venv/dev ## Timings as ratios in one run; writes bench/README.md
-	@$(BIN)/python -m bench
+bench: .venv/dev .venv-peers/ready ## Timings beside what they replace, in one run; writes bench/README.md
+	@$(BIN)/python -m bench $(ARGS)
 
 .PHONY: peers
 peers: .venv-peers/ready ## rembg and pymatting, to compare with, in an environment of their own
 
 .PHONY: k8s-check
-k8s-check: .venv/dev ## Build and validate every Kubernetes overlay
-	@$(BIN)/python deploy/k8s/check.py
+k8s-check: .venv/dev .venv-audit/ready ## Build, validate and scan the Kubernetes overlays with their components
+	@$(BIN)/python -m deploy.k8s.check
+
+# A container engine is found, or named: ENGINE=podman. REGISTRY=registry.example.com/ goes before each name.
+ENGINE ?= $(firstword $(foreach engine,docker podman buildah,$(if $(shell command -v $(engine)),$(engine))))
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+IMAGES := $(if $(filter cuda,$(VARIANT)),segmentation depth mesher,segmentation depth mesher orchestrator gateway)
+.PHONY: images
+images: ## Container images of the services (VARIANT=cuda: of those that compute, with CUDA libraries)
+	@test -n "$(ENGINE)" || { echo "no container engine: install docker, podman or buildah, or name one (ENGINE=…)"; exit 1; }
+	for service in $(IMAGES); do \
+	  $(ENGINE) build -f deploy/docker/$$service.Dockerfile --build-arg LOCK=$$service$(VARIANT:%=-%) \
+	    -t $(REGISTRY)unflat-$$service:$(VERSION)$(VARIANT:%=-%) . || exit 1; done
+	$(if $(VARIANT),,$(ENGINE) build -f deploy/docker/all-in-one.Dockerfile -t $(REGISTRY)unflat:$(VERSION) .)
+
+.PHONY: images-check
+images-check: .venv/dev ## Whether every lock of an image resolves at the package index, with the hashes it pins
+	@$(BIN)/python -m deploy.docker.check
+
+.PHONY: sbom
+sbom: .venv-sbom/ready ## A CycloneDX bill of materials for each image, in out/sbom
+	@mkdir -p $(OUT)/sbom && rm -f $(OUT)/sbom/*
+	@for lock in $(filter-out %/dev.lock %/peers.lock %/audit.lock %/sbom.lock,$(wildcard requirements/*.lock)); do \
+	  .venv-sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+	    -o $(OUT)/sbom/$$(basename $$lock .lock).cdx.json $$lock || exit 1; done
+	@ls $(OUT)/sbom
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --no-header pyproject.toml
@@ -97,10 +121,12 @@ locks: .venv/dev ## Write requirements/*.lock anew from pyproject.toml
 	$(LOCK) --extra tracing -c requirements/light.lock -o requirements/tracing.lock
 	$(LOCK) --extra light --group dev -c requirements/light.lock -o requirements/dev.lock
 	$(LOCK:pyproject.toml=requirements/peers.in) -o requirements/peers.lock
+	$(LOCK:pyproject.toml=requirements/audit.in) -o requirements/audit.lock
+	$(LOCK:pyproject.toml=requirements/sbom.in) -o requirements/sbom.lock
 
 .PHONY: clean
 clean: ## Remove what was built; weights stay in their store
-	rm -rf .venv .venv-peers node_modules $(dir $(VIEWER)) build dist out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-peers .venv-audit .venv-sbom node_modules $(dir $(VIEWER)) build dist out .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # ── environments ────────────────────────────────────────────────────────────────────────────────────────────────────
 $(BIN)/python:
@@ -123,6 +149,12 @@ $(BIN)/python:
 	@echo "installing what is compared with into .venv-peers"
 	@$(PYTHON) -m venv .venv-peers
 	@.venv-peers/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/peers.lock
+	@touch $@
+
+.venv-%/ready: requirements/%.lock | $(BIN)/python
+	@echo "installing $*.lock into .venv-$*"
+	@$(PYTHON) -m venv .venv-$*
+	@.venv-$*/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
 	@touch $@
 
 $(VIEWER): package.json package-lock.json services/gateway/page/three.entry.js | node_modules/.ready

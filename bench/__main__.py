@@ -1,80 +1,108 @@
-"""`make bench`: measure, print, and write bench/README.md anew."""
+"""`make bench`: measure, and write bench/README.md anew from the figures of all sections.
+
+A run may measure some sections only (`python -m bench stages cutout`); the others keep the figures of their last run,
+each with its own day, machine and command.
+"""
 
 from __future__ import annotations
 
 import argparse
-import datetime
+import shlex
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from bench.services import ServiceTimes, time_services
+from bench.against_pymatting import compare_matting
+from bench.against_rembg import compare_quality, compare_time
+from bench.peers import have_peers
+from bench.ratios import draw_ratios
+from bench.section import Section
+from bench.services import time_services
 from bench.stages import time_stages
-from bench.timing import Spread, describe_machine
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGET_OVERHEAD_MS = 20
+FIGURES = ROOT / "bench" / "figures"
+FIXED = ROOT / "evaluation" / "fixed"
+_NEED_PEERS = ("cutout", "cutout-quality", "matting", "gateway")
 
 
 def main() -> int:
-    """Run all benchmarks."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--photo", type=Path, default=ROOT / "examples" / "mug.jpg", help="about one megapixel")
-    parser.add_argument("--runs", type=int, default=9)
-    parser.add_argument("--requests", type=int, default=20)
-    parser.add_argument("--out", type=Path, default=ROOT / "bench" / "README.md")
-    options = parser.parse_args()
-    machine = describe_machine()
-    stages = time_stages(options.photo, options.runs)
-    services = time_services(options.photo, options.requests)
-    text = _page(machine, stages, services, options)
-    options.out.write_text(text, encoding="utf-8")
-    sys.stdout.write(text)
+    """Measure what was asked for, and write the page."""
+    options = _arguments()
+    sections = _sections(options)
+    for name in options.sections or sections:
+        if name in _NEED_PEERS and not have_peers():
+            sys.stderr.write(f"{name}: left out, there is nothing to compare with (make peers)\n")
+            continue
+        sys.stderr.write(f"{name} …\n")
+        section = replace(sections[name](), command=_command(name, options))
+        section.write(FIGURES / f"{name}.json")
+        sys.stdout.write(section.markdown() + "\n")
+    write_page([FIGURES / f"{name}.json" for name in sections])
     return 0
 
 
-def _page(machine: str, stages: dict[str, Spread], services: ServiceTimes, options: argparse.Namespace) -> str:
-    whole = sum(row.median for name, row in stages.items() if name in _WAY)
+def write_page(paths: list[Path]) -> None:
+    """Write bench/README.md and its picture from the sections that have figures."""
+    sections = [Section.read(path) for path in paths if path.exists()]
+    ratios = {name: ratio for section in sections for name, ratio in section.ratios.items()}
     lines = [
         "# Benchmarks",
         "",
-        f"Written by `make bench` on {datetime.date.today().isoformat()}: {machine}. Photo: `{options.photo.name}`. ",
-        f"Medians of {options.runs} runs in milliseconds, 10th to 90th percentile in brackets. Machines differ: ",
-        "read the shares.",
-        "",
-        "## Algorithms, one megapixel, in process",
-        "",
-        "| step | ms | share of the way |",
-        "|---|---:|---:|",
-    ]
-    for name, row in stages.items():
-        share = f"{row.median / whole:.0%}" if name in _WAY else ""
-        lines.append(f"| {name} | {row.ms()} | {share} |")
-    lines += [
-        "",
-        f"## Through services, {options.requests} mesh requests one after the other, embedded backends, no depth",
-        "",
-        "| what | ms |",
-        "|---|---:|",
-        f"| start of all services | {services.start * 1e3:.0f} |",
-        f"| whole request | {services.whole.ms()} |",
-        f"| caller ↔ orchestrator, serialisation and transport | {services.client_hop.ms()} |",
-    ]
-    lines += [f"| orchestrator ↔ {name}, with queueing | {row.ms()} |" for name, row in services.stage_overhead.items()]
-    lines += [
-        f"| **all serialisation, transport and queueing** (aim: {TARGET_OVERHEAD_MS}) | **{services.overhead.ms()}** |",
-        "",
-        "Resident memory at the end: "
-        + ", ".join(f"{name} {mb:.0f} MB" for name, mb in services.resident_mb.items())
-        + ".",
+        "Written by `make bench`, never by hand. Each table names its day, machine and command. What is compared ran "
+        "in one go on one machine; times of other machines differ, ratios less.",
         "",
     ]
-    return "\n".join(lines)
+    if ratios:
+        (ROOT / "bench" / "ratios.svg").write_text(draw_ratios(ratios), encoding="utf-8")
+        lines += ["![How many times faster, by comparison](ratios.svg)", ""]
+    lines += [section.markdown() for section in sections]
+    (ROOT / "bench" / "README.md").write_text("\n".join(lines), encoding="utf-8")
 
 
-_WAY = {
-    "decode", "segment: grabcut", "refine: balanced", "fuse: auto", "cut out: balanced", "encode: png", "frame",
-    "mesh: inflate, with depth", "gate", "export: glb",
-}  # fmt: skip
+def _sections(options: argparse.Namespace) -> dict[str, Callable[[], Section]]:
+    """Return every section by name, in the order of the page."""
+    photo, runs = options.photo, options.runs
+    trimaps = options.trimaps if options.matting_set != FIXED else None
+    return {
+        "stages": lambda: time_stages(photo, runs),
+        "services": lambda: time_services(photo, options.requests),
+        "cutout": lambda: compare_time(photo, runs),
+        "cutout-quality": lambda: compare_quality(options.set, options.masks, _shown(options.set)),
+        "matting": lambda: compare_matting(options.matting_set, trimaps, _shown(options.matting_set)),
+    }
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sections", nargs="*", help="which; all when none is named")
+    parser.add_argument("--photo", type=Path, default=ROOT / "examples" / "mug.jpg", help="about one megapixel")
+    parser.add_argument("--runs", type=int, default=9)
+    parser.add_argument("--requests", type=int, default=20)
+    parser.add_argument("--set", type=Path, default=FIXED, help="photos with exact alpha, for cutout-quality")
+    parser.add_argument("--masks", default="simulated", help="raw masks of --set: a file name pattern, or simulated")
+    parser.add_argument("--matting-set", type=Path, default=FIXED, help="photos with exact soft alpha")
+    parser.add_argument("--trimaps", default="{stem}.trimap.png", help="file name pattern in --matting-set")
+    options = parser.parse_args()
+    unknown = set(options.sections) - set(_sections(options))
+    if unknown:
+        parser.error(f"there is no section {min(unknown)!r}; there are {', '.join(_sections(options))}")
+    return options
+
+
+def _shown(folder: Path) -> str:
+    return "the fixed set" if folder == FIXED else f"the set `{folder.name}`"
+
+
+def _command(name: str, options: argparse.Namespace) -> str:
+    """Return the command that measures this section again."""
+    words = ["python", "-m", "bench", name]
+    if name == "cutout-quality" and options.set != FIXED:
+        words += ["--set", options.set.name, "--masks", options.masks]
+    if name == "matting" and options.matting_set != FIXED:
+        words += ["--matting-set", options.matting_set.name]
+    return shlex.join(words)
 
 
 if __name__ == "__main__":
