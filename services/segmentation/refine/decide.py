@@ -2,7 +2,8 @@
 
 In a band the colour of a pixel is added, at half weight, to what the network said. A plateau (doubt wider than
 an edge) is a part the network could not place. There one pixel's colour says little, so evidence is first
-averaged inside areas of one colour, and the cut moves to where the expected IoU is best.
+averaged inside areas of one colour, a plateau that fills a dent of the subject is the likelier part of it, and the
+cut moves to where the expected IoU is best.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from services.common.imaging.colour_evidence import LOCAL, WHOLE
 from services.common.imaging.edge_aware import smooth_along_edges
 from services.common.imaging.log_odds import from_log_odds, to_log_odds
 from services.common.imaging.thin_parts import disc
+from services.segmentation.refine.dents import dent_evidence
 from services.segmentation.refine.scene import Scene
 
 BAND_CLIP = 1.5  # log likelihood ratio beyond which a single pixel's colour is not believed more
@@ -68,7 +70,7 @@ def _plateau_evidence(scene: Scene, plateau: BoolMask) -> Float:
     areas = _smooth_within(scene, pixels, plateau, hold)
     trust = min(1.0, np.count_nonzero(scene.subject) / np.count_nonzero(plateau))
     shift = -SHYNESS * np.log(max(0.3, expected_iou(scene.alpha)))
-    return np.asarray(trust * areas + shift, dtype=np.float32)
+    return np.asarray(trust * areas + dent_evidence(scene.alpha, plateau) + shift, dtype=np.float32)
 
 
 def _smooth_within(scene: Scene, values: Float, zone: BoolMask, hold: Float) -> Float:
