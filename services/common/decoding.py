@@ -92,6 +92,8 @@ def decode_photo(data: bytes, max_pixels: int = MAX_PIXELS) -> Photo:
 def decode_mask(data: bytes, max_pixels: int = MAX_PIXELS) -> Alpha:
     """Return a supplied mask as (H, W) float32 in [0, 1]: a picture's alpha channel, else its grey; or an NPZ's array.
 
+    An alpha channel that is opaque everywhere says nothing: browsers and paint programs add one to grey pictures.
+
     Raises:
         InvalidImage: it is neither, or not two-dimensional.
         ImageTooLarge: more than `max_pixels`.
@@ -101,7 +103,7 @@ def decode_mask(data: bytes, max_pixels: int = MAX_PIXELS) -> Alpha:
         largest = 1.0 if values.dtype == np.bool_ or values.max(initial=0) <= 1 else _full_scale(values.dtype)
         return np.asarray(np.clip(values.astype(np.float32) / largest, 0, 1), dtype=np.float32)
     photo = decode_photo(data, max_pixels)
-    if photo.own_alpha is not None:
+    if photo.own_alpha is not None and photo.own_alpha.min() < 255:
         return np.asarray(photo.own_alpha, dtype=np.float32) / np.float32(255)
     grey = photo.pixels.astype(np.float32).mean(axis=2) / _full_scale(photo.pixels.dtype)
     return np.asarray(grey, dtype=np.float32)

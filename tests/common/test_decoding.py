@@ -153,6 +153,13 @@ def test_masks_come_as_grey_as_alpha_or_as_an_array():
         assert np.array_equal(decode_mask(data), (alpha > 0).astype(np.float32))
 
 
+def test_grey_of_a_mask_counts_where_its_alpha_is_opaque_everywhere():
+    grey = np.zeros((24, 40), np.uint8)
+    grey[4:20, 10:30] = 255
+    from_a_canvas = np.dstack([grey, grey, grey, np.full_like(grey, 255)])
+    assert np.array_equal(decode_mask(_encoded(Image.fromarray(from_a_canvas))), (grey > 0).astype(np.float32))
+
+
 def test_depth_comes_as_an_array_or_a_sixteen_bit_picture():
     depth = np.linspace(0, 60_000, 24 * 40).reshape(24, 40)
     archive = io.BytesIO()
