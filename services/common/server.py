@@ -11,14 +11,11 @@ Health names: "" is the process (liveness), the service's full name is its readi
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import sys
 import threading
 from collections.abc import Callable
 from concurrent import futures
-from pathlib import Path
 from typing import TypeVar
 
 import grpc
@@ -27,6 +24,7 @@ from grpc_reflection.v1alpha import reflection
 
 from services.common import metrics
 from services.common.admission import Admission
+from services.common.announcing import announce_addresses
 from services.common.calls import BackendFacts
 from services.common.channels import server_options
 from services.common.interceptors import CallGuard
@@ -183,11 +181,6 @@ def serve_metrics(settings: RpcSettings) -> int:
 
 
 def announce(settings: RpcSettings, port: int, health_port: int, metrics_port: int) -> None:
-    """Log the bound addresses, and write them to the announce file in one piece."""
+    """Say where a gRPC service listens."""
     addresses = {"address": f"{settings.host}:{port}", "health_port": health_port, "metrics_port": metrics_port}
-    _log.info("listening", **addresses, version=VERSION)
-    if settings.announce is None:
-        return
-    aside = Path(f"{settings.announce}.{os.getpid()}.part")
-    aside.write_text(json.dumps({**addresses, "pid": os.getpid()}), encoding="utf-8")
-    aside.replace(settings.announce)
+    announce_addresses(settings.announce, addresses)

@@ -6,16 +6,14 @@ running requests finish within their grace. A second signal ends it at once.
 
 from __future__ import annotations
 
-import json
-import os
 import socket
 import sys
 import time
-from pathlib import Path
 from types import FrameType
 
 import uvicorn
 
+from services.common.announcing import announce_addresses
 from services.common.client import UnflatClient
 from services.common.logs import configure_logs, get_logger
 from services.common.metrics import start_metrics
@@ -23,7 +21,6 @@ from services.common.parent import end_with_parent
 from services.common.settings import load_settings
 from services.common.tls import load_identity
 from services.common.tracing import start_tracing
-from services.common.version import VERSION
 from services.gateway.app import create_app
 from services.gateway.gateway import Draining
 from services.gateway.settings import GatewaySettings
@@ -68,7 +65,11 @@ def main() -> None:
     metrics_port = start_metrics(settings.metrics_port, settings.host)
     identity = load_identity(settings.tls_files)
     with UnflatClient(settings.orchestrator_address, settings.timeout_s, identity) as client:
-        app = create_app(settings, client)
+        try:
+            app = create_app(settings, client)
+        except ValueError as problem:
+            sys.stderr.write(f"unflat-gateway: {problem}\n")
+            raise SystemExit(2) from None
         config = uvicorn.Config(
             app,
             access_log=False,
@@ -77,10 +78,15 @@ def main() -> None:
             backlog=_BACKLOG,
             timeout_keep_alive=_KEEP_ALIVE_S,
             ws_max_size=settings.max_upload_bytes,
+            # A header that anybody can write counts only where a proxy that we know has written it.
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=settings.trusted_proxies,
             timeout_graceful_shutdown=round(settings.grace_s),
         )
         server = DrainingServer(config, app.state.gateway.draining, settings.drain_s)
-        _announce(settings, listener.getsockname()[1], metrics_port)
+        # Connections are queued from now on.
+        addresses = {"address": f"{settings.host}:{listener.getsockname()[1]}", "metrics_port": metrics_port}
+        announce_addresses(settings.announce, addresses, orchestrator=settings.orchestrator_address)
         server.run(sockets=[listener])
     _log.info("stopped")
 
@@ -97,17 +103,6 @@ def listen(host: str, port: int) -> socket.socket:
     # answer would wait 40 ms for an acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
-
-
-def _announce(settings: GatewaySettings, port: int, metrics_port: int) -> None:
-    """Log the bound address, and write it to the announce file in one piece; connections are queued from now on."""
-    addresses = {"address": f"{settings.host}:{port}", "metrics_port": metrics_port}
-    _log.info("listening", **addresses, orchestrator=settings.orchestrator_address, version=VERSION)
-    if settings.announce is None:
-        return
-    aside = Path(f"{settings.announce}.{os.getpid()}.part")
-    aside.write_text(json.dumps({**addresses, "pid": os.getpid()}), encoding="utf-8")
-    aside.replace(settings.announce)
 
 
 if __name__ == "__main__":
