@@ -1,6 +1,6 @@
 """The gateway's application: routes, and the layers around them.
 
-request → edge (id, log, headers, last catch) → CORS → token → body limit → routes
+request → edge (id, log, headers, last catch) → CORS → origin of sockets → token → rate → body limit → routes
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ from services.gateway.job_routes import job_router
 from services.gateway.job_runner import JobRunner
 from services.gateway.job_socket import socket_router
 from services.gateway.limits import BodyLimit
-from services.gateway.memory_store import MemoryStore
 from services.gateway.orchestrator import Orchestrator
 from services.gateway.page_routes import page_router
 from services.gateway.pipeline_routes import pipeline_router
 from services.gateway.problems import install_handlers
+from services.gateway.rates import RateLimit, open_rates
 from services.gateway.receipts_book import ReceiptsBook
 from services.gateway.rembg_routes import rembg_router
 from services.gateway.settings import GatewaySettings
 from services.gateway.status_board import StatusBoard
 from services.gateway.store import Store
+from services.gateway.stores import open_store
 from services.gateway.work import WorkPool
 
 _DESCRIPTION = """One photo in, one clean cutout and one complete 3D mesh out.
@@ -50,8 +51,12 @@ def create_app(settings: GatewaySettings, client: Orchestrator, fetch: Fetch | N
         settings: limits, token, origins.
         client: the way to the orchestrator; shared by all threads.
         fetch: gets pictures by URL; the guarded one of `fetching.py` when None.
+
+    Raises:
+        ValueError: a setting makes no sense; the sentence says which.
     """
-    store = MemoryStore(settings.store_mb << 20)
+    address = settings.store.get_secret_value()
+    store = open_store(address, settings.store_mb << 20)
     gateway = _gateway(settings, client, fetch, store)
 
     @asynccontextmanager
@@ -80,7 +85,11 @@ def create_app(settings: GatewaySettings, client: Orchestrator, fetch: Fetch | N
 
     # The last one added is the outermost.
     app.add_middleware(BodyLimit, max_bytes=settings.max_upload_bytes, timeout_s=settings.upload_timeout_s)
-    if tokens := _words(settings.token.get_secret_value()):
+    tokens = _words(settings.token.get_secret_value())
+    if settings.rate:
+        rates = open_rates(settings.rate, address)
+        app.add_middleware(RateLimit, rates=rates, by_token=bool(tokens))
+    if tokens:
         app.add_middleware(BearerAuth, tokens=tokens)
     origins = _words(settings.cors_origins)
     app.add_middleware(SameOrigin, origins=origins)
@@ -110,6 +119,7 @@ def _gateway(settings: GatewaySettings, client: Orchestrator, fetch: Fetch | Non
         receipts=receipts,
         book=book,
         jobs=JobRunner(client, pool, book, receipts),
+        store=store,
     )
 
 

@@ -12,6 +12,7 @@ from services.gateway.orchestrator import Orchestrator
 from services.gateway.receipts_book import ReceiptsBook
 from services.gateway.settings import GatewaySettings
 from services.gateway.status_board import StatusBoard
+from services.gateway.store import Store
 from services.gateway.work import WorkPool
 
 Fetch: TypeAlias = Callable[[str], bytes]
@@ -34,6 +35,7 @@ class Gateway:
     fetch: Fetch
     pool: WorkPool
     board: StatusBoard
+    store: Store
     receipts: ReceiptsBook
     book: JobBook
     jobs: JobRunner

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter
@@ -10,14 +11,16 @@ from prometheus_client.exposition import choose_encoder
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from services.common.errors import UnflatError
+from services.common.errors import StageUnavailable, UnflatError
 from services.common.receipts import receipt_to_dict
 from services.common.version import VERSION
 from services.gateway.gateway import Gateway
+from services.gateway.store import Store
 from unflat.v1 import orchestrator_pb2 as pb
 
 _NEEDED = ("segmentation", "mesher")
 _DEPTH = "depth"
+_PROBE_S = 1.0  # probes have a second or two themselves
 
 
 def health_router(gateway: Gateway) -> APIRouter:
@@ -31,7 +34,7 @@ def health_router(gateway: Gateway) -> APIRouter:
 
     @router.get("/readyz", response_class=JSONResponse, responses={503: {"description": "Not ready, with reasons"}})
     async def readyz() -> JSONResponse:
-        """Say whether photos can be served: 200 `ready` or `degraded` (depth alone is missing), 503 `down`."""
+        """Say whether photos can be served: 200 `ready`, or `degraded` without depth or the job store, 503 `down`."""
         if gateway.draining.on:
             return JSONResponse({"status": "down", "reasons": ["the gateway is shutting down"]}, 503)
         try:
@@ -39,6 +42,9 @@ def health_router(gateway: Gateway) -> APIRouter:
         except UnflatError as problem:
             return JSONResponse({"status": "down", "reasons": [problem.message]}, 503)
         body = readiness(status)
+        if not await _is_there(gateway.store):  # photos are served all the same, jobs are not
+            body["reasons"].append("store: it does not answer; there are no jobs and no receipts")
+            body["status"] = "degraded" if body["status"] == "ready" else body["status"]
         return JSONResponse(body, 503 if body["status"] == "down" else 200)
 
     @router.get("/metrics", response_class=Response)
@@ -48,6 +54,15 @@ def health_router(gateway: Gateway) -> APIRouter:
         return Response(write(REGISTRY), headers={"content-type": kind})
 
     return router
+
+
+async def _is_there(store: Store) -> bool:
+    try:
+        async with asyncio.timeout(_PROBE_S):
+            await store.get("probe")
+    except (StageUnavailable, TimeoutError):
+        return False
+    return True
 
 
 def readiness(status: pb.GetStatusResponse) -> dict[str, Any]:

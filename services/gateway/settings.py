@@ -29,6 +29,10 @@ class GatewaySettings(ProcessSettings):
     """Longest time for a body to arrive."""
     token: SecretStr = SecretStr("")
     """Wanted as `Authorization: Bearer …` of all but probes and docs; several by commas; empty asks for none."""
+    rate: str = ""
+    """Photos that each client (token, else address) may send, e.g. 60/minute or 5/second;1000/day; empty: no limit."""
+    trusted_proxies: str = ""
+    """Proxies (addresses, networks, by commas; *: all) whose X-Forwarded-For says who the client is; empty: none."""
     cors_origins: str = ""
     """Origins that browsers may call from, separated by commas; empty: none, *: all."""
     url_fetch: bool = False
@@ -39,8 +43,10 @@ class GatewaySettings(ProcessSettings):
     """Requests that are with the orchestrator at the same time."""
     request_queue: int = Field(default=32, ge=0, le=10_000)
     """Requests that may wait for a thread; beyond it 429 at once."""
+    store: SecretStr = SecretStr("memory")
+    """Where jobs and receipts live: memory, or redis://host:port/0 (rediss://, unix://) for several gateways."""
     store_mb: int = Field(default=256, ge=1, le=1 << 20)
-    """Jobs' results and receipts in memory, in MiB; beyond it the oldest leave."""
+    """Bound of the store in memory, in MiB: beyond it the oldest results leave. Redis has its own (maxmemory)."""
     receipt_ttl_s: float = Field(default=3600.0, gt=0)
     """How long receipts are kept for GET /receipts/{id}."""
     job_ttl_s: float = Field(default=1800.0, gt=0)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import shutil
+import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -30,6 +34,7 @@ def png_of(picture: Image.Image) -> bytes:
     return out.getvalue()
 
 
+PACE = threading.Event()  # never set: waits a moment between two looks
 PREVIEW = png_of(Image.new("L", (4, 3), 90))
 
 
@@ -153,8 +158,8 @@ def open_house() -> Iterator[Open]:
     opened: list[TestClient] = []
 
     def make(fetch: Fetch | None = None, orchestrator: FakeOrchestrator | None = None, **settings: Any) -> House:
-        if "token" in settings:
-            settings["token"] = SecretStr(settings["token"])
+        for secret in {"token", "store"} & set(settings):
+            settings[secret] = SecretStr(settings[secret])
         orchestrator = orchestrator or FakeOrchestrator()
         http = TestClient(create_app(GatewaySettings(**settings), orchestrator, fetch), raise_server_exceptions=False)
         http.__enter__()
@@ -176,3 +181,39 @@ def house(open_house: Open) -> House:
 def photo() -> bytes:
     """A PNG of 6 × 4 pixels."""
     return png_of(Image.new("RGB", (6, 4), (10, 20, 30)))
+
+
+class RedisServer:
+    """A real Redis on a free port, without files; it can go away and come back."""
+
+    def __init__(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *flags: str) -> None:
+        command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", *flags]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd="/")
+        while self._process.poll() is None:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+                return
+            PACE.wait(0.01)
+        raise RuntimeError("redis-server ended")
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis that runs."""
+    if shutil.which("redis-server") is None:
+        pytest.skip("redis-server is not installed (Debian's package of that name)")
+    server = RedisServer()
+    server.start()
+    yield server
+    server.stop()
