@@ -12,24 +12,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Any
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 
 from services.common import metrics
-from services.common.arrays import Alpha, BoolMask, InverseDepth, alpha_from_bytes
+from services.common.arrays import Alpha, InverseDepth, alpha_from_bytes
 from services.common.decode_pool import DecodePool
 from services.common.decoding import Photo, decode_depth, decode_mask, decode_photo
 from services.common.errors import DeadlineExceeded, InvalidOption, NoSubject, StageUnavailable, UnflatError
 from services.common.logs import get_logger
-from services.orchestrator.cutout.cut import Cutout, CutoutOptions, cut_out
+from services.orchestrator.cutout.cut import Cutout
 from services.orchestrator.debug_pictures import debug_pictures, preview_mask
 from services.orchestrator.encoding import MEDIA_TYPES, EncodeOptions, encode_cutout, encode_mask
-from services.orchestrator.framing import FramingOptions, frame_subject
 from services.orchestrator.fusion import Fused, fuse
-from services.orchestrator.gate import is_good, next_best, state_verdict
+from services.orchestrator.gate import Attempt, Way, find_fault, first_way, next_best, pick_better, state_verdict
+from services.orchestrator.masked import LEAST_COVERAGE, Framed, Masked, cut, frame, resize
 from services.orchestrator.own_alpha import check_polarity, judge_own_alpha
 from services.orchestrator.requests import Wishes
 from services.orchestrator.run import Run
@@ -50,24 +49,8 @@ from unflat.v1 import orchestrator_pb2 as pb
 
 CUTOUT_PATIENCE_S = 2.0
 MOST_PATIENCE = 0.5  # share of the time left that depth may take, whatever was asked: the answer comes in time
-LEAST_COVERAGE = 1e-4  # share of the photo below which a mask holds nothing
-BAKED_FRAME_PX = 1024  # a baked texture shows more than the 512 px that the networks look at
-MESH_FRAME_PX = 512
 _LEAVE_S = 1.0  # a cancelled call is gone at once; no answer waits longer for it
 _log = get_logger()
-
-
-@dataclass(frozen=True)
-class Masked:
-    """A photo with its masks at working size; `supplied` is the caller's own mask at the size it came in."""
-
-    photo: Photo
-    alpha: Alpha
-    refined: Alpha
-    raw_alpha: Alpha | None
-    depth: InverseDepth | None
-    depth_mask: BoolMask | None
-    supplied: Alpha | None
 
 
 class Pipeline:
@@ -95,8 +78,8 @@ class Pipeline:
         """
         masked = await self._mask(photo, wishes, run, CUTOUT_PATIENCE_S, explain=debug)
         with run.step("cutout", 0.7):
-            cutout = await asyncio.to_thread(_cut, masked, wishes.cutout)
-        _measure(masked, cutout.alpha, run)
+            cutout = await asyncio.to_thread(cut, masked, wishes.cutout)
+        run.receipt.mask.coverage = float(cutout.alpha.mean())
         with run.step("encode", 0.9):
             if mask_only:
                 image = await asyncio.to_thread(encode_mask, cutout.alpha, encode)
@@ -120,26 +103,27 @@ class Pipeline:
         Raises:
             UnflatError: the photo cannot be used, or segmentation or the mesher fails.
         """
-        masked = await self._mask(photo, wishes, run, None, explain=debug)
-        with run.step("cutout", 0.4):
-            cutout = await asyncio.to_thread(_cut, masked, wishes.cutout)
-        _measure(masked, cutout.alpha, run)
+        masked = await self._mask(photo, wishes, run, None, explain=True)
+        way = first_way(masked, options)
+        cutout, framed = await self._shape(masked, way, wishes, options, run, 0.4)
         png = asyncio.create_task(asyncio.to_thread(_encode_png, masked.photo, cutout))
         try:
-            with run.step("frame", 0.5):
-                job = await asyncio.to_thread(_frame, masked, cutout, wishes.cutout, options, run)
-            meshed = await self._mesh_and_judge(job, run)
-            run.record(meshed.receipt)
+            first = Attempt(way, cutout, framed, await self._mesh(framed.job, run, 0.5))
+            best = await self._try_again(first, masked, wishes, options, run)
+            _describe_mesh(best, run)
             run.progress("orchestrator", "encode", 0.98)
+            if best.cutout is not cutout:
+                await _end(png)
+                png = asyncio.create_task(asyncio.to_thread(_encode_png, masked.photo, best.cutout))
             return pb.MeshResult(
-                mesh=meshed.data,
-                format=meshed.format,
+                mesh=best.meshed.data,
+                format=best.meshed.format,
                 cutout=await png,
                 receipt=run.close(),
-                debug=_debug(masked) if debug else None,
+                debug=_debug(replace(masked, alpha=best.way.alpha)) if debug else None,
             )
         finally:
-            png.cancel()
+            await _end(png)
 
     async def estimate_depth(self, file: bytes, run: Run) -> DepthAnswer:
         """Return the depth of a photo at working size.
@@ -197,7 +181,7 @@ class Pipeline:
                     "wanted the same shape",
                     field="mask",
                 )
-            polarity = check_polarity(_resize(mask, photo.working.shape), photo.working)
+            polarity = check_polarity(resize(mask, photo.working.shape), photo.working)
             if polarity.inverted:
                 run.warn(f"the supplied mask was turned over: {polarity.reason}")
                 mask = np.asarray(1.0 - mask, dtype=np.float32)
@@ -214,7 +198,7 @@ class Pipeline:
 
     async def _depth(self, message: pb.Photo, photo: Photo, wishes: Wishes, run: Run) -> DepthAnswer:
         if message.depth:
-            depth = _resize(await self._decoder.run(decode_depth, message.depth, self._max_pixels), photo.working.shape)
+            depth = resize(await self._decoder.run(decode_depth, message.depth, self._max_pixels), photo.working.shape)
             reason = why_invalid(depth, photo.working)
             if reason:
                 return no_depth(pb.OUTCOME_INVALID, reason)
@@ -258,26 +242,37 @@ class Pipeline:
 
     # ── the mesh ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _mesh_and_judge(self, job: MeshJob, run: Run) -> Meshed:
-        """Mesh once; where the gate finds it flat or broken, try the next-best way and keep the better of the two."""
-        first = await self._mesh(job, run, 0.5)
-        second_job = None if is_good(first.quality) else next_best(job)
-        took_s = first.receipt.total_s
-        best = first
-        second = None
-        if second_job is not None and run.left_s > 1.5 * took_s:
-            try:
-                second = await self._mesh(second_job, run, 0.8)
-            except UnflatError as problem:  # the first mesh is here: it is handed out, with what is known of it
-                run.warn(f"a second attempt at the mesh failed: {problem.message}")
-        if second is not None:
-            best, other = (second, first) if second.quality.score > first.quality.score else (first, second)
-            run.receipt.other_attempt.CopyFrom(other.quality)
-        quality = best.quality
-        run.receipt.mesh.CopyFrom(quality)
-        run.receipt.verdict = state_verdict(quality, run.receipt, best is second)
-        _count(quality, "none" if second is None else "taken" if best is second else "refused")
-        return best
+    async def _shape(
+        self, masked: Masked, way: Way, wishes: Wishes, options: mesher_pb2.MeshOptions, run: Run, at: float
+    ) -> tuple[Cutout, Framed]:
+        """Cut out and frame what `way` says."""
+        chosen = replace(masked, alpha=way.alpha)
+        with run.step("cutout", at):
+            cutout = await asyncio.to_thread(cut, chosen, wishes.cutout)
+        with run.step("frame", at):
+            return cutout, await asyncio.to_thread(frame, chosen, cutout, wishes.cutout, options, relief=way.relief)
+
+    async def _try_again(
+        self, first: Attempt, masked: Masked, wishes: Wishes, options: mesher_pb2.MeshOptions, run: Run
+    ) -> Attempt:
+        """Return the better of `first` and, where the gate finds fault with it, an attempt in the next-best way."""
+        fault = find_fault(first.quality)
+        if fault is None or run.left_s < 1.5 * first.meshed.receipt.total_s:
+            return first
+        way = await asyncio.to_thread(next_best, fault, first.way, masked)
+        if way is None:
+            return first
+        try:
+            cutout, framed = first.cutout, first.framed
+            if way.alpha is not first.way.alpha:
+                cutout, framed = await self._shape(masked, way, wishes, options, run, 0.8)
+            elif not way.relief:
+                framed = replace(framed, job=replace(framed.job, depth=None))
+            second = Attempt(way, cutout, framed, await self._mesh(framed.job, run, 0.8))
+        except UnflatError as problem:  # the first mesh is here: it is handed out, with what is known of it
+            run.warn(f"a second attempt at the mesh failed: {problem.message}")
+            return first
+        return await asyncio.to_thread(pick_better, [first, second], masked, run.receipt)
 
     async def _mesh(self, job: MeshJob, run: Run, base: float) -> Meshed:
         meshed = None
@@ -291,12 +286,23 @@ class Pipeline:
         return meshed
 
 
-def _count(quality: mesher_pb2.MeshQuality, retry: str) -> None:
-    """Count a mesh that is handed out."""
+def _describe_mesh(best: Attempt, run: Run) -> None:
+    """Put the mesh that is handed out on the receipt, and count it."""
+    quality, receipt = best.quality, run.receipt
+    run.record(best.meshed.receipt)
+    receipt.mesh.CopyFrom(quality)
+    receipt.mask.coverage = float(best.cutout.alpha.mean())
+    receipt.mask.frame_share = best.framed.share
+    receipt.mask.touches.extend(best.framed.touches)
+    if best.framed.touches:
+        touched = " and ".join(best.framed.touches)
+        run.warn(f"the subject is cut by the photo's {touched} border; the mesh ends there")
+    receipt.verdict = state_verdict(quality, receipt)
     metrics.observe(metrics.MESH_THICKNESS, quality.thickness_ratio)
     if quality.silhouette_iou:  # 0 stands for "nothing to compare with"
         metrics.MESH_SILHOUETTE_IOU.observe(quality.silhouette_iou)
     flat = "truly" if quality.truly_flat else "yes" if quality.flat else "no"
+    retry = "none" if not receipt.attempts else "refused" if receipt.attempts[0].returned else "taken"
     metrics.MESHES.labels(flat, "yes" if quality.watertight else "no", retry).inc()
 
 
@@ -319,7 +325,7 @@ def _describe(photo: Photo, run: Run) -> None:
         run.warn(f"the file holds {photo.frames} pictures; the first was taken")
 
 
-async def _end(task: asyncio.Future[DepthAnswer]) -> None:
+async def _end(task: asyncio.Future[Any]) -> None:
     """Cancel `task` and see it gone, so that nothing of a request outlives it."""
     task.cancel()
     await asyncio.wait([task], timeout=_LEAVE_S)
@@ -328,7 +334,7 @@ async def _end(task: asyncio.Future[DepthAnswer]) -> None:
 
 
 def _as_segmented(supplied: Alpha, photo: Photo, brought: bool) -> Segmented:
-    alpha = _resize(supplied, photo.working.shape)
+    alpha = resize(supplied, photo.working.shape)
     if float(np.mean(alpha > 0.5)) < LEAST_COVERAGE:
         raise NoSubject("the mask is empty; wanted a subject")
     reason = "supplied with the request" if brought else "the photo's own alpha"
@@ -341,45 +347,8 @@ def _fuse(photo: Photo, segmented: Segmented, depth: InverseDepth | None, wishes
     return fuse(photo.working, segmented.alpha, depth, options)
 
 
-def _cut(masked: Masked, options: CutoutOptions) -> Cutout:
-    if masked.supplied is None:
-        return cut_out(masked.photo.pixels, masked.alpha, options)
-    # A supplied mask is taken as it is; only the colours under its soft edge are cleaned.
-    alpha = _resize(masked.supplied, masked.photo.pixels.shape)
-    return cut_out(masked.photo.pixels, alpha, replace(options, alpha_matting=False))
-
-
 def _encode_png(photo: Photo, cutout: Cutout) -> bytes:
     return encode_cutout(cutout.foreground, cutout.alpha, photo.metadata, EncodeOptions())
-
-
-def _frame(
-    masked: Masked, cutout: Cutout, cutout_options: CutoutOptions, options: mesher_pb2.MeshOptions, run: Run
-) -> MeshJob:
-    photo = masked.photo
-    if photo.metadata.icc or photo.bit_depth != 8:
-        # The mesher wants 8-bit sRGB, which the working image is.
-        cutout = cut_out(photo.working, masked.alpha, replace(cutout_options, alpha_matting=False))
-    side = BAKED_FRAME_PX if options.texture == mesher_pb2.TEXTURE_MODE_BAKED else MESH_FRAME_PX
-    focal = None if photo.focal_ratio is None else photo.focal_ratio * max(cutout.alpha.shape)
-    frame = frame_subject(
-        np.asarray(cutout.foreground, dtype=np.uint8),
-        cutout.alpha,
-        masked.depth,
-        FramingOptions(side=side, focal_px=focal),
-    )
-    run.receipt.mask.frame_share = frame.share
-    run.receipt.mask.touches.extend(frame.touches)
-    if frame.touches:
-        run.warn(f"the subject is cut by the photo's {' and '.join(frame.touches)} border; the mesh ends there")
-    return MeshJob(frame.rgba, frame.depth, frame.focal_px, frame.cx, frame.cy, options)
-
-
-def _measure(masked: Masked, alpha: Alpha, run: Run) -> None:
-    coverage = float(alpha.mean())
-    run.receipt.mask.coverage = coverage
-    if coverage < LEAST_COVERAGE:
-        raise NoSubject("nothing is left of the subject after refinement; wanted something that stands out")
 
 
 def _mask_facts(fused: Fused, wishes: Wishes) -> pb.MaskFacts:
@@ -399,12 +368,3 @@ def _debug(masked: Masked) -> list[pb.DebugPicture]:
 def _same_aspect(mask: tuple[int, ...], photo: tuple[int, ...]) -> bool:
     """Tell whether one is a scaled version of the other, give or take a rounded pixel."""
     return abs(mask[0] * photo[1] - mask[1] * photo[0]) <= max(photo[0], photo[1], mask[0], mask[1])
-
-
-def _resize(values: npt.NDArray[np.float32], shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
-    height, width = shape[:2]
-    if values.shape == (height, width):
-        return values
-    shrinking = width < values.shape[1]
-    how = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(values, (width, height), interpolation=how), dtype=np.float32)

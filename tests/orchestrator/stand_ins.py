@@ -57,7 +57,10 @@ class Decoder:
 
 @dataclass
 class Segmentation:
-    """Answers a disc."""
+    """Answers a disc, or what it is given."""
+
+    alpha: np.ndarray = field(default_factory=lambda: DISC.astype(np.float32))
+    raw_alpha: np.ndarray | None = None
 
     gate: asyncio.Event | None = None
     problem: Exception | None = None
@@ -67,9 +70,11 @@ class Segmentation:
     async def segment(self, rgb: np.ndarray, options: Any, timeout_s: float, *, explain: bool) -> Segmented:
         self.entered.append(timeout_s)
         await _pass(self)
-        alpha = DISC.astype(np.float32)
+        raw_alpha = self.alpha if self.raw_alpha is None else self.raw_alpha
         report = common_pb2.StageReport(backend="fake", device="cpu")
-        return Segmented(alpha, alpha if explain else None, stage_receipt("segmentation", pb.OUTCOME_OK, report=report))
+        return Segmented(
+            self.alpha, raw_alpha if explain else None, stage_receipt("segmentation", pb.OUTCOME_OK, report=report)
+        )
 
 
 @dataclass
@@ -96,8 +101,8 @@ class Depth:
 
 
 def quality(flat: bool = False, score: float = 0.9, **rest: Any) -> mesher_pb2.MeshQuality:
-    values = {"watertight": True, "outward": True, "verdict": "solid", "thickness_ratio": 0.4} | rest
-    return mesher_pb2.MeshQuality(flat=flat, score=score, **values)
+    good = {"watertight": True, "outward": True, "verdict": "solid", "thickness_ratio": 0.4, "silhouette_iou": 0.95}
+    return mesher_pb2.MeshQuality(flat=flat, score=score, **(good | rest))
 
 
 @dataclass

@@ -253,7 +253,7 @@ class StageReceipt(_message.Message):
     def __init__(self, stage: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., reason: _Optional[str] = ..., report: _Optional[_Union[_common_pb2.StageReport, _Mapping]] = ..., total_s: _Optional[float] = ..., transport_s: _Optional[float] = ...) -> None: ...
 
 class Receipt(_message.Message):
-    __slots__ = ("request_id", "version", "photo", "stages", "steps", "total_s", "degraded", "warnings", "mask", "mesh", "other_attempt", "verdict")
+    __slots__ = ("request_id", "version", "photo", "stages", "steps", "total_s", "degraded", "warnings", "mask", "mesh", "other_attempt", "verdict", "attempts")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     PHOTO_FIELD_NUMBER: _ClassVar[int]
@@ -266,6 +266,7 @@ class Receipt(_message.Message):
     MESH_FIELD_NUMBER: _ClassVar[int]
     OTHER_ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     VERDICT_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     version: str
     photo: PhotoFacts
@@ -278,7 +279,22 @@ class Receipt(_message.Message):
     mesh: _mesher_pb2.MeshQuality
     other_attempt: _mesher_pb2.MeshQuality
     verdict: str
-    def __init__(self, request_id: _Optional[str] = ..., version: _Optional[str] = ..., photo: _Optional[_Union[PhotoFacts, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[StageReceipt, _Mapping]]] = ..., steps: _Optional[_Iterable[_Union[StepTiming, _Mapping]]] = ..., total_s: _Optional[float] = ..., degraded: _Optional[bool] = ..., warnings: _Optional[_Iterable[str]] = ..., mask: _Optional[_Union[MaskFacts, _Mapping]] = ..., mesh: _Optional[_Union[_mesher_pb2.MeshQuality, _Mapping]] = ..., other_attempt: _Optional[_Union[_mesher_pb2.MeshQuality, _Mapping]] = ..., verdict: _Optional[str] = ...) -> None: ...
+    attempts: _containers.RepeatedCompositeFieldContainer[MeshAttempt]
+    def __init__(self, request_id: _Optional[str] = ..., version: _Optional[str] = ..., photo: _Optional[_Union[PhotoFacts, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[StageReceipt, _Mapping]]] = ..., steps: _Optional[_Iterable[_Union[StepTiming, _Mapping]]] = ..., total_s: _Optional[float] = ..., degraded: _Optional[bool] = ..., warnings: _Optional[_Iterable[str]] = ..., mask: _Optional[_Union[MaskFacts, _Mapping]] = ..., mesh: _Optional[_Union[_mesher_pb2.MeshQuality, _Mapping]] = ..., other_attempt: _Optional[_Union[_mesher_pb2.MeshQuality, _Mapping]] = ..., verdict: _Optional[str] = ..., attempts: _Optional[_Iterable[_Union[MeshAttempt, _Mapping]]] = ...) -> None: ...
+
+class MeshAttempt(_message.Message):
+    __slots__ = ("made_of", "quality", "outline_support", "score", "returned")
+    MADE_OF_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_FIELD_NUMBER: _ClassVar[int]
+    OUTLINE_SUPPORT_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    RETURNED_FIELD_NUMBER: _ClassVar[int]
+    made_of: str
+    quality: _mesher_pb2.MeshQuality
+    outline_support: float
+    score: float
+    returned: bool
+    def __init__(self, made_of: _Optional[str] = ..., quality: _Optional[_Union[_mesher_pb2.MeshQuality, _Mapping]] = ..., outline_support: _Optional[float] = ..., score: _Optional[float] = ..., returned: _Optional[bool] = ...) -> None: ...
 
 class PhotoFacts(_message.Message):
     __slots__ = ("width", "height", "format", "bit_depth", "working_width", "working_height", "own_alpha", "exif_orientation", "has_icc", "frames")
