@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bench.against_pymatting import compare_matting
 from bench.against_rembg import compare_quality, compare_time
+from bench.gateway_throughput import compare_throughput
 from bench.peers import have_peers
 from bench.ratios import draw_ratios
 from bench.section import Section
@@ -70,6 +71,7 @@ def _sections(options: argparse.Namespace) -> dict[str, Callable[[], Section]]:
         "services": lambda: time_services(photo, options.requests),
         "cutout": lambda: compare_time(photo, runs),
         "cutout-quality": lambda: compare_quality(options.set, options.masks, _shown(options.set)),
+        "gateway": lambda: compare_throughput(photo, options.throughput_requests),
         "matting": lambda: compare_matting(options.matting_set, trimaps, _shown(options.matting_set)),
     }
 
@@ -80,6 +82,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--photo", type=Path, default=ROOT / "examples" / "mug.jpg", help="about one megapixel")
     parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--requests", type=int, default=20)
+    parser.add_argument("--throughput-requests", type=int, default=64)
     parser.add_argument("--set", type=Path, default=FIXED, help="photos with exact alpha, for cutout-quality")
     parser.add_argument("--masks", default="simulated", help="raw masks of --set: a file name pattern, or simulated")
     parser.add_argument("--matting-set", type=Path, default=FIXED, help="photos with exact soft alpha")
