@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from services.cli.options import JsonOption
+from services.cli.prometheus import LocalPrometheus, find_prometheus, targets_of
 from services.cli.stack import LocalStack, StackOptions
 from services.cli.tables import make_console, print_status
 from services.common.client import UnflatClient
@@ -26,6 +27,7 @@ def up(
     host: Annotated[str, typer.Option(help="Address that gateway and orchestrator listen on.")] = "127.0.0.1",
     http_port: Annotated[int, typer.Option(help="Port of the HTTP gateway; 0 starts none.")] = 8000,
     port: Annotated[int, typer.Option(help="gRPC port of the orchestrator.")] = 50050,
+    observability: Annotated[bool, typer.Option(help="Start a Prometheus that scrapes the services, too.")] = False,
 ) -> None:
     """Run the whole system until Ctrl-C, and print the addresses."""
     console = make_console()
@@ -33,9 +35,11 @@ def up(
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
     stack = LocalStack(StackOptions(host=host, port=port, http_port=http_port or None))
+    prometheus = None
     try:
         stack.start(lambda name: console.print(f"  {name} is up", style="dim"))
         _print_addresses(console, stack)
+        prometheus = _start_prometheus(console, stack) if observability else None
         with UnflatClient(stack.address, identity=stack.identity) as client:
             print_status(console, client.status())
         console.print("Ctrl-C stops everything.")
@@ -45,6 +49,8 @@ def up(
                 raise StageUnavailable(f"{', '.join(ended)} ended unexpectedly")
     finally:
         console.print("stopping")
+        if prometheus is not None:
+            prometheus.stop()
         stack.stop()
 
 
@@ -59,6 +65,16 @@ def status(
         make_console().print_json(data=receipt_to_dict(found))
     else:
         print_status(make_console(), found)
+
+
+def _start_prometheus(console: Console, stack: LocalStack) -> LocalPrometheus | None:
+    binary = find_prometheus()
+    if binary is None:
+        console.print("There is no prometheus on this machine (Debian: apt-get install prometheus); going on without.")
+        return None
+    prometheus = LocalPrometheus(binary, targets_of(stack.addresses()))
+    console.print(f"Prometheus: http://{prometheus.address} (alerts: /alerts)")
+    return prometheus
 
 
 def _print_addresses(console: Console, stack: LocalStack) -> None:
