@@ -34,16 +34,18 @@ _SERVICE_CONFIG: dict[str, object] = {
         {
             "name": [{}],
             "retryPolicy": {
-                "maxAttempts": 3,
-                "initialBackoff": "0.05s",
-                "maxBackoff": "0.5s",
+                # About 1.5 s in all: longer than it takes to ask DNS again when every replica known so far is gone.
+                "maxAttempts": 5,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "1s",
                 "backoffMultiplier": 2,
                 # RESOURCE_EXHAUSTED is not retried: shedding load must not make more of it.
                 "retryableStatusCodes": ["UNAVAILABLE"],
             },
         }
     ],
-    "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
+    # A replica that dies takes all its calls with it: half the tokens must be more than one computes and queues.
+    "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1},
 }
 
 
@@ -65,7 +67,7 @@ def client_options() -> list[ChannelOption]:
         ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.per_rpc_retry_buffer_size", RETRY_BUFFER_BYTES),
-        ("grpc.dns_min_time_between_resolutions_ms", 5_000),
+        ("grpc.dns_min_time_between_resolutions_ms", 1_000),
         ("grpc.initial_reconnect_backoff_ms", 200),
         ("grpc.min_reconnect_backoff_ms", 200),
         ("grpc.max_reconnect_backoff_ms", 5_000),

@@ -7,8 +7,8 @@ an outcome (DESIGN: degradation is a result, not an accident).
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 
 import grpc
@@ -262,10 +262,29 @@ class MesherStage:
     async def mesh(self, job: MeshJob, timeout_s: float) -> AsyncIterator[mesher_pb2.StageProgress | Meshed]:
         """Yield progress, then the mesh.
 
+        A replica that goes while it works takes its stream along, and gRPC retries only what has not begun to answer:
+        the work begins anew, once.
+
         Raises:
             UnflatError: Overloaded, StageUnavailable, DeadlineExceeded or Internal.
         """
-        begin = time.perf_counter()
+        begin, left_s, has_begun = time.perf_counter(), timeout_s, False
+        for is_last in (False, True):
+            try:
+                async with aclosing(self._mesh(job, left_s, begin)) as events:
+                    async for event in events:
+                        has_begun = True
+                        yield event
+            except StageUnavailable:
+                left_s = timeout_s - (time.perf_counter() - begin)
+                if is_last or not has_begun or left_s <= 0:
+                    raise
+            else:
+                return
+
+    async def _mesh(
+        self, job: MeshJob, timeout_s: float, begin: float
+    ) -> AsyncGenerator[mesher_pb2.StageProgress | Meshed, None]:
         request = mesher_pb2.MesherServiceGenerateMeshRequest(
             frame=image_to_proto(job.frame),
             depth=None if job.depth is None else depth_to_proto(job.depth),

@@ -78,10 +78,10 @@ def test_a_status_of_failure_is_unavailable(server, code):
 def test_only_unavailable_is_tried_again(server):
     server.behaviour = _abort(grpc.StatusCode.UNAVAILABLE)
     _ask(server.port)
-    assert server.calls == 3
+    assert server.calls == 5
     server.behaviour = _abort(grpc.StatusCode.RESOURCE_EXHAUSTED)
     _ask(server.port)
-    assert server.calls == 4, "shedding load must not make more of it"
+    assert server.calls == 6, "shedding load must not make more of it"
 
 
 def test_a_defect_over_there_is_unavailable_without_its_text(server):

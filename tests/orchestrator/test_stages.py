@@ -130,6 +130,35 @@ def test_a_mesh_comes_after_its_progress():
     assert meshed.data == b"glTF"
 
 
+def test_a_mesher_that_goes_while_it_works_is_asked_once_more():
+    calls: list[Any] = []
+
+    def answer(request, context):
+        calls.append(request)
+        progress = mesher_pb2.StageProgress(step="shape", fraction=0.5)
+        yield mesher_pb2.MesherServiceGenerateMeshResponse(progress=progress).SerializeToString()
+        if len(calls) == 1:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "as if killed")
+        yield mesher_pb2.MesherServiceGenerateMeshResponse(result=mesher_pb2.MesherResult()).SerializeToString()
+
+    *_, meshed = _mesh(answer)
+    assert isinstance(meshed, Meshed)
+    assert len(calls) == 2
+
+
+def test_a_mesher_that_goes_each_time_is_unavailable():
+    calls: list[Any] = []
+
+    def answer(request, context):
+        calls.append(request)
+        yield mesher_pb2.MesherServiceGenerateMeshResponse().SerializeToString()
+        context.abort(grpc.StatusCode.UNAVAILABLE, "as if killed")
+
+    with pytest.raises(StageUnavailable):
+        _mesh(answer)
+    assert len(calls) == 2
+
+
 def test_a_mesher_that_answers_garbage_is_an_error_of_ours():
     with pytest.raises(Internal, match="not the message"):
         _mesh(lambda request, context: iter([b"\xff\xff no message"]))
