@@ -5,25 +5,27 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
 
 from services.cli.outputs import Item, colliding, find_items
 from services.cli.stack import LocalStack
 from services.cli.tables import make_console, print_receipt
-from services.common.client import UnflatClient
-from services.common.errors import InvalidImage, UnflatError
+from services.common.client import CutoutMade, MeshMade, Progress, UnflatClient
+from services.common.errors import Internal, InvalidImage, UnflatError
 from services.common.receipts import receipt_to_dict
 from services.common.tls import environment_identity
 from unflat.v1 import orchestrator_pb2 as pb
 
+M = TypeVar("M", MeshMade, CutoutMade)
 Tell = Callable[[str, float], None]
 """Called with what happens and the share done."""
 
@@ -74,12 +76,15 @@ def run_jobs(
                 if item.photo in clashes:
                     raise InvalidImage(f"its results would have the names of {clashes[item.photo]}'s")
                 with _bar(console, item.photo.name) as tell:
-                    done = work(client, item, _read(item.photo), tell)
+                    done = work(client, item, read_photo(item.photo), tell)
             except UnflatError as problem:
                 failed += 1
-                _fail(console, as_json, item.photo, problem)
+                say_failed(console, as_json, item.photo, problem)
                 continue
-            _succeed(console, as_json, item.photo, done)
+            say_done(as_json, item.photo, done)
+            if not as_json:
+                print_receipt(console, str(item.photo), done.receipt)
+                console.print(f"wrote {', '.join(map(str, done.files))}", highlight=False, soft_wrap=True, markup=False)
     if failed:
         console.print(f"{failed} of {len(items)} failed", style="red")
     return 1 if failed else 0
@@ -99,31 +104,58 @@ def connect(server: str | None, timeout_s: float, console: Console) -> Iterator[
 @contextmanager
 def _bar(console: Console, name: str) -> Iterator[Tell]:
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[step]}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(name, total=1.0, step="")
         yield lambda step, fraction: progress.update(task, completed=fraction, step=step)
 
 
-def _read(photo: Path) -> bytes:
+def follow(events: Iterator[Progress | M], kind: type[M], tell: Tell) -> M:
+    """Return the result at the end of `events`, and tell the progress before it."""
+    for event in events:
+        if isinstance(event, kind):
+            return event
+        if isinstance(event, Progress):
+            tell(f"{event.stage}: {event.step}", event.fraction)
+    raise Internal("the orchestrator ended without a result")
+
+
+def read_photo(photo: Path) -> bytes:
+    """Return the bytes of a photo.
+
+    Raises:
+        InvalidImage: it cannot be read.
+    """
     try:
         return photo.read_bytes()
     except OSError as problem:
         raise InvalidImage(f"cannot be read: {problem.strerror}") from None
 
 
-def _fail(console: Console, as_json: bool, photo: Path, problem: UnflatError) -> None:
+def receipt_json(receipt: pb.Receipt) -> bytes:
+    """Return a receipt as a file."""
+    return (json.dumps(receipt_to_dict(receipt), indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def debug_files(folder: Path | None, item: Item, pictures: Mapping[str, bytes]) -> dict[Path, bytes]:
+    """Return where the pictures of the steps between go; none without a folder."""
+    if folder is None:
+        return {}
+    aside = replace(item, folder=folder)
+    return {aside.output(f"-{name}.png", "debug"): png for name, png in pictures.items()}
+
+
+def say_failed(console: Console, as_json: bool, photo: Path, problem: UnflatError) -> None:
+    """Say on the console, and on stdout where asked, that a photo failed and why."""
     if as_json:
         _print_json({"photo": str(photo), "error": problem.reason, "message": problem.message})
     console.print(f"[red]{escape(str(photo))}[/red]: {escape(problem.message)}", highlight=False, soft_wrap=True)
 
 
-def _succeed(console: Console, as_json: bool, photo: Path, done: Done) -> None:
-    files = [str(path) for path in done.files]
+def say_done(as_json: bool, photo: Path, done: Done) -> None:
+    """Say on stdout, where asked, what a photo came to."""
     if as_json:
+        files = [str(path) for path in done.files]
         _print_json({"photo": str(photo), "files": files, "receipt": receipt_to_dict(done.receipt)})
-        return
-    print_receipt(console, str(photo), done.receipt)
-    console.print(f"wrote {', '.join(files)}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _print_json(value: dict[str, Any]) -> None:

@@ -11,8 +11,9 @@ import typer
 from rich.markup import escape
 
 from services.cli import models
+from services.cli.cutout import cutout
 from services.cli.doctor import doctor
-from services.cli.make import cutout, depth, mesh
+from services.cli.make import depth, mesh
 from services.cli.system import status, up
 from services.cli.tables import make_console
 from services.common.errors import InvalidOption, UnflatError

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,62 +17,94 @@ PICTURES = {
 
 @dataclass(frozen=True)
 class Item:
-    """One photo to work on, the folder its results go to, and all files that are read and so never written."""
+    """One photo to work on, where its results go, and all files that are read and so never written.
+
+    Attributes:
+        photo: the file.
+        folder: where its results go.
+        stem: what they are named after.
+        root: the folder of all results; `folder` is it or lies below.
+        inputs: files never to be written, as `_key` says them.
+    """
 
     photo: Path
     folder: Path
-    inputs: frozenset[Path] = frozenset()
+    stem: str
+    root: Path
+    inputs: frozenset[str] = frozenset()
+
+    @property
+    def place(self) -> Path:
+        """The photo's name with the folders that its results keep below `root`."""
+        return self.folder.relative_to(self.root) / self.photo.name
 
     def output(self, suffix: str, word: str = "made") -> Path:
         """Return `<folder>/<stem><suffix>`, with `-word` before the suffix where that would be one of the inputs."""
-        return keep_inputs(self.folder / f"{self.photo.stem}{suffix}", {self.photo, *self.inputs}, word)
+        return self.beside(self.folder / f"{self.stem}{suffix}", word)
+
+    def beside(self, target: Path, word: str = "made") -> Path:
+        """Return `target`, with `-word` before the suffix where that would be one of the inputs."""
+        return _keep(target, self.inputs, word)
 
 
-def find_items(inputs: Sequence[Path], out: Path, also_read: Sequence[Path] = ()) -> list[Item]:
+def find_items(
+    inputs: Sequence[Path], out: Path, also_read: Sequence[Path] = (), made: Collection[Path] = ()
+) -> list[Item]:
     """Return the photos named, and those in folders named with their structure kept below `out`.
 
     Args:
         inputs: photos and folders of photos.
-        out: folder of the results.
+        out: folder of the results; where it lies inside a folder of photos, what is in it is no photo.
         also_read: other files that must not be written over, such as a mask.
+        made: results of earlier runs; where they lie between the photos they are none.
 
-    A file that does not exist is an item too: it fails under its own name while the others are finished.
+    A file that does not exist is an item too: it fails under its own name while the others are finished. Photos of one
+    folder whose names differ in their suffix only get results named apart: `mug-jpg`, `mug-png`.
 
     Raises:
         InvalidOption: there is not one item.
     """
     items: list[Item] = []
+    ours = {_key(path) for path in made}
     for given in inputs:
         if given.is_dir():
-            found = sorted(p for p in given.rglob("*") if p.suffix.lower() in PICTURES and p.is_file())
-            items += [Item(path, out / path.parent.relative_to(given)) for path in found]
+            found = [
+                path for path in sorted(given.rglob("*")) if _is_photo(path, given, out) and _key(path) not in ours
+            ]
+            items += [Item(path, out / path.parent.relative_to(given), path.stem, out) for path in found]
         else:
-            items.append(Item(given, out))
+            items.append(Item(given, out, given.stem, out))
     if not items:
         raise InvalidOption(f"no pictures in {', '.join(map(str, inputs))}")
-    read = frozenset([*(item.photo for item in items), *also_read])
-    return [replace(item, inputs=read) for item in items]
+    read = frozenset(_key(path) for path in [*(item.photo for item in items), *also_read])
+    shared = Counter(_named(item) for item in items)
+    return [
+        replace(item, inputs=read, stem=_stem_apart(item) if shared[_named(item)] > 1 else item.stem) for item in items
+    ]
 
 
-def colliding(items: Iterable[Item]) -> dict[Path, Path]:
-    """Return photos whose results would have the names of an earlier one's, with that one."""
-    first: dict[Path, Path] = {}
+def colliding(items: Iterable[Item], results: Mapping[Path, Sequence[Path]] | None = None) -> dict[Path, Path]:
+    """Return photos whose results would have the names of an earlier one's, with that one.
+
+    Args:
+        items: the photos.
+        results: by photo, the files it will be given; else its stem stands for them.
+    """
+    first: dict[str, Path] = {}
     clashes: dict[Path, Path] = {}
     for item in items:
-        name = item.folder / item.photo.stem
-        if name in first:
-            clashes[item.photo] = first[name]
-        else:
-            first[name] = item.photo
+        names = [str(path).casefold() for path in results[item.photo]] if results else [_named(item)]
+        taken = next((first[name] for name in names if name in first), None)
+        if taken is not None:
+            clashes[item.photo] = taken
+            continue
+        first |= dict.fromkeys(names, item.photo)
     return clashes
 
 
 def keep_inputs(target: Path, inputs: Iterable[Path], word: str) -> Path:
     """Return `target`, or the same with `-word` before its suffix where it would be one of the inputs."""
-    resolved = target.resolve()
-    if any(resolved == given.resolve() for given in inputs):
-        return target.with_name(f"{target.stem}-{word}{target.suffix}")
-    return target
+    return _keep(target, frozenset(map(_key, inputs)), word)
 
 
 def write(target: Path, data: bytes) -> None:
@@ -83,3 +116,48 @@ def write(target: Path, data: bytes) -> None:
         aside.replace(target)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def write_all(files: Mapping[Path, bytes]) -> list[Path]:
+    """Write every file and return their paths.
+
+    Raises:
+        InvalidOption: one cannot be written.
+    """
+    for path, data in files.items():
+        try:
+            write(path, data)
+        except OSError as problem:
+            raise InvalidOption(f"{path} cannot be written: {problem.strerror}") from None
+    return list(files)
+
+
+def is_picture(path: Path) -> bool:
+    """Tell whether the name is that of a picture, and not a hidden file such as macOS sets beside each."""
+    return path.suffix.lower() in PICTURES and not path.name.startswith(".")
+
+
+def _is_photo(path: Path, given: Path, out: Path) -> bool:
+    if not is_picture(path) or not path.is_file():
+        return False
+    out_is_inside = out.resolve() != given.resolve() and out.resolve().is_relative_to(given.resolve())
+    return not (out_is_inside and path.resolve().is_relative_to(out.resolve()))
+
+
+def _stem_apart(item: Item) -> str:
+    return f"{item.stem}-{item.photo.suffix.removeprefix('.').lower()}"
+
+
+def _named(item: Item) -> str:
+    return str(item.folder / item.stem).casefold()
+
+
+def _keep(target: Path, inputs: frozenset[str], word: str) -> Path:
+    while _key(target) in inputs:
+        target = target.with_name(f"{target.stem}-{word}{target.suffix}")
+    return target
+
+
+def _key(path: Path) -> str:
+    """Return what two names of one file have in common, also where upper and lower case are the same name."""
+    return str(path.resolve()).casefold()

@@ -49,7 +49,8 @@ class FakeClient:
     def stream_cutout(self, photo: bytes, **rest: Any) -> Iterator[Any]:
         receipt = self._receipt(photo, **rest)
         yield pb.Progress(stage="orchestrator", step="decode", fraction=0.1)
-        yield CutoutMade(b"cutout of %d bytes" % len(photo), "image/png", receipt, {"raw": b"raw picture"})
+        mask = _png(Image.new("L", (32, 24), 255)) if rest["cutout"].with_mask else b""
+        yield CutoutMade(b"cutout of %d bytes" % len(photo), "image/png", receipt, {"raw": b"raw picture"}, mask)
 
     def stream_mesh(self, photo: bytes, **rest: Any) -> Iterator[Any]:
         receipt = self._receipt(photo, **rest)
@@ -59,6 +60,12 @@ class FakeClient:
     def estimate_depth(self, photo: bytes) -> tuple[np.ndarray, pb.StageReceipt]:
         self._receipt(photo)
         return np.tile(np.linspace(1, 2, 30, dtype=np.float32), (20, 1)), pb.StageReceipt(stage="depth")
+
+
+def _png(picture: Image.Image) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    return out.getvalue()
 
 
 @pytest.fixture
@@ -71,6 +78,7 @@ def client(monkeypatch: pytest.MonkeyPatch) -> FakeClient:
         yield one
 
     monkeypatch.setattr("services.cli.jobs.connect", connect)
+    monkeypatch.setattr("services.cli.cutout.connect", connect)
     monkeypatch.setattr("services.cli.make.connect", connect)
     return one
 
@@ -97,9 +105,7 @@ def make_photo(tmp_path: Path) -> Callable[[str], Path]:
     def make(name: str) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        out = io.BytesIO()
-        Image.new("RGB", (32, 24), (200, 60, 40)).save(out, "PNG")
-        path.write_bytes(out.getvalue())
+        path.write_bytes(_png(Image.new("RGB", (32, 24), (200, 60, 40))))
         return path
 
     return make

@@ -1,0 +1,177 @@
+"""`unflat cutout`: photos, or whole sets of them, to cutouts and masks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.cli.jobs import Done, Tell, connect, debug_files, follow, receipt_json, run_jobs, say_done, say_failed
+from services.cli.journal import digest
+from services.cli.mask_sidecars import MaskSidecar, Polarity, sidecar_path, sidecar_png
+from services.cli.options import (
+    DebugOption,
+    DepthOption,
+    ImageFormat,
+    Inputs,
+    JsonOption,
+    MaskOption,
+    Out,
+    PercentileOption,
+    Preset,
+    PresetOption,
+    ServerOption,
+    Strategy,
+    StrategyOption,
+    TimeoutOption,
+    files_read,
+    mask_wishes,
+)
+from services.cli.outputs import Item, write_all
+from services.cli.photo_set import Outcome, PhotoSet, Product, SetOptions
+from services.cli.set_report import exit_code, print_summary, write_sheet
+from services.cli.tables import make_console
+from services.common.client import CutoutMade, CutoutWishes, MaskWishes, UnflatClient
+from services.common.errors import InvalidOption
+
+_HERE = Path()
+_INTERRUPTED = 130  # what shells say of a program that Ctrl-C ended
+
+
+class MetadataKept(StrEnum):
+    """What of EXIF and XMP goes into the cutout; the colour profile always does."""
+
+    all = "all"
+    no_gps = "no-gps"
+    none = "none"
+
+
+def cutout(
+    photos: Inputs,
+    out: Out = _HERE,
+    mask_only: Annotated[bool, typer.Option(help="Write the mask instead of the cutout.")] = False,
+    strategy: StrategyOption = Strategy.auto,
+    depth_percentile: PercentileOption = "auto",
+    depth: DepthOption = "on",
+    mask: MaskOption = None,
+    preset: PresetOption = Preset.balanced,
+    format: Annotated[ImageFormat, typer.Option(help="Format of the picture.")] = ImageFormat.png,  # noqa: A002
+    background: Annotated[str, typer.Option(help="R,G,B to composite on; empty keeps the alpha.")] = "",
+    matting: Annotated[bool | None, typer.Option(help="Alpha matting along the edge; by preset.")] = None,
+    metadata: Annotated[
+        MetadataKept, typer.Option(help="What of EXIF and XMP is kept: all, all but the position, none.")
+    ] = MetadataKept.all,
+    mask_sidecar: Annotated[
+        MaskSidecar | None, typer.Option(help="Also write masks/…, as this program expects them.")
+    ] = None,
+    mask_polarity: Annotated[
+        Polarity, typer.Option(help="What white means in these masks; auto is the program's own.")
+    ] = Polarity.auto,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Photos of a folder at a time.")] = 2,
+    consistency: Annotated[
+        bool, typer.Option(help="Flag views of a folder that stand out, and make them again with the set's colours.")
+    ] = True,
+    watch: Annotated[bool, typer.Option("--watch", help="Wait for more photos in the folder until Ctrl-C.")] = False,
+    debug: DebugOption = None,
+    as_json: JsonOption = False,
+    server: ServerOption = None,
+    timeout: TimeoutOption = 120.0,
+) -> None:
+    """Cut subjects out of photos: <stem>.png with straight alpha (or the mask), and the receipt <stem>.json.
+
+    A folder is a set: worked through side by side, resumable, with a summary and a contact sheet at the end.
+    """
+    folders = [path for path in photos if path.is_dir()]
+    if watch and not folders:
+        raise InvalidOption("--watch wants a folder of photos")
+    maker = CutoutMaker(
+        mask_wishes(preset, strategy, depth_percentile, depth, mask),
+        CutoutWishes(
+            mask_only, format.value, _colour(background), matting, metadata=metadata.value,
+            with_mask=bool(folders or mask_sidecar),
+        ),
+        mask_sidecar,
+        mask_polarity,
+        debug,
+    )  # fmt: skip
+    also_read = files_read(depth, mask)
+    if not folders:
+        raise typer.Exit(run_jobs(photos, out, server, timeout, as_json, maker.work, also_read))
+    options = SetOptions(photos, out, maker.wishes_digest(), also_read, jobs, consistency and mask is None, watch)
+    raise typer.Exit(_run_set(maker, options, server, timeout, as_json))
+
+
+@dataclass(frozen=True)
+class CutoutMaker:
+    """Makes the files of one photo, as the options ask."""
+
+    mask: MaskWishes
+    cutout: CutoutWishes
+    sidecar: MaskSidecar | None
+    polarity: Polarity
+    debug: Path | None
+
+    def planned(self, item: Item) -> list[Path]:
+        """Return picture, receipt, and the mask beside."""
+        suffix = {"jpeg": ".jpg", "tiff": ".tif"}.get(self.cutout.format, f".{self.cutout.format}")
+        picture = item.output(suffix, "mask" if self.cutout.mask_only else "cutout")
+        beside = [] if self.sidecar is None else [sidecar_path(item, self.sidecar)]
+        return [picture, item.output(".json"), *beside]
+
+    def make(
+        self, client: UnflatClient, item: Item, photo: bytes, hint: bytes = b"", tell: Tell = lambda *_: None
+    ) -> Product:
+        """Ask for the cutout; `hint`, an encoded mask, replaces segmentation."""
+        wishes = replace(self.mask, mask=hint) if hint else self.mask
+        events = client.stream_cutout(photo, mask=wishes, cutout=self.cutout, debug=self.debug is not None)
+        made = follow(events, CutoutMade, tell)
+        picture, receipt, *beside = self.planned(item)
+        files = {picture: made.data, receipt: receipt_json(made.receipt)}
+        if self.sidecar is not None:
+            orientation = made.receipt.photo.exif_orientation
+            files[beside[0]] = sidecar_png(made.mask, self.sidecar, self.polarity, orientation)
+        return Product(made.receipt, files | debug_files(self.debug, item, made.debug), made.mask)
+
+    def work(self, client: UnflatClient, item: Item, photo: bytes, tell: Tell) -> Done:
+        """Make and write the files of one photo."""
+        product = self.make(client, item, photo, tell=tell)
+        return Done(product.receipt, write_all(product.files))
+
+    def wishes_digest(self) -> str:
+        """Return what stands for everything that is asked."""
+        return digest(repr((self.mask, self.cutout, self.sidecar, self.polarity)).encode())[:16]
+
+
+def _run_set(maker: CutoutMaker, options: SetOptions, server: str | None, timeout_s: float, as_json: bool) -> int:
+    console = make_console(stderr=True)
+
+    def told(outcome: Outcome) -> None:
+        if outcome.problem is not None:
+            say_failed(console, as_json, outcome.item.photo, outcome.problem)
+        elif outcome.receipt is not None and outcome.entry is not None:
+            files = [options.out / name for name in outcome.entry.files]
+            say_done(as_json, outcome.item.photo, Done(outcome.receipt, files))
+            if not console.is_terminal and not as_json:
+                console.print(f"made {outcome.item.photo}", highlight=False, soft_wrap=True, markup=False)
+
+    with connect(server, timeout_s, console) as client:
+        photo_set = PhotoSet(client, maker, options, console, told)
+        ended = photo_set.run()
+    outcomes = [photo_set.outcomes[place] for place in sorted(photo_set.outcomes)]
+    print_summary(console, outcomes)
+    if outcomes:
+        sheet = write_sheet(options.out, f"{', '.join(str(path) for path in options.inputs)}", outcomes)
+        console.print(f"contact sheet: {sheet}", highlight=False, soft_wrap=True, markup=False)
+    return exit_code(outcomes) if ended else _INTERRUPTED
+
+
+def _colour(text: str) -> tuple[int, int, int] | None:
+    if not text:
+        return None
+    parts = text.split(",")
+    if len(parts) != 3 or not all(part.strip().isdecimal() and int(part) <= 255 for part in parts):
+        raise InvalidOption(f"--background is {text!r}; wanted R,G,B of 0 to 255")
+    return int(parts[0]), int(parts[1]), int(parts[2])

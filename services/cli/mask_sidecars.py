@@ -1,0 +1,80 @@
+"""Masks beside photos, named and polarised as photogrammetry programs expect them.
+
+    colmap       masks/abc/012.jpg.png    white is kept; for --ImageReader.mask_path OUT/masks
+    meshroom     masks/abc/012.png        white is kept; a folder for FeatureExtraction and PrepareDenseScene
+    metashape    masks/abc/012_mask.png   white is kept; template {filename}_mask.png
+    realityscan  masks/abc/012.jpg.mask.png   white is masked out, as its help says; goes beside the photo
+
+A mask lies on the pixel grid of the photo's file, not yet turned upright: these programs read the file's own pixels and
+leave its Orientation alone.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from services.cli.outputs import Item
+
+FOLDER = "masks"
+
+
+class MaskSidecar(StrEnum):
+    """Programs whose masks are known."""
+
+    colmap = "colmap"
+    meshroom = "meshroom"
+    metashape = "metashape"
+    realityscan = "realityscan"
+
+
+class Polarity(StrEnum):
+    """What white means."""
+
+    auto = "auto"
+    white_kept = "white-kept"
+    white_masked = "white-masked"
+
+
+_NAMES = {
+    MaskSidecar.colmap: "{name}.png",
+    MaskSidecar.meshroom: "{stem}.png",
+    MaskSidecar.metashape: "{stem}_mask.png",
+    MaskSidecar.realityscan: "{name}.mask.png",
+}
+
+
+def sidecar_path(item: Item, program: MaskSidecar) -> Path:
+    """Return where the mask of a photo goes."""
+    name = _NAMES[program].format(name=item.photo.name, stem=item.stem)
+    return item.beside(item.root / FOLDER / item.folder.relative_to(item.root) / name, "mask")
+
+
+def sidecar_png(mask: bytes, program: MaskSidecar, polarity: Polarity, orientation: int) -> bytes:
+    """Return a mask as `program` wants it.
+
+    Args:
+        mask: encoded grey picture, upright, white is subject.
+        program: who reads it.
+        polarity: what white shall mean; `auto` is the program's own.
+        orientation: EXIF's, 1 to 8, of the photo.
+    """
+    values = np.asarray(cv2.imdecode(np.frombuffer(mask, np.uint8), cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
+    if polarity == Polarity.auto:
+        polarity = Polarity.white_masked if program == MaskSidecar.realityscan else Polarity.white_kept
+    if polarity == Polarity.white_masked:
+        values = np.asarray(255 - values, dtype=np.uint8)
+    _, data = cv2.imencode(".png", as_stored(values, orientation), [cv2.IMWRITE_PNG_COMPRESSION, 3])
+    return bytes(data.tobytes())
+
+
+def as_stored(upright: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
+    """Return an upright picture as a file of that EXIF orientation stores it (EXIF 2.32, 0x0112)."""
+    flip_rows = orientation in (3, 4, 7, 8)
+    flip_columns = orientation in (2, 3, 6, 7)
+    stored = upright[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
+    return np.ascontiguousarray(np.swapaxes(stored, 0, 1) if orientation >= 5 else stored)
