@@ -1,0 +1,194 @@
+"""One whole system for all tests here, with a trace collector that stands in, and what was asked of it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import grpc
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from services.cli.stack import LocalStack, StackOptions
+
+trace_service = pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
+
+ROOT = Path(__file__).resolve().parents[2]
+SOON_S = 60.0
+
+
+@dataclass
+class Span:
+    """A span as the collector got it; ids in hex."""
+
+    service: str
+    name: str
+    trace_id: str
+    span_id: str
+    parent_id: str
+    facts: dict[str, str]
+
+
+@dataclass
+class Collector:
+    """An OTLP endpoint that keeps what it gets."""
+
+    spans: list[Span] = field(default_factory=list)
+    arrived: threading.Condition = field(default_factory=threading.Condition)
+    address: str = ""
+
+    def wait_for(self, what: Callable[[list[Span]], bool]) -> list[Span]:
+        """Return the spans once `what` holds of them."""
+        with self.arrived:
+            assert self.arrived.wait_for(lambda: what(self.spans), SOON_S), [(s.service, s.name) for s in self.spans]
+            return list(self.spans)
+
+    def export(self, request: Any, context: Any) -> Any:
+        """Take a batch."""
+        del context
+        with self.arrived:
+            for batch in request.resource_spans:
+                service = next(a.value.string_value for a in batch.resource.attributes if a.key == "service.name")
+                for scope in batch.scope_spans:
+                    self.spans += [
+                        Span(
+                            service.removeprefix("unflat-"),
+                            span.name,
+                            span.trace_id.hex(),
+                            span.span_id.hex(),
+                            span.parent_span_id.hex(),
+                            {a.key: a.value.string_value for a in span.attributes},
+                        )
+                        for span in scope.spans
+                    ]
+            self.arrived.notify_all()
+        return trace_service.ExportTraceServiceResponse()
+
+
+@pytest.fixture(scope="session")
+def collector() -> Iterator[Collector]:
+    """A collector on a port of its own."""
+    one = Collector()
+    server = grpc.server(futures.ThreadPoolExecutor(4))
+    handler = grpc.unary_unary_rpc_method_handler(
+        one.export,
+        request_deserializer=trace_service.ExportTraceServiceRequest.FromString,
+        response_serializer=trace_service.ExportTraceServiceResponse.SerializeToString,
+    )
+    name = "opentelemetry.proto.collector.trace.v1.TraceService"
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, {"Export": handler}),))
+    one.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    yield one
+    server.stop(None).wait()
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[LocalStack]:
+    """The whole system with embedded backends and a small depth network; its requests are traced."""
+    folder = tmp_path_factory.mktemp("traced")
+    environment = {
+        "UNFLAT_MODELS": str(folder / "empty-store"),
+        "UNFLAT_DEPTH_BACKEND": f"onnx:{_depth_network(folder)}?size=252",
+        "UNFLAT_OTLP_ENDPOINT": f"http://{collector.address}",
+        "OTEL_BSP_SCHEDULE_DELAY": "50",
+    }
+    with LocalStack(StackOptions(http_port=_free_port(), environment=environment)) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def caller() -> tuple[str, str]:
+    """Trace and span of the one who asks for the mesh."""
+    return "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+
+
+@pytest.fixture(scope="session")
+def asked(stack: LocalStack, caller: tuple[str, str]) -> LocalStack:
+    """The system after one mesh over HTTP, whose caller has a trace of its own."""
+    boundary = "parts"
+    photo = _small(ROOT / "examples" / "mug.jpg")
+    head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="mug.jpg"\r\n\r\n'.encode()
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{stack.processes['gateway'].port}/generate-mesh",
+        data=head + photo + f"\r\n--{boundary}--\r\n".encode(),
+        headers={
+            "Content-Type": f"multipart/form-data; boundary={boundary}",
+            "traceparent": f"00-{caller[0]}-{caller[1]}-01",
+        },
+    )
+    with urllib.request.urlopen(request, timeout=120) as answer:
+        assert answer.status == 200
+        answer.read()
+    return stack
+
+
+@pytest.fixture(scope="session")
+def metrics_of(asked: LocalStack) -> Callable[[str], str]:
+    """Return the metrics of one service as Prometheus asks for them."""
+
+    def read(service: str) -> str:
+        port = asked.addresses()[service]["metrics_port"]
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"}
+        )
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            text: str = answer.read().decode()
+            return text
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def soon() -> Callable[[Callable[[], Any]], Any]:
+    """Ask again until the answer is true, and return it."""
+
+    def ask(question: Callable[[], Any]) -> Any:
+        deadline = time.monotonic() + SOON_S
+        while not (answer := question()):
+            assert time.monotonic() < deadline, answer
+            time.sleep(0.1)
+        return answer
+
+    return ask
+
+
+def _small(photo: Path) -> bytes:
+    """Return a photo at 320 px: what is followed is its way, not its looks."""
+    pixels = cv2.imread(str(photo))
+    size = (320, round(320 * pixels.shape[0] / pixels.shape[1]))
+    return bytes(cv2.imencode(".jpg", cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))[1])
+
+
+def _depth_network(folder: Path) -> Path:
+    """A depth network of any input size: how bright a pixel is, smoothed."""
+    kernel = np.full((1, 3, 7, 7), 1 / 147, np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Conv", ["image", "kernel"], ["bright"], pads=[3, 3, 3, 3]),
+            helper.make_node("Squeeze", ["bright", "axis"], ["depth"]),
+        ],
+        "depth",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, "h", "w"])],
+        [helper.make_tensor_value_info("depth", TensorProto.FLOAT, [1, "h", "w"])],
+        [numpy_helper.from_array(kernel, "kernel"), numpy_helper.from_array(np.array([1], np.int64), "axis")],
+    )
+    path = folder / "depth.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10), str(path))
+    return path
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
