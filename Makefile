@@ -103,7 +103,7 @@ images-check: .venv/dev ## Whether every lock of an image resolves at the packag
 sbom: .venv-sbom/ready ## A CycloneDX bill of materials for each image, in out/sbom
 	@mkdir -p $(OUT)/sbom && rm -f $(OUT)/sbom/*
 	@for lock in $(filter-out %/dev.lock %/peers.lock %/audit.lock %/sbom.lock,$(wildcard requirements/*.lock)); do \
-	  .venv-sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+	  PYTHONWARNINGS=ignore .venv-sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
 	    -o $(OUT)/sbom/$$(basename $$lock .lock).cdx.json $$lock || exit 1; done
 	@ls $(OUT)/sbom
 

@@ -132,6 +132,8 @@ def _install_problems(image: Image) -> Iterator[str]:
 
 
 def _final_stage_problems(image: Image, root: Path) -> Iterator[str]:
+    if image.last("FROM") == "scratch":  # files alone, for others to mount: nothing in it can run
+        return
     for instruction in image.stages[-1]:
         if instruction.keyword == "RUN" and (
             _COMPILERS.search(instruction.arguments) or "install -y" in instruction.arguments

@@ -23,7 +23,7 @@ _PORT_VARIABLES = {
     "health": "UNFLAT_HEALTH_PORT",
     "metrics": "UNFLAT_METRICS_PORT",
 }
-_ADDRESS = re.compile(r"dns:///([a-z0-9-]+):(\d+)")
+_ADDRESS = re.compile(r"(?:dns:///|redis://:\$\(\w+\)@)([a-z0-9-]+):(\d+)(?:/\d+)?")
 _UNITS = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
 
 
@@ -33,7 +33,7 @@ def of_kind(kind: str, manifests: Sequence[Manifest]) -> dict[str, Manifest]:
 
 
 def pod_of(deployment: Manifest) -> Manifest:
-    """Return the pod spec of a Deployment."""
+    """Return the pod spec of a Deployment or StatefulSet."""
     pod: Manifest = deployment["spec"]["template"]["spec"]
     return pod
 
@@ -48,12 +48,24 @@ def environment_of(container: Manifest, manifests: Sequence[Manifest]) -> dict[s
 
 
 def addresses_of(container: Manifest, manifests: Sequence[Manifest]) -> dict[str, tuple[str, int]]:
-    """Return which service and port each `…_ADDRESS` variable of a container names."""
+    """Return which service and port each variable of a container names, by gRPC's or Redis's form of address."""
     found = {}
     for name, value in environment_of(container, manifests).items():
         match = _ADDRESS.fullmatch(value)
         if match:
             found[name] = (match.group(1), int(match.group(2)))
+    return found
+
+
+def settings_given(name: str, manifests: Sequence[Manifest], root: Path) -> dict[str, Any]:
+    """Return the settings of a service as one build gives them: its variables over its defaults."""
+    found = dict(settings_of(name, root))
+    deployment = of_kind("Deployment", manifests).get(name)
+    variables = {} if deployment is None else environment_of(pod_of(deployment)["containers"][0], manifests)
+    for variable, value in variables.items():
+        field = field_of(variable, name, found)
+        if field is not None and value:
+            found[field] = value
     return found
 
 
@@ -84,6 +96,8 @@ def problems(manifests: Sequence[Manifest], root: Path) -> Iterator[str]:
             *_weights_problems(deployment),
         ]
         yield from (f"{name}: {problem}" for problem in found)
+    for name, workload in of_kind("StatefulSet", manifests).items():
+        yield from (f"{name}: {problem}" for problem in _container_problems(workload))
 
 
 def _pod_problems(deployment: Manifest) -> Iterator[str]:
@@ -95,6 +109,11 @@ def _pod_problems(deployment: Manifest) -> Iterator[str]:
         yield "the pod is not restricted to non-root and seccomp RuntimeDefault"
     if not pod.get("topologySpreadConstraints"):
         yield "nothing spreads its pods"
+    yield from _container_problems(deployment)
+
+
+def _container_problems(workload: Manifest) -> Iterator[str]:
+    pod = pod_of(workload)
     for container in (*pod.get("initContainers", []), *pod["containers"]):
         own = container.get("securityContext", {})
         is_tight = own.get("readOnlyRootFilesystem") is True and own.get("allowPrivilegeEscalation") is False
@@ -103,6 +122,8 @@ def _pod_problems(deployment: Manifest) -> Iterator[str]:
         resources = container.get("resources", {})
         if not {"cpu", "memory"} <= set(resources.get("requests", {})) or "memory" not in resources.get("limits", {}):
             yield f"container {container['name']} lacks requests or a memory limit"
+        if len(_gpu_of(container)) > 1:
+            yield f"container {container['name']} asks for GPUs of several kinds: {', '.join(_gpu_of(container))}"
         if "/tmp" not in [mount["mountPath"] for mount in container.get("volumeMounts", [])]:
             yield f"container {container['name']} has no /tmp to write to"
 
@@ -116,8 +137,9 @@ def _image_problems(name: str, deployment: Manifest, root: Path) -> Iterator[str
         dockerfile = "all-in-one" if image == "unflat" else image.removeprefix("unflat-")
         if not (root / f"deploy/docker/{dockerfile}.Dockerfile").is_file():
             yield f"image {image} has no Dockerfile"
-        if tag != version:
-            yield f"image {image} has the tag {tag or 'latest'}; the project is {version}"
+        wanted = f"{version}-cuda" if _gpu_of(container) else version
+        if tag != wanted:
+            yield f"image {image} has the tag {tag or 'latest'}; wanted {wanted}"
     if pod["containers"][0]["image"].partition(":")[0] != f"unflat-{name}":
         yield f"runs {pod['containers'][0]['image']}"
     image_file = _image(name, root)
@@ -172,9 +194,8 @@ def _probe_problems(name: str, deployment: Manifest, root: Path) -> Iterator[str
 def _budget_problems(name: str, deployment: Manifest, manifests: Sequence[Manifest], root: Path) -> Iterator[str]:
     pod = pod_of(deployment)
     container = pod["containers"][0]
-    given = _settings(name, container, manifests, root)
-    orchestrator = of_kind("Deployment", manifests).get("orchestrator", deployment)
-    longest = _settings("orchestrator", pod_of(orchestrator)["containers"][0], manifests, root)["budget_s"]
+    given = settings_given(name, manifests, root)
+    longest = settings_given("orchestrator", manifests, root)["budget_s"]
     pre_stop = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
     drain, grace = float(given.get("drain_s") or 0), float(given.get("grace_s") or 0)
     if grace < float(longest):
@@ -221,18 +242,14 @@ def _weights_problems(deployment: Manifest) -> Iterator[str]:
                 yield f"container {container['name']} pulls {model}, which is not in the manifest of models"
 
 
-def _settings(name: str, container: Manifest, manifests: Sequence[Manifest], root: Path) -> dict[str, Any]:
-    found = dict(settings_of(name, root))
-    for variable, value in environment_of(container, manifests).items():
-        field = field_of(variable, name, found)
-        if field is not None and value:
-            found[field] = value
-    return found
-
-
 @cache
 def _image(name: str, root: Path) -> Image:
     return read_image(root / f"deploy/docker/{name}.Dockerfile")
+
+
+def _gpu_of(container: Manifest) -> list[str]:
+    """Return the GPU resources that a container asks for: whole cards, shares or partitions."""
+    return [name for name in container.get("resources", {}).get("limits", {}) if name.startswith("nvidia.com/")]
 
 
 def _unflat(names: Any) -> Iterator[str]:

@@ -14,6 +14,7 @@ Edge = tuple[str, str, int]  # from, to, port
 
 _NAME = "app.kubernetes.io/name"
 _ANYWHERE = "anywhere"
+_EVERYONE = "everyone"
 
 
 def needed_edges(manifests: Sequence[Manifest]) -> set[Edge]:
@@ -35,33 +36,54 @@ def allowed_edges(manifests: Sequence[Manifest], direction: str) -> set[Edge]:
     end = "from" if direction == "ingress" else "to"
     edges = set()
     for policy in of_kind("NetworkPolicy", manifests).values():
-        own = policy["spec"]["podSelector"].get("matchLabels", {}).get(_NAME)
         for rule in policy["spec"].get(direction, []):
             for peer in (_peer(peer) for peer in rule.get(end, [{}])):
-                if own is None or peer is None:
-                    continue
-                for port in rule.get("ports", []):
-                    edges.add((peer, own, port["port"]) if direction == "ingress" else (own, peer, port["port"]))
+                for own in _chosen(policy):
+                    if own == _EVERYONE or peer is None:
+                        continue
+                    for port in rule.get("ports", []):
+                        edges.add((peer, own, port["port"]) if direction == "ingress" else (own, peer, port["port"]))
     return edges
+
+
+def confined(manifests: Sequence[Manifest], direction: str) -> set[str]:
+    """Return the pods, by name, that may only do in `direction` what policies allow."""
+    chosen = {
+        name
+        for policy in of_kind("NetworkPolicy", manifests).values()
+        if direction.capitalize() in policy["spec"]["policyTypes"]
+        for name in _chosen(policy)
+    }
+    return set(of_kind("Deployment", manifests)) | chosen if _EVERYONE in chosen else chosen
 
 
 def problems(manifests: Sequence[Manifest]) -> Iterator[str]:
     """Yield one sentence for each needed edge that is denied and each allowed one that nobody needs."""
     policies = of_kind("NetworkPolicy", manifests)
-    denies_all = [p for p in policies.values() if not {"ingress", "egress"} & set(p["spec"])]
-    if not denies_all:
+    if not policies:
         return
+    denies_all = [p for p in policies.values() if not {"ingress", "egress"} & set(p["spec"])]
     if any(set(policy["spec"]["policyTypes"]) != {"Ingress", "Egress"} for policy in denies_all):
         yield "the default policy does not deny both directions"
     needed = needed_edges(manifests)
     inside, outside = allowed_edges(manifests, "ingress"), allowed_edges(manifests, "egress")
-    for edge in sorted(needed - (inside & outside)):
+    denied = {edge for edge in needed - outside if edge[0] in confined(manifests, "egress")}
+    denied |= {edge for edge in needed - inside if edge[1] in confined(manifests, "ingress")}
+    for edge in sorted(denied):
         yield "{} needs {}:{}, which the policies do not let through".format(*edge)
     for edge in sorted((inside | outside) - needed):
         if edge[0] != _ANYWHERE and edge[1] != _ANYWHERE:
             yield "the policies let {} reach {}:{}, which it has no use for".format(*edge)
         elif edge[0] == _ANYWHERE and edge[1] != "gateway":
             yield "the policies let anyone reach {}:{}".format(*edge[1:])
+
+
+def _chosen(policy: Manifest) -> list[str]:
+    """Return the names of the pods that a policy is about; of all of unflat, one word."""
+    selector = policy["spec"]["podSelector"]
+    name = selector.get("matchLabels", {}).get(_NAME)
+    by_expression = [v for e in selector.get("matchExpressions", []) if e["key"] == _NAME for v in e["values"]]
+    return [name] if name else by_expression or [_EVERYONE]
 
 
 def _peer(peer: Mapping[str, Any]) -> str | None:

