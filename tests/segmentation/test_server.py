@@ -82,3 +82,56 @@ def test_what_is_set_goes_before_the_preset():
     options = refine_options(pb.RefineOptions(preset=pb.PRESET_FAST, use_grabcut=True))
     assert (options.preset, options.use_grabcut) == ("fast", True)
     assert not refine_options(pb.RefineOptions(preset=pb.PRESET_QUALITY, use_grabcut=False)).use_grabcut
+
+
+class _UnsureAtFirst(_Backend):
+    """Knows only in the mirrored photo and in crops what it did not know at first."""
+
+    def __init__(self) -> None:
+        super().__init__(np.where(_Y > 60, DISC * 0.35, DISC))
+        self.looks = 0
+
+    def segment(self, rgb: np.ndarray) -> RawMask:
+        self.looks += 1
+        return self._raw if self.looks == 1 else RawMask((rgb[..., 0] > 150).astype(np.float32), 1.0)
+
+
+def _segment_with(backend: object, preset: int, left_s: float = 60.0) -> pb.SegmentResponse:
+    context = SimpleNamespace(is_active=lambda: True, time_remaining=lambda: left_s, add_callback=lambda _: None)
+    slot = SimpleNamespace(get=lambda: backend)
+    request = pb.SegmentRequest(image=image_to_proto(PHOTO), options=pb.RefineOptions(preset=preset))
+    return SegmentationServicer(slot, Admission("segmentation", 1, 1)).Segment(request, context)
+
+
+def test_quality_looks_again_where_the_network_was_unsure_and_says_so():
+    backend = _UnsureAtFirst()
+    answer = _segment_with(backend, pb.PRESET_QUALITY)
+    assert backend.looks == 3
+    assert np.mean((alpha_from_proto(answer.mask) > 0.5) == DISC) > 0.98
+    assert any("looked 3 times" in note for note in answer.report.notes)
+
+
+@pytest.mark.parametrize("preset", [pb.PRESET_FAST, pb.PRESET_BALANCED])
+def test_other_presets_look_once(preset):
+    backend = _UnsureAtFirst()
+    _segment_with(backend, preset)
+    assert backend.looks == 1
+
+
+def test_a_second_look_that_finds_no_subject_changes_nothing():
+    class Blind(_UnsureAtFirst):
+        def segment(self, rgb: np.ndarray) -> RawMask:
+            if self.looks:
+                raise NoSubject("nothing stands out")
+            return super().segment(rgb)
+
+    answer = _segment_with(Blind(), pb.PRESET_QUALITY)
+    assert any("2 looks disagreed" in note for note in answer.report.notes)
+
+
+def test_a_caller_in_a_hurry_gets_the_first_look(monkeypatch):
+    monkeypatch.setattr("services.segmentation.server._MORE_LOOKS_COST", 1e12)
+    backend = _UnsureAtFirst()
+    answer = _segment_with(backend, pb.PRESET_QUALITY)
+    assert backend.looks == 1
+    assert "no time for a second look" in answer.report.notes
