@@ -21,6 +21,7 @@ from services.cli.stack import LocalStack
 from services.cli.tables import make_console, print_receipt
 from services.common.client import CutoutMade, MeshMade, Progress, UnflatClient
 from services.common.errors import Internal, InvalidImage, UnflatError
+from services.common.priority import Priority
 from services.common.receipts import receipt_to_dict
 from services.common.tls import environment_identity
 from unflat.v1 import orchestrator_pb2 as pb
@@ -70,7 +71,8 @@ def run_jobs(
     clashes = colliding(items)
     failed = 0
     with ExitStack() as stack:
-        client = stack.enter_context(connect(server, timeout_s, console))
+        priority: Priority = "batch" if len(items) > 1 else "interactive"  # nobody watches a folder photo by photo
+        client = stack.enter_context(connect(server, timeout_s, console, priority))
         for item in items:
             try:
                 if item.photo in clashes:
@@ -91,14 +93,16 @@ def run_jobs(
 
 
 @contextmanager
-def connect(server: str | None, timeout_s: float, console: Console) -> Iterator[UnflatClient]:
+def connect(
+    server: str | None, timeout_s: float, console: Console, priority: Priority = "interactive"
+) -> Iterator[UnflatClient]:
     """Yield a client of `server`, or of services that are started here and stopped at the end."""
     with ExitStack() as stack:
         address = server
         if address is None:
             with console.status("starting the services"):
                 address = stack.enter_context(LocalStack()).address
-        yield stack.enter_context(UnflatClient(address, timeout_s, environment_identity(os.environ)))
+        yield stack.enter_context(UnflatClient(address, timeout_s, environment_identity(os.environ), priority))
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Literal, Protocol
 
 import grpc
@@ -12,6 +12,7 @@ import grpc
 from services.common import metrics, tracing
 from services.common.admission import Admission
 from services.common.errors import DeadlineExceeded, UnflatError
+from services.common.priority import read_priority
 from unflat.v1 import common_pb2
 
 Phase = Literal["queue", "preprocess", "compute", "postprocess"]
@@ -87,8 +88,12 @@ class StageCall:
         self._context.add_callback(admission.wake)
         with ExitStack() as slot:
             with tracing.span("queue", parent=self._trace):
-                self._seconds["queue"] = slot.enter_context(admission.slot(self.check))
+                self._seconds["queue"] = slot.enter_context(self._turn_at(admission))
             yield
+
+    def _turn_at(self, admission: Admission) -> AbstractContextManager[float]:
+        priority = read_priority(self._context.invocation_metadata())
+        return admission.slot(self.check, priority, self.remaining_s())
 
     @contextmanager
     def phase(self, name: Phase) -> Iterator[None]:

@@ -23,6 +23,7 @@ from services.common.channels import open_channel
 from services.common.errors import Internal, InvalidOption
 from services.common.logs import REQUEST_ID_KEY, new_request_id
 from services.common.photo_metadata import MetadataMode
+from services.common.priority import PRIORITY_KEY, Priority
 from services.common.receipts import format_name
 from services.common.rpc_errors import from_rpc_error
 from services.common.tls import Identity
@@ -132,11 +133,19 @@ class UnflatClient:
         address: host:port, or dns:///name:port for several replicas.
         timeout_s: deadline of each request.
         identity: of the caller, where the orchestrator wants TLS.
+        priority: interactive requests have their turn before batch ones, on every queue of the way.
     """
 
-    def __init__(self, address: str, timeout_s: float = DEFAULT_TIMEOUT_S, identity: Identity | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        identity: Identity | None = None,
+        priority: Priority = "interactive",
+    ) -> None:
         self.address = address
         self._timeout_s = timeout_s
+        self._priority = priority
         self._channel = open_channel(address, identity)
         self._stub: pb_grpc.OrchestratorServiceStub = pb_grpc.OrchestratorServiceStub(self._channel)
 
@@ -195,7 +204,7 @@ class UnflatClient:
         request = pb.RemoveBackgroundRequest(
             photo=_photo(photo, mask), mask=_mask_options(mask), cutout=_cutout_options(cutout), debug=debug
         )
-        call = self._stub.RemoveBackground(request, timeout=self._timeout_s, metadata=_metadata(request_id))
+        call = self._stub.RemoveBackground(request, timeout=self._timeout_s, metadata=self._metadata(request_id))
         try:
             for event in call:
                 if event.HasField("progress"):
@@ -217,7 +226,7 @@ class UnflatClient:
         request = pb.GenerateMeshRequest(
             photo=_photo(photo, mask), mask=_mask_options(mask), mesh=_mesh_options(mesh), debug=debug
         )
-        call = self._stub.GenerateMesh(request, timeout=self._timeout_s, metadata=_metadata(request_id))
+        call = self._stub.GenerateMesh(request, timeout=self._timeout_s, metadata=self._metadata(request_id))
         try:
             for event in call:
                 if event.HasField("progress"):
@@ -240,7 +249,7 @@ class UnflatClient:
         """
         try:
             answer = self._stub.GetDepth(
-                pb.GetDepthRequest(file=photo), timeout=self._timeout_s, metadata=_metadata(request_id)
+                pb.GetDepthRequest(file=photo), timeout=self._timeout_s, metadata=self._metadata(request_id)
             )
         except grpc.RpcError as problem:
             raise from_rpc_error(problem, self.address) from None
@@ -257,16 +266,16 @@ class UnflatClient:
         except grpc.RpcError as problem:
             raise from_rpc_error(problem, self.address) from None
 
+    def _metadata(self, request_id: str) -> tuple[tuple[str, str], ...]:
+        own = ((REQUEST_ID_KEY, request_id or new_request_id()), (PRIORITY_KEY, self._priority))
+        return (*own, *tracing.headers())
+
 
 def _last(events: Iterator[Progress | _Made], kind: type[_Made]) -> _Made:
     for event in events:
         if isinstance(event, kind):
             return event
     raise Internal("the orchestrator ended without a result")
-
-
-def _metadata(request_id: str) -> tuple[tuple[str, str], ...]:
-    return ((REQUEST_ID_KEY, request_id or new_request_id()), *tracing.headers())
 
 
 def _photo(photo: bytes, mask: MaskWishes) -> pb.Photo:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
 import grpc
@@ -24,6 +25,7 @@ from services.common.decoding import MAX_PIXELS
 from services.common.interceptors import AioCallGuard, current_request_id
 from services.common.logs import configure_logs, get_logger
 from services.common.parent import end_with_parent
+from services.common.priority import bind_priority, read_priority
 from services.common.server import HealthBoard, announce, bind, serve_health, serve_metrics
 from services.common.settings import RpcSettings, load_settings
 from services.common.tls import load_identity
@@ -39,6 +41,7 @@ from services.orchestrator.stages import (
     DEPTH,
     MESHER,
     SEGMENTATION,
+    STAGE_CALLS,
     DepthStage,
     MesherStage,
     NoDepthStage,
@@ -70,6 +73,9 @@ class OrchestratorSettings(RpcSettings):
     """Requests on their way at the same time."""
     queue: int = Field(default=32, ge=0, le=100_000)
     """Requests that may wait; beyond it RESOURCE_EXHAUSTED at once."""
+    stage_calls: int = Field(default=STAGE_CALLS, ge=1, le=1024)
+    """Calls to one stage at the same time; further ones wait here, those to depth are left out. Raise it with the
+    number of replicas of a stage."""
     decoders: int = Field(default=2, ge=1, le=64)
     """Worker processes that decode pictures."""
     decoder_memory_mb: int = Field(default=4096, ge=512)
@@ -125,8 +131,8 @@ class OrchestratorServicer(pb_grpc.OrchestratorServiceServicer):
 
     async def GetDepth(self, request: pb.GetDepthRequest, context: Any) -> pb.GetDepthResponse:  # noqa: N802
         """Return the depth of a photo alone."""
-        async with self._admission.slot():
-            run = Run(current_request_id(), self._budget(context), lambda _: None)
+        run = Run(current_request_id(), self._budget(context), lambda _: None)
+        async with self._turn(context, run):
             answer = await self._pipeline.estimate_depth(request.file, run)
         assert answer.depth is not None
         return pb.GetDepthResponse(depth=depth_to_proto(answer.depth), stage=answer.receipt)
@@ -136,6 +142,12 @@ class OrchestratorServicer(pb_grpc.OrchestratorServiceServicer):
         stages = await asyncio.gather(*(channel.status() for channel in self._channels))
         return pb.GetStatusResponse(version=VERSION, stages=stages)
 
+    def _turn(self, context: Any, run: Run) -> AbstractAsyncContextManager[None]:
+        """Wait for a turn no longer than there is time left; the stages hear of the caller's priority, too."""
+        priority = read_priority(context.invocation_metadata())
+        bind_priority(priority)
+        return self._admission.slot(priority, run.remaining_s())
+
     def _budget(self, context: Any) -> float:
         left = context.time_remaining()
         return self._budget_s if left is None else min(float(left), self._budget_s)
@@ -144,9 +156,9 @@ class OrchestratorServicer(pb_grpc.OrchestratorServiceServicer):
         self, context: Any, work: Callable[[Run], Awaitable[E]], wrap: Callable[[pb.Progress], E]
     ) -> AsyncIterator[E]:
         """Yield progress while `work` runs, then its result; a caller that leaves cancels the work."""
-        async with self._admission.slot():
-            events: asyncio.Queue[E | None] = asyncio.Queue()
-            run = Run(current_request_id(), self._budget(context), lambda p: events.put_nowait(wrap(p)))
+        events: asyncio.Queue[E | None] = asyncio.Queue()
+        run = Run(current_request_id(), self._budget(context), lambda p: events.put_nowait(wrap(p)))
+        async with self._turn(context, run):
             task = asyncio.ensure_future(work(run))
             task.add_done_callback(lambda _: events.put_nowait(None))
             try:
@@ -163,10 +175,15 @@ class OrchestratorServicer(pb_grpc.OrchestratorServiceServicer):
 async def serve(settings: OrchestratorSettings) -> None:
     """Run the orchestrator until it is told to stop."""
     identity = load_identity(settings.tls_files)
+    addresses = {
+        SEGMENTATION: settings.segmentation_address,
+        DEPTH: settings.depth_address,
+        MESHER: settings.mesher_address,
+    }
     channels = [
-        StageChannel(SEGMENTATION, settings.segmentation_address, identity),
-        *([StageChannel(DEPTH, settings.depth_address, identity)] if settings.depth_address else []),
-        StageChannel(MESHER, settings.mesher_address, identity),
+        StageChannel(stage, address, identity, settings.stage_calls)
+        for stage, address in addresses.items()
+        if address or stage != DEPTH
     ]
     by_stage = {channel.stage: channel for channel in channels}
     depth = DepthStage(by_stage[DEPTH]) if DEPTH in by_stage else NoDepthStage()

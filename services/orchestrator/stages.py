@@ -30,10 +30,12 @@ from services.common.errors import (
 )
 from services.common.interceptors import current_request_id
 from services.common.logs import REQUEST_ID_KEY
+from services.common.priority import priority_metadata
 from services.common.rpc_errors import from_rpc_error
 from services.common.tls import Identity
 from services.common.wire import alpha_from_proto, depth_from_proto, depth_to_proto, image_to_proto
 from services.orchestrator.breaker import Breaker
+from services.orchestrator.bulkhead import Bulkhead
 from unflat.v1 import (
     common_pb2,
     depth_pb2,
@@ -47,6 +49,7 @@ from unflat.v1 import (
     status_pb2_grpc,
 )
 
+STAGE_CALLS = 16  # a stage's own queue, see StageSettings: what is sent beyond it would be refused there
 SEGMENTATION, DEPTH, MESHER = "segmentation", "depth", "mesher"
 Outcome = orchestrator_pb2.Outcome
 
@@ -54,6 +57,7 @@ _STATUS_WAIT_S = 2.0
 _UNREADABLE = "answered bytes that are not the message of this version"  # gRPC's aio calls return None for such
 # What says nothing about the stage's health: the caller's faults, and a stage that is up and says that it is busy.
 _NOT_COUNTED = (InvalidImage, InvalidOption, NoSubject, Overloaded)
+_NOT_COUNTED_CODES = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.CANCELLED)  # also where others answer for it
 _FAIR_S = 5.0  # a call that was given less and ran out of it says more about its caller's hurry than about the stage
 
 
@@ -104,13 +108,15 @@ class StageChannel:
         stage: short name.
         address: host:port, or dns:///name:port for several replicas.
         identity: of the orchestrator, where stages want TLS.
+        places: calls under way at the same time.
     """
 
-    def __init__(self, stage: str, address: str, identity: Identity | None = None) -> None:
+    def __init__(self, stage: str, address: str, identity: Identity | None = None, places: int = STAGE_CALLS) -> None:
         self.stage = stage
         self.address = address
         self.channel = open_aio_channel(address, identity)
         self.breaker = Breaker(stage)
+        self.bulkhead = Bulkhead(stage, places)
         self._last_reason = ""
         metrics.expect_calls(stage)
 
@@ -156,7 +162,8 @@ class StageChannel:
             error = from_rpc_error(problem, self.stage)
             result = error.reason
             hurried = isinstance(error, DeadlineExceeded) and timeout_s < _FAIR_S
-            if not isinstance(error, _NOT_COUNTED) and not hurried:
+            innocent = isinstance(error, _NOT_COUNTED) or problem.code() in _NOT_COUNTED_CODES
+            if not innocent and not hurried:
                 self.failed(error.message)
                 counted = True
             raise error from None
@@ -173,7 +180,7 @@ class StageChannel:
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """Return the metadata of a call: the request id and the trace go along."""
-        return ((REQUEST_ID_KEY, current_request_id()), *tracing.headers())
+        return ((REQUEST_ID_KEY, current_request_id()), *priority_metadata(), *tracing.headers())
 
 
 class SegmentationStage:
@@ -193,8 +200,9 @@ class SegmentationStage:
         """
         begin = time.perf_counter()
         request = segmentation_pb2.SegmentRequest(image=image_to_proto(rgb), options=options, explain=explain)
-        with self.channel.watched(timeout_s):
-            answer = await self._stub.Segment(request, timeout=timeout_s, metadata=self.channel.metadata())
+        async with self.channel.bulkhead.place(timeout_s, wait=True) as left_s:
+            with self.channel.watched(left_s):
+                answer = await self._stub.Segment(request, timeout=left_s, metadata=self.channel.metadata())
         if answer is None:
             raise Internal(f"{SEGMENTATION} {_UNREADABLE}")
         alpha = _read_mask(answer.mask, rgb.shape[:2])
@@ -215,8 +223,9 @@ class DepthStage:
         begin = time.perf_counter()
         request = depth_pb2.EstimateDepthRequest(image=image_to_proto(rgb))
         try:
-            with self.channel.watched(timeout_s):
-                answer = await self._stub.EstimateDepth(request, timeout=timeout_s, metadata=self.channel.metadata())
+            async with self.channel.bulkhead.place(timeout_s, wait=False) as left_s:
+                with self.channel.watched(left_s):
+                    answer = await self._stub.EstimateDepth(request, timeout=left_s, metadata=self.channel.metadata())
         except UnflatError as problem:
             outcome = Outcome.OUTCOME_TIMEOUT if isinstance(problem, DeadlineExceeded) else Outcome.OUTCOME_UNAVAILABLE
             if isinstance(problem, Overloaded):
@@ -291,17 +300,18 @@ class MesherStage:
             camera=mesher_pb2.Camera(focal_px=job.focal_px, cx=job.cx, cy=job.cy),
             options=job.options,
         )
-        with self.channel.watched(timeout_s):
-            call = self._stub.GenerateMesh(request, timeout=timeout_s, metadata=self.channel.metadata())
-            async for event in call:
-                if event is None:
-                    raise Internal(f"{MESHER} {_UNREADABLE}")
-                if event.HasField("progress"):
-                    yield event.progress
-                    continue
-                found = event.result
-                receipt = stage_receipt(MESHER, Outcome.OUTCOME_OK, report=found.report, begin=begin)
-                yield Meshed(found.mesh, found.format, found.quality, receipt)
+        async with self.channel.bulkhead.place(timeout_s, wait=True) as left_s:
+            with self.channel.watched(left_s):
+                call = self._stub.GenerateMesh(request, timeout=left_s, metadata=self.channel.metadata())
+                async for event in call:
+                    if event is None:
+                        raise Internal(f"{MESHER} {_UNREADABLE}")
+                    if event.HasField("progress"):
+                        yield event.progress
+                        continue
+                    found = event.result
+                    receipt = stage_receipt(MESHER, Outcome.OUTCOME_OK, report=found.report, begin=begin)
+                    yield Meshed(found.mesh, found.format, found.quality, receipt)
 
 
 def _read_mask(message: common_pb2.Image, shape: tuple[int, ...]) -> Alpha:

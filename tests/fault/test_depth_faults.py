@@ -176,6 +176,36 @@ def test_a_busy_stage_and_a_hurried_caller_do_not_open_it(server, how):
     assert _with_stage(server.port, work) == "closed"
 
 
+@pytest.mark.parametrize("code", ["INVALID_ARGUMENT", "CANCELLED"])
+def test_what_the_caller_did_does_not_open_it_whoever_says_so(server, code):
+    server.behaviour = _abort(grpc.StatusCode[code])
+
+    async def work(stage: DepthStage) -> str:
+        for _ in range(6):
+            await stage.estimate(PHOTO, LONG_S)
+        return stage.channel.breaker.state
+
+    assert _with_stage(server.port, work) == "closed"
+
+
+def test_a_stage_that_keeps_failing_is_not_asked_three_times_a_call_for_ever(server):
+    """The channel's retry budget: each failure takes a token, each success gives back a tenth of one."""
+    server.behaviour = _abort(grpc.StatusCode.UNAVAILABLE)
+
+    async def work(stage: DepthStage) -> list[int]:
+        asked = []
+        for _ in range(8):
+            stage.channel.breaker.succeeded()  # another guard, not to be seen here
+            before = server.calls
+            await stage.estimate(PHOTO, LONG_S)
+            asked.append(server.calls - before)
+        return asked
+
+    asked = _with_stage(server.port, work)
+    assert asked[0] == 3
+    assert asked[-3:] == [1, 1, 1]
+
+
 def test_a_stage_that_is_given_up_again_and_again_is_left_alone(server):
     async def work(stage: DepthStage) -> str:
         for _ in range(5):
