@@ -15,6 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from services.common.version import VERSION
 from services.gateway.answers import EXPOSED_HEADERS
 from services.gateway.auth import BearerAuth, SameOrigin
+from services.gateway.docs_routes import docs_router
 from services.gateway.edge import Edge
 from services.gateway.fetching import Fetcher, FetchLimits
 from services.gateway.gateway import Fetch, Gateway
@@ -69,7 +70,9 @@ def create_app(settings: GatewaySettings, client: Orchestrator, fetch: Fetch | N
         gateway.board.close()
         await store.close()
 
-    app = FastAPI(title="unflat", version=VERSION, description=_DESCRIPTION, lifespan=lifespan)
+    app = FastAPI(
+        title="unflat", version=VERSION, description=_DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
+    )
     app.state.gateway = gateway
     install_handlers(app)
     routers = (
@@ -78,6 +81,7 @@ def create_app(settings: GatewaySettings, client: Orchestrator, fetch: Fetch | N
         socket_router(gateway),
         rembg_router(gateway),
         health_router(gateway),
+        docs_router(),
         page_router(),
     )
     for router in routers:

@@ -14,13 +14,12 @@ import hmac
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from services.gateway.docs_routes import DOCS_PATH, DOCS_PREFIX
 from services.gateway.page_routes import PAGE_PREFIX
 from services.gateway.problems import problem
 
 # Probes have no token, and the description of a public interface is no secret; nor is the page, which asks for it.
-OPEN_PATHS = frozenset(
-    {"/", "/healthz", "/readyz", "/docs", "/redoc", "/openapi.json", "/docs/oauth2-redirect", "/api"}
-)
+OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", DOCS_PATH, "/redoc", "/api", "/openapi.json"})
 _SUBPROTOCOL = "bearer."
 
 
@@ -90,7 +89,7 @@ def token_of(scope: Scope) -> bytes:
 
 
 def _is_open(path: str) -> bool:
-    return path in OPEN_PATHS or path.startswith(PAGE_PREFIX)
+    return path in OPEN_PATHS or path.startswith((PAGE_PREFIX, DOCS_PREFIX))
 
 
 def _decoded(text: str) -> bytes:

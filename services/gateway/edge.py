@@ -19,12 +19,6 @@ from services.gateway.problems import of_defect
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})  # probes every few seconds are not worth a line
 _CLOSED = "default-src 'none'; frame-ancestors 'none'"
-# The interactive docs bring their scripts from FastAPI's default address.
-_DOCS = (
-    "default-src 'none'; script-src 'unsafe-inline' https://cdn.jsdelivr.net; connect-src 'self'; "
-    "style-src 'unsafe-inline' https://cdn.jsdelivr.net; img-src data: https://fastapi.tiangolo.com; "
-    "frame-ancestors 'none'"
-)
 _SECURITY = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -64,7 +58,7 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _add_headers(MutableHeaders(scope=message), scope["path"], request_id)
+                _add_headers(MutableHeaders(scope=message), request_id)
             await send(message)
 
         with _span(scope, request_id):
@@ -106,9 +100,7 @@ def _span(scope: Scope, request_id: str) -> AbstractContextManager[None]:
     return tracing.span("HTTP", kind="server", parent=caller, request_id=request_id)
 
 
-def _add_headers(headers: MutableHeaders, path: str, request_id: str) -> None:
+def _add_headers(headers: MutableHeaders, request_id: str) -> None:
     headers[REQUEST_ID_KEY] = request_id
     for name, value in _SECURITY.items():
         headers.setdefault(name, value)
-    if path in ("/docs", "/redoc"):
-        headers["content-security-policy"] = _DOCS

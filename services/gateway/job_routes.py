@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, get_args
 
 from fastapi import APIRouter, Header
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from services.common.client import ImageFormat
 from services.common.errors import StageUnavailable
 from services.common.logs import get_logger
-from services.gateway.answers import file_answer
+from services.gateway.answers import MESH_MEDIA_TYPES, file_answer
+from services.gateway.api_docs import UPLOAD_REFUSALS, Responses, file_of, job_answer, refusals
 from services.gateway.gateway import Gateway
 from services.gateway.job import RESULT, Job
 from services.gateway.pipeline_routes import (
-    PROBLEM,
-    PROBLEMS,
     CutoutForm,
     CutoutMaskForm,
     DepthPart,
@@ -30,36 +30,15 @@ from services.gateway.pipeline_routes import (
 
 _RETRY_MS = 2000  # when a browser comes back after a lost stream of events
 _EVENT_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nginx would hold events back
-_EXAMPLE = {
-    "id": "6f0d3c1b9a7e4d52a1f08c3b7d9e2f64",
-    "kind": "mesh",
-    "state": "running",
-    "stage": "mesher",
-    "step": "extract",
-    "fraction": 0.62,
-    "elapsed_s": 1.4,
-    "error": None,
-    "artifacts": ["preview.png"],
-    "result": None,
-    "receipt": None,
-    "created": "2026-01-31T12:00:00.000Z",
-    "expires": "2026-01-31T12:30:01.400Z",
-}
-_JOB = {"content": {"application/json": {"schema": {"type": "object"}, "example": _EXAMPLE}}}
-_NO_JOB = {"description": "There is no such job (any more)", **PROBLEM}
-_NOT_THERE = {"description": "The store of jobs is not there", **PROBLEM}
-_STARTED: dict[int | str, dict[str, Any]] = {202: {"description": "The job, at Location", **_JOB}, **PROBLEMS}
-_READ: dict[int | str, dict[str, Any]] = {404: _NO_JOB, 503: _NOT_THERE}
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_READ = refusals(401, 404, 503)
+_STARTED: Responses = {202: job_answer("The job, at Location", new=True), **UPLOAD_REFUSALS}
+_STATE: Responses = {200: job_answer("The job as it is", new=False), **_READ}
 _EVENTS = {"description": "The job at every change", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
 _ENDED = {"description": "The job is over, as Last-Event-ID shows that the reader knows"}
-_FILE = {"description": "The cutout or the mesh", "content": {"application/octet-stream": _BINARY}}
-_PNG = {"description": "The picture", "content": {"image/png": _BINARY}}
-_EARLY = {"description": "The job is not done, or has failed", **PROBLEM}
-_GONE = {"description": "The bytes had to make room for others", **PROBLEM}
-_FOLLOWED: dict[int | str, dict[str, Any]] = {200: _EVENTS, 204: _ENDED, **_READ}
-_FETCHED: dict[int | str, dict[str, Any]] = {200: _FILE, 409: _EARLY, 410: _GONE, **_READ}
-_SEEN: dict[int | str, dict[str, Any]] = {200: _PNG, 410: _GONE, **_READ}
+_FOLLOWED: Responses = {200: _EVENTS, 204: _ENDED, **_READ}
+_RESULTS = tuple(f"image/{name}" for name in get_args(ImageFormat)) + MESH_MEDIA_TYPES
+_FETCHED: Responses = {200: file_of("The cutout or the mesh", *_RESULTS), **refusals(409, 410), **_READ}
+_SEEN: Responses = {200: file_of("The picture", "image/png"), **refusals(410), **_READ}
 _log = get_logger()
 
 
@@ -103,7 +82,7 @@ def job_router(gateway: Gateway) -> APIRouter:
         photo, wishes = await read_photo(file, wishes, mask, depth_map)
         return _started(await gateway.jobs.start_mesh(photo, wishes, mesh, file.filename or ""))
 
-    @router.get("/jobs/{job_id}", response_class=JSONResponse, responses={200: {"description": "", **_JOB}, **_READ})
+    @router.get("/jobs/{job_id}", response_class=JSONResponse, responses=_STATE)
     async def job(job_id: str) -> JSONResponse:
         """Return the job as it is: queued, running, done or failed, and why."""
         return JSONResponse((await found(job_id)).as_json())

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, get_args
 
 from fastapi import APIRouter, Depends, File, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from services.common.client import CutoutMade, CutoutWishes, MaskWishes, MeshMade, MeshWishes
+from services.common.client import CutoutMade, CutoutWishes, ImageFormat, MaskWishes, MeshMade, MeshWishes
 from services.common.errors import InvalidImage, Overloaded, StageUnavailable
 from services.common.logs import get_logger
 from services.common.receipts import receipt_to_dict
 from services.gateway.answers import MESH_MEDIA_TYPES, cutout_result, file_answer, mesh_result, receipt_headers
+from services.gateway.api_docs import UPLOAD_REFUSALS, Responses, file_of, refusals
 from services.gateway.forms import accepted_format, cutout_form, mask_form, mesh_form
 from services.gateway.gateway import Gateway
-from services.gateway.problems import PROBLEM_TYPE, request_id_of
+from services.gateway.problems import request_id_of
 from services.gateway.work import last_of
 from unflat.v1 import orchestrator_pb2 as pb
 
@@ -32,31 +33,17 @@ CutoutForm = Annotated[tuple[CutoutWishes, bool], Depends(cutout_form)]
 MeshForm = Annotated[MeshWishes, Depends(mesh_form)]
 
 _log = get_logger()
-PROBLEM = {"content": {PROBLEM_TYPE: {"schema": {"type": "object"}}}}
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    400: {"description": "Not a usable picture, or a malformed body", **PROBLEM},
-    401: {"description": "The token is missing or wrong", **PROBLEM},
-    408: {"description": "The body did not arrive in time", **PROBLEM},
-    413: {"description": "More bytes or pixels than the limit", **PROBLEM},
-    415: {"description": "Not a multipart form", **PROBLEM},
-    422: {"description": "An option out of its range, or no subject in the picture", **PROBLEM},
-    429: {"description": "Busy; Retry-After says when to come back", **PROBLEM},
-    503: {"description": "A stage is not there", **PROBLEM},
-    504: {"description": "The time ran out", **PROBLEM},
-}
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
-_PICTURES = {"description": "The cutout", "content": {f"image/{k}": _BINARY for k in ("png", "webp", "tiff", "jpeg")}}
-_MESHES = {
-    "description": "The mesh",
-    "content": dict.fromkeys(MESH_MEDIA_TYPES, _BINARY),
-}
+_PICTURES = file_of("The cutout", *(f"image/{name}" for name in get_args(ImageFormat)))
+_MESHES = file_of("The mesh", *MESH_MEDIA_TYPES)
+_RECEIPT = {"description": "The receipt", "content": {"application/json": {"schema": {"type": "object"}}}}
+_RECEIPTS: Responses = {200: _RECEIPT, **refusals(401, 404, 503)}
 
 
 def pipeline_router(gateway: Gateway) -> APIRouter:
     """Return the routes of the pipeline."""
     router = APIRouter(tags=["pipeline"])
 
-    @router.post("/remove-bg", response_class=Response, responses={200: _PICTURES, **PROBLEMS})
+    @router.post("/remove-bg", response_class=Response, responses={200: _PICTURES, **UPLOAD_REFUSALS})
     async def remove_bg(
         request: Request,
         file: PhotoPart,
@@ -87,7 +74,7 @@ def pipeline_router(gateway: Gateway) -> APIRouter:
         result = cutout_result(made, file.filename or "", mask_only=cutout.mask_only)
         return file_answer(made.data, result, headers)
 
-    @router.post("/generate-mesh", response_class=Response, responses={200: _MESHES, **PROBLEMS})
+    @router.post("/generate-mesh", response_class=Response, responses={200: _MESHES, **UPLOAD_REFUSALS})
     async def generate_mesh(
         request: Request,
         file: PhotoPart,
@@ -111,7 +98,9 @@ def pipeline_router(gateway: Gateway) -> APIRouter:
         headers = await keep_receipt(gateway, made.receipt, request_id)
         return file_answer(made.data, mesh_result(made, file.filename or ""), headers)
 
-    @router.get("/receipts/{request_id}", response_class=JSONResponse, responses={404: PROBLEM | {"description": ""}})
+    @router.get(
+        "/receipts/{request_id}", response_class=JSONResponse, responses={200: _RECEIPT, **refusals(401, 404, 503)}
+    )
     async def receipt(request_id: str) -> JSONResponse:
         """Return the whole receipt of an answer: what ran where, how long, what was degraded and why."""
         found = await gateway.receipts.get(request_id)

@@ -17,7 +17,7 @@ from fastapi import APIRouter
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from services.common.client import CutoutMade, CutoutWishes, MaskWishes
 from services.common.errors import InvalidImage, NoSubject, StageUnavailable
@@ -88,11 +88,6 @@ def rembg_router(gateway: Gateway) -> APIRouter:
             raise InvalidImage("the file is empty; wanted a picture", field="file")
         await _check_model(gateway, options.model, place_of("model", request.query_params, texts))
         return await _answer(gateway, request, options, lambda: photo)
-
-    @router.get("/api", include_in_schema=False)
-    async def docs() -> Response:
-        """Lead to the docs, which rembg has here."""
-        return RedirectResponse("/docs")
 
     return router
 
