@@ -216,13 +216,13 @@ class PhotoSet:
 
     def _look_again(self) -> None:
         """Judge the photos of each folder against each other; make those again that stand out."""
-        folders: dict[Path, list[Outcome]] = {}
+        folders: dict[Path, list[tuple[Outcome, View]]] = {}
         for place in sorted(self.outcomes):
-            outcome = self.outcomes[place]
-            if outcome.entry is not None or isinstance(outcome.problem, NoSubject):
-                folders.setdefault(place.parent, []).append(outcome)
-        for outcomes in folders.values():
-            self._compare([(outcome, _view_of(outcome)) for outcome in outcomes])
+            view = _view_of(self.outcomes[place])
+            if view is not None:
+                folders.setdefault(place.parent, []).append((self.outcomes[place], view))
+        for members in folders.values():
+            self._compare(members)
 
     def _compare(self, members: list[tuple[Outcome, View]]) -> None:
         features = [measure(view) for _, view in members]
@@ -274,11 +274,16 @@ def _distance(here: int, there: int) -> int:
     return abs(here - there)
 
 
-def _view_of(outcome: Outcome) -> View:
-    """Return the view of a photo; one without a subject has an empty mask."""
+def _view_of(outcome: Outcome) -> View | None:
+    """Return the view of a photo, with an empty mask where no subject was found; None where there is nothing to see."""
     if outcome.entry is not None:
         return outcome.entry.view
-    photo = read_working(read_photo(outcome.item.photo))
+    if not isinstance(outcome.problem, NoSubject):
+        return None
+    try:
+        photo = read_working(read_photo(outcome.item.photo))
+    except UnflatError:
+        return None
     return make_view(photo, _png(np.zeros(photo.shape[:2], np.uint8)))
 
 

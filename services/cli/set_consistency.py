@@ -17,7 +17,7 @@ import numpy.typing as npt
 from services.cli.views import View
 
 LEAST_VIEWS = 5  # fewer have no neighbourhood to stand out from
-NEIGHBOURS = 4  # two on either side; at the ends of a set the four next to it
+NEIGHBOURS = 2  # on either side; at the ends of a set there is one side only, or a steady change would look like a jump
 Z_LIMIT = 3.5  # Iglewicz and Hoaglin's
 _MAD_TO_SIGMA = 1.4826
 # Differences below these are never reported, however even the set is.
@@ -121,8 +121,9 @@ def _compare(views: Sequence[Features], index: int, left_out: set[int]) -> _Comp
 
 
 def _neighbours(count: int, index: int, left_out: set[int]) -> list[int]:
-    others = [i for i in range(count) if i != index and i not in left_out]
-    return sorted(others, key=lambda i: (abs(i - index), i))[:NEIGHBOURS]
+    before = [i for i in range(index) if i not in left_out]
+    after = [i for i in range(index + 1, count) if i not in left_out]
+    return [*before[-NEIGHBOURS:], *after[:NEIGHBOURS]]
 
 
 def _histogram(photo: npt.NDArray[np.uint8], subject: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:

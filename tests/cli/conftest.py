@@ -16,7 +16,7 @@ from PIL import Image
 
 from services.cli import main as main_module
 from services.common.client import CutoutMade, MeshMade
-from services.common.errors import InvalidImage, UnflatError
+from services.common.errors import InvalidImage, NoSubject, UnflatError
 from unflat.v1 import orchestrator_pb2 as pb
 
 
@@ -109,3 +109,84 @@ def make_photo(tmp_path: Path) -> Callable[[str], Path]:
         return path
 
     return make
+
+
+# ── a turntable with known masks ────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One view of a mug on a turntable: photo (H, W, 3) uint8, where the mug is, and where the disc below it is."""
+
+    photo: np.ndarray
+    mug: np.ndarray
+    disc: np.ndarray
+
+
+def _turn(angle: float, seed: int, width: int = 320, height: int = 240) -> Turn:
+    """A striped cylinder with a ring for its handle, turned by `angle`, before a grey wall, on a brown disc."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    x, y = x - width / 2, y - height * 0.55
+    photo = np.empty((height, width, 3), np.float32)
+    photo[:] = (150, 158, 165)
+    disc = (x / 130) ** 2 + ((y - 62) / 34) ** 2 < 1
+    photo[disc] = (96, 84, 70)
+    across = np.sqrt(np.clip(1 - (x / 46) ** 2, 0, 1))
+    body = (np.abs(x) < 46) & (y > -58) & (y < 60 + 8 * across)
+    stripes = np.sin(3 * (np.arcsin(np.clip(x / 46, -1, 1)) + angle)) > 0.2
+    colour = np.where(stripes[..., None], (200, 60, 40), (235, 205, 90)) * (0.55 + 0.45 * across)[..., None]
+    ring = ((x - 59 * np.sin(angle)) / (6 + 22 * abs(np.sin(angle)))) ** 2 + (y / 34) ** 2
+    handle = (ring < 1) & (ring > 0.35)
+    for part, value in ((body, colour), (handle, 0.0))[:: 1 if np.cos(angle) > 0 else -1]:
+        photo[part] = value[part] if isinstance(value, np.ndarray) else (150, 40, 30)
+    photo += rng.normal(0, 4, photo.shape)
+    return Turn(np.clip(photo, 0, 255).astype(np.uint8), body | handle, disc)
+
+
+@pytest.fixture(scope="session")
+def turns() -> list[Turn]:
+    """Twelve views, thirty degrees apart."""
+    return [_turn(2 * np.pi * number / 12, number) for number in range(12)]
+
+
+@dataclass
+class TurntableClient:
+    """Answers each photo with the mask that is set for it, or with the mask that was sent along."""
+
+    masks: dict[bytes, np.ndarray] = field(default_factory=dict)
+    asked: list[bytes] = field(default_factory=list)
+    hints: list[np.ndarray] = field(default_factory=list)
+    closed: bool = False
+
+    def stream_cutout(self, photo: bytes, *, mask: Any, cutout: Any, debug: bool) -> Iterator[Any]:
+        self.asked.append(photo)
+        if mask.mask:
+            self.hints.append(np.asarray(Image.open(io.BytesIO(mask.mask))) > 127)
+        values = mask.mask or _png(Image.fromarray(self.masks[photo].astype(np.uint8) * 255))
+        if not np.asarray(Image.open(io.BytesIO(values))).any():
+            raise NoSubject("nothing in the photo stands out")
+        receipt = pb.Receipt(request_id="id", mask=pb.MaskFacts(confidence=0.9))
+        yield CutoutMade(b"cutout", "image/png", receipt, {}, values)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def turntable(monkeypatch: pytest.MonkeyPatch, turns: list[Turn], tmp_path: Path) -> TurntableClient:
+    """Twelve photos in `tmp_path/photos`, and the client that all commands get, which knows their true masks."""
+    one = TurntableClient()
+    (tmp_path / "photos").mkdir()
+    for number, turn in enumerate(turns):
+        data = _png(Image.fromarray(turn.photo))
+        (tmp_path / "photos" / f"{number:02}.png").write_bytes(data)
+        one.masks[data] = turn.mug
+
+    @contextlib.contextmanager
+    def connect(*given: object) -> Iterator[TurntableClient]:
+        yield one
+
+    for room in ("cutout", "jobs"):
+        monkeypatch.setattr(f"services.cli.{room}.connect", connect)
+    return one
