@@ -83,6 +83,10 @@ peers: .venv-peers/ready ## rembg and pymatting, to compare with, in an environm
 k8s-check: .venv/dev .venv-audit/ready ## Build, validate and scan the Kubernetes overlays with their components
 	@$(BIN)/python -m deploy.k8s.check
 
+.PHONY: rules
+rules: .venv/dev ## Write the Kubernetes copy of deploy/observability/rules anew
+	@$(BIN)/python -m deploy.k8s.rules
+
 # A container engine is found, or named: ENGINE=podman. REGISTRY=registry.example.com/ goes before each name.
 ENGINE ?= $(firstword $(foreach engine,docker podman buildah,$(if $(shell command -v $(engine)),$(engine))))
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)

@@ -47,6 +47,7 @@ def test_a_library_that_the_lock_lacks_is_named_with_the_file_that_needs_it(tree
     ("service", "lock"),
     [
         *((name, name) for name in ("segmentation", "depth", "mesher", "orchestrator", "gateway")),
+        *((name, f"{name}-cuda") for name in ("segmentation", "depth", "mesher")),
         *((name, "light") for name in ("segmentation", "depth", "mesher", "orchestrator", "gateway", "cli")),
     ],
 )

@@ -113,3 +113,18 @@ def test_weights_unknown_to_the_manifest_of_models_are_told(base, container, roo
     deployment(base, "depth")["spec"]["template"]["spec"]["initContainers"] = [first]
     (problem,) = problems(base, root)
     assert "depth-anything-v9" in problem
+
+
+def test_a_gpu_without_the_image_that_can_use_it_is_told(base, container, root):
+    container("mesher")["resources"]["limits"]["nvidia.com/gpu"] = 1
+    (problem,) = problems(base, root)
+    assert "wanted 0.1.0-cuda" in problem
+    container("mesher")["image"] += "-cuda"
+    assert list(problems(base, root)) == []
+
+
+def test_gpus_of_two_kinds_are_told(base, container, root):
+    container("mesher")["resources"]["limits"] |= {"nvidia.com/gpu": 1, "nvidia.com/gpu.shared": 1}
+    container("mesher")["image"] += "-cuda"
+    (problem,) = problems(base, root)
+    assert "GPUs of several kinds" in problem

@@ -1,4 +1,4 @@
-from deploy.checks.network import allowed_edges, needed_edges, problems
+from deploy.checks.network import allowed_edges, confined, needed_edges, problems
 
 EDGES = {
     ("gateway", "orchestrator", 50050),
@@ -40,3 +40,18 @@ def test_an_edge_that_nobody_needs_is_told(base, policies):
 def test_a_stage_open_to_anyone_is_told(base, policies):
     policy(policies, "unflat-mesher")["spec"]["ingress"].append({"ports": [{"port": 50053}]})
     assert list(problems([*base, *policies])) == ["the policies let anyone reach mesher:50053"]
+
+
+def test_a_policy_confines_whom_it_chooses_without_a_default_too(base, policies):
+    alone = [policy(policies, "unflat-gateway")]
+    assert confined([*base, *alone], "egress") == {"gateway"}
+    assert list(problems([*base, *alone])) == []
+    del alone[0]["spec"]["egress"][1]
+    assert list(problems([*base, *alone])) == [
+        "gateway needs orchestrator:50050, which the policies do not let through"
+    ]
+
+
+def test_redis_is_an_edge_of_the_gateway(base, container):
+    container("gateway")["env"].append({"name": "UNFLAT_STORE", "value": "redis://:$(REDIS_PASSWORD)@redis:6379/0"})
+    assert needed_edges(base) - EDGES == {("gateway", "redis", 6379)}
