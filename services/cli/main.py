@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 
 from services.cli import models
+from services.cli.capacity import capacity
 from services.cli.cutout import cutout
 from services.cli.doctor import doctor
 from services.cli.make import depth, mesh
@@ -31,6 +32,7 @@ app.command()(depth)
 app.command()(up)
 app.command()(status)
 app.command()(doctor)
+app.command()(capacity)
 app.add_typer(models.app, name="models")
 
 
