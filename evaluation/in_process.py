@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -29,7 +28,7 @@ from services.orchestrator.cutout.cut import Cutout, CutoutOptions, cut_out
 from services.orchestrator.framing import FramingOptions, frame_subject
 from services.orchestrator.fusion.fuse import fuse
 from services.orchestrator.fusion.options import FusionOptions
-from services.segmentation.backends.base import Backend, ModelFile
+from services.segmentation.backends.base import Backend
 from services.segmentation.backends.catalogue import open_backend as open_segmenter
 from services.segmentation.refine.chain import refine
 from services.segmentation.refine.options import RefineOptions
@@ -138,6 +137,11 @@ class _Subject:
         known = supplied_mask(self._item, self.photo.working, self._plan.segmenter)
         return segmenter(self._plan.segmenter).segment(self.photo.working).alpha if known is None else known
 
+    @property
+    def _from_colours(self) -> bool:
+        """Whether the raw mask is GrabCut's, made from the photo's colours alone."""
+        return self._item.mask is None and self._plan.segmenter == "grabcut"
+
     def mask(self, way: Way) -> Alpha:
         """The mask of a way at working size, before matting."""
         if way.exact:
@@ -172,7 +176,8 @@ class _Subject:
         if options is None:
             return self.raw
         if options not in self._refined:
-            self._refined[options] = refine(self.photo.working, self.raw, options).alpha
+            known = replace(options, from_colours=self._from_colours)
+            self._refined[options] = refine(self.photo.working, self.raw, known).alpha
         return self._refined[options]
 
 
@@ -217,13 +222,7 @@ _SEGMENTERS: dict[str, Backend] = {}
 def segmenter(name: str) -> Backend:
     """Return a loaded segmentation backend; each is loaded once a process."""
     if name not in _SEGMENTERS:
-        store = ModelStore(StageSettings().models)
-
-        def find_model(model: str) -> ModelFile | None:
-            found = store.find(model)
-            return None if found is None else ModelFile(Path(found.path), found.sha256, found.licence)
-
-        backend = open_segmenter(name, find_model)
+        backend = open_segmenter(name, ModelStore(StageSettings().models).find)
         backend.load()
         _SEGMENTERS[name] = backend
     return _SEGMENTERS[name]

@@ -6,6 +6,7 @@ Only translates: message → arrays → algorithms → message.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import grpc
 import numpy as np
@@ -34,6 +35,7 @@ SERVICE = pb.DESCRIPTOR.services_by_name["SegmentationService"].full_name
 _LEAST_SCORE = 0.4
 _LEAST_AREA = 1e-4  # share of the picture over one half below which there is nothing to cut
 
+_COLOURS_ALONE = ("grabcut",)  # backends that know nothing but the photo's colours: the chain would only repeat them
 _MORE_LOOKS_COST = 4.0  # times the first look's time that must be left: two more looks, the chain, and some air
 
 _PRESETS = {
@@ -70,7 +72,7 @@ class SegmentationServicer(pb_grpc.SegmentationServiceServicer):
             with call.admitted(self._admission):
                 with call.phase("preprocess"):
                     rgb = image_from_proto(request.image, 3)
-                    options = refine_options(request.options)
+                    options = replace(refine_options(request.options), from_colours=backend.name in _COLOURS_ALONE)
                 began = time.perf_counter()
                 with call.phase("compute"):
                     raw = backend.segment(rgb)
@@ -80,7 +82,7 @@ class SegmentationServicer(pb_grpc.SegmentationServiceServicer):
                         f"nothing in the photo stands out as a subject ({backend.name} is at most {raw.score:.0%} sure)"
                     )
                 looked = Looked(raw.alpha, ())
-                if options.second_look:
+                if options.second_look and not options.from_colours:
                     with call.phase("compute"):
                         looked = _look_again(call, backend, rgb, raw.alpha, took_s)
                 with call.phase("postprocess"):

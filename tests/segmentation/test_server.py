@@ -30,8 +30,17 @@ class _Backend:
         return self._raw
 
 
+def _context(left_s: float) -> SimpleNamespace:
+    return SimpleNamespace(
+        is_active=lambda: True,
+        time_remaining=lambda: left_s,
+        add_callback=lambda _: None,
+        invocation_metadata=lambda: (),
+    )
+
+
 def _segment(alpha: np.ndarray = DISC, score: float = 1.0, left_s: float = 60.0, **request: object):
-    context = SimpleNamespace(is_active=lambda: True, time_remaining=lambda: left_s, add_callback=lambda _: None)
+    context = _context(left_s)
     slot = SimpleNamespace(get=lambda: _Backend(alpha, score))
     values = {"image": image_to_proto(PHOTO)} | request
     return SegmentationServicer(slot, Admission("segmentation", 1, 1)).Segment(pb.SegmentRequest(**values), context)
@@ -97,7 +106,7 @@ class _UnsureAtFirst(_Backend):
 
 
 def _segment_with(backend: object, preset: int, left_s: float = 60.0) -> pb.SegmentResponse:
-    context = SimpleNamespace(is_active=lambda: True, time_remaining=lambda: left_s, add_callback=lambda _: None)
+    context = _context(left_s)
     slot = SimpleNamespace(get=lambda: backend)
     request = pb.SegmentRequest(image=image_to_proto(PHOTO), options=pb.RefineOptions(preset=preset))
     return SegmentationServicer(slot, Admission("segmentation", 1, 1)).Segment(request, context)
@@ -135,3 +144,11 @@ def test_a_caller_in_a_hurry_gets_the_first_look(monkeypatch):
     answer = _segment_with(backend, pb.PRESET_QUALITY)
     assert backend.looks == 1
     assert "no time for a second look" in answer.report.notes
+
+
+def test_a_mask_of_grabcut_comes_back_as_it_is():
+    backend = _UnsureAtFirst()
+    backend.name = "grabcut"
+    answer = _segment_with(backend, pb.PRESET_QUALITY)
+    assert backend.looks == 1
+    assert np.allclose(alpha_from_proto(answer.mask), backend._raw.alpha, atol=1 / 255)

@@ -63,6 +63,8 @@ def refine(rgb: RGB, alpha: Alpha, options: RefineOptions) -> Refined:
         (h, w), (mh, mw) = rgb.shape[:2], alpha.shape
         raise InvalidImage(f"the mask is {mw} × {mh} px, the photo {w} × {h} px; they must be of one size")
     alpha = np.clip(np.nan_to_num(alpha, nan=0.0), 0.0, 1.0).astype(np.float32)
+    if options.from_colours:
+        return _unchanged(alpha, "made from the colours alone, which have nothing to add")
     given = shrink_to(alpha, options.working_side)
     scene = Scene(shrink_to(rgb, options.working_side), given)
     if not (scene.subject.any() and scene.background.any() and scene.unsure.any()):

@@ -173,6 +173,15 @@ def test_nan_in_a_mask_counts_as_background() -> None:
     assert refined.alpha[5, 5] == 0
 
 
+def test_a_mask_made_from_the_colours_alone_is_not_decided_by_them_again() -> None:
+    mask = _disc()
+    alpha = _soft(mask)
+    alpha[mask & (np.arange(300)[None, :] > 180)] = 0.4
+    refined = refine(_picture(mask.shape, mask), alpha, RefineOptions.for_preset("quality", from_colours=True))
+    assert np.array_equal(refined.alpha, alpha)
+    assert "colours alone" in refined.notes[0]
+
+
 def test_the_same_input_gives_the_same_result() -> None:
     mask = _disc()
     alpha = _soft(mask, 12)
