@@ -96,7 +96,7 @@ ROWS = (
                         "{{method}} {{code}}",
                     ),
                 ),
-                "Codes of 4xx, INVALID_ARGUMENT and FAILED_PRECONDITION are the caller's; the others are ours.",
+                "4xx, INVALID_ARGUMENT, FAILED_PRECONDITION and CANCELLED are the caller's; the others are ours.",
                 "reqps",
             ),
             Panel(

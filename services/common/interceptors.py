@@ -160,12 +160,14 @@ class AioCallGuard(grpc.aio.ServerInterceptor):
 
             async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
                 record = CallRecord(method, metadata)
+                answered = False
                 with record.span():
                     try:
                         async for answer in inner_stream(request, context):
+                            answered = _is_result(answer)
                             yield answer
                     except (asyncio.CancelledError, GeneratorExit):
-                        record.done("CANCELLED")
+                        record.done("OK" if answered else "CANCELLED")
                         raise
                     except Exception as problem:  # noqa: BLE001 - the outermost layer answers everything
                         await _abort_aio(context, record, problem)
@@ -177,6 +179,11 @@ class AioCallGuard(grpc.aio.ServerInterceptor):
                 response_serializer=handler.response_serializer,
             )
         return handler
+
+
+def _is_result(answer: Any) -> bool:
+    """Tell whether a stream of progress and one result is at its end: who leaves then has been answered."""
+    return "result" in answer.DESCRIPTOR.fields_by_name and answer.HasField("result")
 
 
 async def _abort_aio(context: Any, record: CallRecord, problem: Exception) -> None:
