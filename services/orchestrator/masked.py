@@ -32,7 +32,8 @@ class Masked:
         raw_alpha: of segmentation, before refinement; None where nobody asked.
         depth: relative inverse depth, or None.
         depth_mask: the global cut of depth, for people to look at.
-        supplied: the caller's own mask at the size it came in; it is taken as it is.
+        supplied: the caller's own mask at the size it came in; it is taken as it is, unless it is coarser than the
+            photo.
     """
 
     photo: Photo
@@ -59,7 +60,7 @@ def cut(masked: Masked, options: CutoutOptions) -> Cutout:
     Raises:
         NoSubject: nothing is left of the subject.
     """
-    if masked.supplied is None:
+    if masked.supplied is None or _is_coarse(masked.supplied, masked.photo):
         cutout = cut_out(masked.photo.pixels, masked.alpha, options)
     else:
         # A supplied mask is taken as it is; only the colours under its soft edge are cleaned.
@@ -68,6 +69,12 @@ def cut(masked: Masked, options: CutoutOptions) -> Cutout:
     if float(cutout.alpha.mean()) < LEAST_COVERAGE:
         raise NoSubject("nothing is left of the subject after refinement; wanted something that stands out")
     return cutout
+
+
+def _is_coarse(mask: Alpha, photo: Photo) -> bool:
+    """Tell whether a mask knows nothing of the photo's finer edges, as one that was made on its working image."""
+    height, width = photo.pixels.shape[:2]
+    return mask.size <= photo.working.shape[0] * photo.working.shape[1] < height * width
 
 
 def frame(
