@@ -74,7 +74,7 @@ def cut(masked: Masked, options: CutoutOptions) -> Cutout:
 def _is_coarse(mask: Alpha, photo: Photo) -> bool:
     """Tell whether a mask knows nothing of the photo's finer edges, as one that was made on its working image."""
     height, width = photo.pixels.shape[:2]
-    return mask.size <= photo.working.shape[0] * photo.working.shape[1] < height * width
+    return bool(mask.size <= photo.working.shape[0] * photo.working.shape[1] < height * width)
 
 
 def frame(
