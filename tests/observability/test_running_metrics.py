@@ -7,6 +7,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -99,11 +100,13 @@ def ask(prometheus: LocalPrometheus, soon: Any) -> Callable[..., Any]:
             with urllib.request.urlopen(url, timeout=20) as answer:
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as problem:
+            if problem.code == HTTPStatus.SERVICE_UNAVAILABLE:  # it listens before it is ready
+                return None
             pytest.fail(f"{parameters}: {problem.read().decode()}")
         except OSError:
             return None
 
-    soon(lambda: get("status/buildinfo"))
+    soon(lambda: get("query", query="up"))
     return get
 
 
