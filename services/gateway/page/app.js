@@ -24,6 +24,8 @@ const LAYERS = [
   { name: "hybrid", caption: "Final", alt: "The final mask, joined with depth" },
 ];
 
+const UNUSABLE = new Set(["INVALID_IMAGE", "IMAGE_TOO_LARGE"]); // only another photo helps
+
 const byId = (id) => document.getElementById(id);
 const state = {
   photo: null,
@@ -39,8 +41,8 @@ async function take(file) {
   if (state.photo?.url) URL.revokeObjectURL(state.photo.url);
   state.photo = await openPhoto(file);
   state.ownMask = state.made = null;
-  byId("intake").hidden = true;
-  byId("workspace").hidden = byId("again").hidden = false;
+  showWorkspace(true);
+  byId("progress-now").focus(); // what had it is gone with the first page
   compare.showPhoto(state.photo);
   mesh.clear();
   receipt.hide();
@@ -134,7 +136,14 @@ function showProblem(problem) {
   }
   const said = problem instanceof Problem ? { detail: problem.message, code: problem.code, status: problem.status } : { detail: String(problem.message) };
   progress.end("");
+  if (UNUSABLE.has(said.code) || said.status === 413) showWorkspace(false);
   problems.show(said, { canRetry: true, canDraw: Boolean(state.photo.url) });
+}
+
+/** Show the workspace, or the first page. */
+function showWorkspace(isThere) {
+  byId("intake").hidden = isThere;
+  byId("workspace").hidden = byId("again").hidden = !isThere;
 }
 
 function showWhatIsThere() {
@@ -227,8 +236,7 @@ byId("again").addEventListener("click", () => {
   stop();
   leaveBrush();
   problems.hide();
-  byId("workspace").hidden = byId("again").hidden = true;
-  byId("intake").hidden = false;
+  showWorkspace(false);
   byId("pick").focus();
 });
 byId("edit").addEventListener("click", editMask);

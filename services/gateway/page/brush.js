@@ -11,6 +11,7 @@ const canvas = document.getElementById("brush");
 const ring = document.getElementById("brush-ring");
 const size = document.getElementById("brush-size");
 const undo = document.getElementById("brush-undo");
+const startOver = document.getElementById("brush-reset");
 const tools = document.getElementById("brush-tools");
 
 let mask = null; // white canvas whose alpha is the mask
@@ -48,7 +49,7 @@ export function picture() {
   return greyOfAlpha(mask);
 }
 
-document.getElementById("brush-reset").addEventListener("click", () => {
+startOver.addEventListener("click", () => {
   remember();
   mask = copy(found);
   draw();
@@ -137,7 +138,6 @@ function stroke(from, to) {
 function remember() {
   past.push(copy(mask));
   if (past.length > UNDO_STEPS) past.shift();
-  undo.disabled = false;
 }
 
 function stepBack() {
@@ -153,7 +153,7 @@ function draw() {
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.globalCompositeOperation = "destination-out";
   context.drawImage(mask, 0, 0);
-  undo.disabled = past.length === 0;
+  undo.disabled = startOver.disabled = past.length === 0;
 }
 
 // The slider speaks of pixels on the screen, the mask has its own.

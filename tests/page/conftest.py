@@ -1,0 +1,290 @@
+"""The page in a real browser: the real gateway in a thread of its own, before an orchestrator that a test directs.
+
+The browser ends with each module: its event loop must not run while tests of others run theirs.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import trimesh
+import uvicorn
+from PIL import Image, ImageDraw
+from pydantic import SecretStr
+
+from services.common.client import CutoutMade, CutoutWishes, MaskWishes, MeshMade, MeshWishes
+from services.common.errors import InvalidImage
+from services.common.logs import configure_logs
+from services.gateway.app import create_app
+from services.gateway.settings import GatewaySettings
+from unflat.v1 import common_pb2, mesher_pb2
+from unflat.v1 import orchestrator_pb2 as pb
+
+CHROMIUM = shutil.which("chromium")
+ROOT = Path(__file__).resolve().parents[2]
+AXE = ROOT / "node_modules/axe-core/axe.min.js"
+# WebGL without a GPU; root in a container has no sandbox.
+_FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+_VERDICT = "Whole: closed, solid, 60% as deep as it is wide, and it explains 98% of the cutout."
+
+
+def png_of(picture: Image.Image) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    return out.getvalue()
+
+
+def disc(width: int = 120, height: int = 90) -> Image.Image:
+    """A white disc on black: the mask of the photo below."""
+    picture = Image.new("L", (width, height), 0)
+    ImageDraw.Draw(picture).ellipse((30, 15, 90, 75), fill=255)
+    return picture
+
+
+def photo_png() -> bytes:
+    """An orange disc before grey."""
+    photo = Image.new("RGB", (120, 90), (90, 95, 100))
+    photo.paste((230, 120, 40), mask=disc())
+    return png_of(photo)
+
+
+def glb() -> bytes:
+    ball = trimesh.creation.icosphere(subdivisions=2, radius=0.5)
+    ball.visual = trimesh.visual.ColorVisuals(ball, vertex_colors=np.full((len(ball.vertices), 4), (230, 120, 40, 255)))
+    return bytes(ball.export(file_type="glb"))
+
+
+@dataclass
+class DirectedOrchestrator:
+    """Answers at once, or once the test lets it; records what it was asked.
+
+    Attributes:
+        hold: while it is not set, calls stay at their last progress.
+        error: raised instead of a result.
+        depth_lost: why there is no depth, if there is none.
+    """
+
+    hold: threading.Event = field(default_factory=threading.Event)
+    error: Exception | None = None
+    depth_lost: str = ""
+    verdict: str = _VERDICT
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    left: threading.Event = field(default_factory=threading.Event)
+
+    def stream_mesh(
+        self, photo: bytes, *, mask: MaskWishes, mesh: MeshWishes, debug: bool = False, request_id: str = ""
+    ) -> Iterator[pb.Progress | MeshMade]:
+        self.calls.append({"kind": "mesh", "photo": photo, "mask": mask, "mesh": mesh})
+        yield from self._work(photo, ("mesher", "inflate", 0.6))
+        yield MeshMade(glb(), mesh.format, self._cutout(photo), self._receipt(mask, True), self._steps(mask))
+
+    def stream_cutout(
+        self, photo: bytes, *, mask: MaskWishes, cutout: CutoutWishes, debug: bool = False, request_id: str = ""
+    ) -> Iterator[pb.Progress | CutoutMade]:
+        self.calls.append({"kind": "cutout", "photo": photo, "mask": mask, "cutout": cutout})
+        yield from self._work(photo, ("orchestrator", "cutout", 0.7))
+        yield CutoutMade(self._cutout(photo), "image/png", self._receipt(mask, False), self._steps(mask))
+
+    def status(self, timeout_s: float = 5.0) -> pb.GetStatusResponse:
+        return pb.GetStatusResponse(version="0")
+
+    def _work(self, photo: bytes, last: tuple[str, str, float]) -> Iterator[pb.Progress]:
+        try:
+            yield pb.Progress(stage="orchestrator", step="decode", fraction=0.01)
+            _open(photo)
+            yield pb.Progress(stage="segmentation", step="segment", fraction=0.1)
+            yield pb.Progress(stage="orchestrator", step="mask", fraction=0.4, preview_png=png_of(disc()))
+            stage, step, fraction = last
+            while not self.hold.wait(0.02):
+                yield pb.Progress(stage=stage, step=step, fraction=fraction)
+            if self.error:
+                raise self.error
+        except GeneratorExit:
+            self.left.set()
+            raise
+
+    def _cutout(self, photo: bytes) -> bytes:
+        picture = _open(photo).convert("RGBA")
+        picture.putalpha(disc(*picture.size))
+        return png_of(picture)
+
+    def _steps(self, mask: MaskWishes) -> dict[str, bytes]:
+        plain = png_of(disc())
+        steps = {"segmentation": plain, "hybrid": mask.mask or plain}
+        if mask.depth and not self.depth_lost:
+            ramp = np.tile(np.linspace(0, 255, 120, dtype=np.uint8), (90, 1))
+            steps |= {"depth": png_of(Image.fromarray(ramp)), "depth_mask": plain}
+        return steps
+
+    def _receipt(self, mask: MaskWishes, has_mesh: bool) -> pb.Receipt:
+        depth = pb.StageReceipt(stage="depth", outcome=pb.OUTCOME_OK, total_s=0.2)
+        warnings = []
+        if not mask.depth:
+            depth = pb.StageReceipt(stage="depth", outcome=pb.OUTCOME_DISABLED)
+        elif self.depth_lost:
+            depth = pb.StageReceipt(stage="depth", outcome=pb.OUTCOME_UNAVAILABLE, reason=self.depth_lost)
+            warnings = [f"made without depth: {self.depth_lost}"]
+        report = common_pb2.StageReport(backend="grabcut", device="cpu", notes=["reused: asked a moment ago"])
+        segmentation = pb.StageReceipt(stage="segmentation", outcome=pb.OUTCOME_OK, report=report, total_s=0.5)
+        if mask.mask:
+            segmentation = pb.StageReceipt(
+                stage="segmentation", outcome=pb.OUTCOME_SUPPLIED, reason="supplied with the request"
+            )
+        receipt = pb.Receipt(
+            photo=pb.PhotoFacts(width=120, height=90, format="PNG"),
+            stages=[segmentation, depth],
+            steps=[pb.StepTiming(step="decode", seconds=0.1), pb.StepTiming(step="cutout", seconds=0.2)],
+            warnings=warnings,
+            degraded=bool(warnings),
+            total_s=1.25,
+            mask=pb.MaskFacts(used_depth=depth.outcome == pb.OUTCOME_OK),
+        )
+        if has_mesh:
+            receipt.verdict = self.verdict
+            receipt.mesh.CopyFrom(
+                mesher_pb2.MeshQuality(vertices=162, faces=320, watertight=True, components=1, verdict=self.verdict)
+            )
+        return receipt
+
+
+def _open(photo: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(photo))
+    except OSError:
+        raise InvalidImage("the file is not a picture in a known format (JPEG, PNG, WebP)", field="file") from None
+
+
+@dataclass
+class Site:
+    """A gateway that listens."""
+
+    url: str
+    orchestrator: DirectedOrchestrator
+
+    def last(self) -> dict[str, Any]:
+        return self.orchestrator.calls[-1]
+
+
+OpenSite = Callable[..., Site]
+
+
+@pytest.fixture
+def open_site(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenSite]:
+    """Return a function that opens a gateway with settings of the test's own."""
+    configure_logs("gateway", "error", "json")
+    # Two seconds of drawing that test_mesh_sheet.py looks after.
+    monkeypatch.setattr("services.gateway.mesh_sheet.mesh_sheet", lambda photo, made: made.cutout)
+    running: list[tuple[uvicorn.Server, threading.Thread, DirectedOrchestrator]] = []
+
+    def open_(**settings: Any) -> Site:
+        if "token" in settings:
+            settings["token"] = SecretStr(settings["token"])
+        orchestrator = DirectedOrchestrator()
+        orchestrator.hold.set()
+        listener = socket.create_server(("127.0.0.1", 0))
+        app = create_app(GatewaySettings(**settings), orchestrator)
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        running.append((server, thread, orchestrator))
+        return Site(f"http://127.0.0.1:{listener.getsockname()[1]}", orchestrator)
+
+    yield open_
+    for server, thread, orchestrator in running:
+        orchestrator.hold.set()
+        server.should_exit = True
+        thread.join(10)
+
+
+@pytest.fixture
+def site(open_site: OpenSite) -> Site:
+    """A gateway with default settings."""
+    return open_site()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium, without a window."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed")
+    with sync_api.sync_playwright() as playwright:
+        one = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        yield one
+        one.close()
+
+
+@pytest.fixture
+def visit(browser: Any) -> Iterator[Callable[..., Any]]:
+    """Return a function that opens a page and fails the test on an error in its scripts."""
+    contexts: list[Any] = []
+    errors: list[str] = []
+
+    def open_(url: str, width: int = 1280, height: int = 800, **options: Any) -> Any:
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(url)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def page(site: Site, visit: Callable[..., Any]) -> Any:
+    """The page of `site` on a desktop."""
+    return visit(site.url)
+
+
+@pytest.fixture
+def give() -> Callable[..., None]:
+    """Return a function that picks a photo on a page."""
+
+    def pick(page: Any, data: bytes | None = None, name: str = "ball.png", mime: str = "image/png") -> None:
+        page.set_input_files("#pick", {"name": name, "mimeType": mime, "buffer": photo_png() if data is None else data})
+
+    return pick
+
+
+@pytest.fixture
+def finished() -> Callable[[Any], None]:
+    """Return a function that waits until a page has said that it is done."""
+
+    def wait(page: Any) -> None:
+        page.locator("#progress-now", has_text="Done in").wait_for()
+
+    return wait
+
+
+@pytest.fixture
+def made_anew(finished: Callable[[Any], None]) -> Callable[[Any, Callable[[], None]], None]:
+    """Return a function that does something on a page and waits for the result of the run that follows."""
+
+    def run(page: Any, action: Callable[[], None]) -> None:
+        with page.expect_response(lambda answer: answer.url.endswith("/result")):
+            action()
+        finished(page)
+
+    return run
+
+
+@pytest.fixture
+def axe() -> str:
+    """The source of axe-core."""
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed (npm ci)")
+    return AXE.read_text(encoding="utf-8")
