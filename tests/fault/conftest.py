@@ -1,17 +1,21 @@
-"""A depth service on a real port that does what the test tells it, down to the bytes."""
+"""A depth service that does what the test tells it, down to the bytes; and a whole system of real processes."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
 from concurrent import futures
+from pathlib import Path
 from typing import Any
 
 import grpc
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from services.common.wire import depth_to_proto
+from tests.fault.system import System
 from unflat.v1 import common_pb2, depth_pb2
 
 Behaviour = Callable[[depth_pb2.EstimateDepthRequest, grpc.ServicerContext], bytes]
@@ -71,3 +75,31 @@ def server() -> Iterator[DepthServer]:
     one = DepthServer()
     yield one
     one.close()
+
+
+@pytest.fixture(scope="session")
+def depth_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A depth network of any input size: how bright a pixel is. Wrong, but whole and deterministic."""
+    graph = helper.make_graph(
+        [helper.make_node("ReduceMean", ["image"], ["depth"], axes=[1], keepdims=0)],
+        "depth",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, "h", "w"])],
+        [helper.make_tensor_value_info("depth", TensorProto.FLOAT, [1, "h", "w"])],
+    )
+    path = tmp_path_factory.mktemp("networks") / "depth.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10), str(path))
+    return path
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory, depth_network: Path) -> Iterator[System]:
+    """The system, for all tests that hurt it."""
+    with System(tmp_path_factory.mktemp("system"), f"onnx:{depth_network}?size=28") as one:
+        yield one
+
+
+@pytest.fixture
+def system(running: System) -> Iterator[System]:
+    """The system, healed after each test."""
+    yield running
+    running.heal()
