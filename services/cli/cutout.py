@@ -157,7 +157,7 @@ def _run_set(maker: CutoutMaker, options: SetOptions, server: str | None, timeou
             if not console.is_terminal and not as_json:
                 console.print(f"made {outcome.item.photo}", highlight=False, soft_wrap=True, markup=False)
 
-    with connect(server, timeout_s, console) as client:
+    with connect(server, timeout_s, console, "batch") as client:
         photo_set = PhotoSet(client, maker, options, console, told)
         ended = photo_set.run()
     outcomes = [photo_set.outcomes[place] for place in sorted(photo_set.outcomes)]
