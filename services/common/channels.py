@@ -13,8 +13,8 @@ from typing import TypeAlias
 import grpc
 import grpc.aio
 
-from services.common.renewing_channels import RenewingAioChannel, RenewingChannel
-from services.common.tls import Identity, channel_credentials
+from services.common.renewing_channels import Renewal, RenewingAioChannel, RenewingChannel
+from services.common.tls import Certificate, Identity, channel_credentials
 
 ChannelOption: TypeAlias = tuple[str, str | int]
 
@@ -79,19 +79,22 @@ def client_options() -> list[ChannelOption]:
 def open_channel(address: str, identity: Identity | None) -> grpc.Channel:
     """Return a channel to `address`: plaintext without an identity, mutual TLS with one."""
     options = client_options()
-    if identity is None:
-        return grpc.insecure_channel(address, options=options)
-    return RenewingChannel(
-        identity, lambda certificate: grpc.secure_channel(address, channel_credentials(certificate), options=options)
-    )
+
+    def reopen(certificate: Certificate | None) -> grpc.Channel:
+        if certificate is None:
+            return grpc.insecure_channel(address, options=options)
+        return grpc.secure_channel(address, channel_credentials(certificate), options=options)
+
+    return reopen(None) if identity is None else RenewingChannel(Renewal(identity), reopen)
 
 
-def open_aio_channel(address: str, identity: Identity | None) -> grpc.aio.Channel:
-    """Return the same for coroutines; call it where a loop runs."""
+def open_aio_channel(address: str, renewal: Renewal) -> grpc.aio.Channel:
+    """Return the same for coroutines, opened anew also when `renewal` is asked; call it where a loop runs."""
     options = client_options()
-    if identity is None:
-        return grpc.aio.insecure_channel(address, options=options)
-    return RenewingAioChannel(
-        identity,
-        lambda certificate: grpc.aio.secure_channel(address, channel_credentials(certificate), options=options),
-    )
+
+    def reopen(certificate: Certificate | None) -> grpc.aio.Channel:
+        if certificate is None:
+            return grpc.aio.insecure_channel(address, options=options)
+        return grpc.aio.secure_channel(address, channel_credentials(certificate), options=options)
+
+    return RenewingAioChannel(renewal, reopen)

@@ -1,7 +1,8 @@
-"""Channels that outlive their certificate.
+"""Channels that outlive their certificate, and their patience with DNS.
 
-gRPC binds a channel to the certificate it was opened with. These look at the identity before each call, open a channel
-anew when the certificate has changed, and let calls that run on the old one end there. To stubs they are channels.
+gRPC binds a channel to the certificate it was opened with, and asks again for a name without an address only after up
+to two minutes. These look before each call whether a new channel is due, open it, and let calls that run on the old one
+end there. To stubs they are channels.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import grpc
 import grpc.aio
@@ -17,28 +19,54 @@ import grpc.aio
 from services.common.tls import Certificate, Identity
 
 C = TypeVar("C")
+Reopen: TypeAlias = Callable[[Certificate | None], C]  # a channel for a certificate, a plaintext one for None
 
 _RETIRE_S = 600.0  # longer than any call: then the old channel is closed
 
 
-class _Renewer(Generic[C]):
-    """Holds the channel of the current certificate."""
+@dataclass(frozen=True)
+class Opening:
+    """What a channel is opened with: a certificate, or None for plaintext; and the how-manieth channel it is."""
 
-    def __init__(self, identity: Identity, reopen: Callable[[Certificate], C], retire: Callable[[C], None]) -> None:
+    certificate: Certificate | None
+    number: int
+
+
+class Renewal:
+    """When a new channel is due: with a new certificate of `identity`, and whenever it is asked for."""
+
+    def __init__(self, identity: Identity | None) -> None:
         self._identity = identity
+        self._asked = 0
+
+    def ask(self) -> None:
+        """Have the next call open a channel anew, which asks DNS at once."""
+        self._asked += 1
+
+    def current(self) -> Opening:
+        """Return what a channel would be opened with now."""
+        return Opening(None if self._identity is None else self._identity.current(), self._asked)
+
+
+class _Renewer(Generic[C]):
+    """Holds the channel that is current."""
+
+    def __init__(self, renewal: Renewal, reopen: Reopen[C], retire: Callable[[C], None]) -> None:
+        self._renewal = renewal
         self._reopen = reopen
         self._retire = retire
         self._lock = threading.Lock()
-        self._certificate = identity.current()
-        self._channel = reopen(self._certificate)
+        self._opening = renewal.current()
+        self._channel = reopen(self._opening.certificate)
 
     def current(self) -> C:
-        """Return the channel, opened anew if the certificate has changed."""
-        certificate = self._identity.current()
+        """Return the channel, opened anew if that is due."""
+        opening = self._renewal.current()
         with self._lock:
-            if certificate is not self._certificate:
+            last = self._opening
+            if opening.certificate is not last.certificate or opening.number != last.number:
                 self._retire(self._channel)
-                self._certificate, self._channel = certificate, self._reopen(certificate)
+                self._opening, self._channel = opening, self._reopen(opening.certificate)
             return self._channel
 
 
@@ -68,15 +96,15 @@ class _Method:
 
 
 class RenewingChannel(grpc.Channel):
-    """A sync channel that follows `identity`.
+    """A sync channel that is opened anew when that is due.
 
     Args:
-        identity: looked at before each call.
-        reopen: returns a channel for a certificate.
+        renewal: looked at before each call.
+        reopen: returns a channel for a certificate, or a plaintext one for None.
     """
 
-    def __init__(self, identity: Identity, reopen: Callable[[Certificate], grpc.Channel]) -> None:
-        self._renewer = _Renewer(identity, reopen, self._retire)
+    def __init__(self, renewal: Renewal, reopen: Reopen[grpc.Channel]) -> None:
+        self._renewer = _Renewer(renewal, reopen, self._retire)
         self._timers: list[threading.Timer] = []
 
     def unary_unary(self, *arguments: Any, **options: Any) -> Any:
@@ -129,8 +157,8 @@ class RenewingChannel(grpc.Channel):
 class RenewingAioChannel(grpc.aio.Channel):
     """The same for coroutines."""
 
-    def __init__(self, identity: Identity, reopen: Callable[[Certificate], grpc.aio.Channel]) -> None:
-        self._renewer = _Renewer(identity, reopen, self._retire)
+    def __init__(self, renewal: Renewal, reopen: Reopen[grpc.aio.Channel]) -> None:
+        self._renewer = _Renewer(renewal, reopen, self._retire)
         self._closing: set[asyncio.Task[None]] = set()
 
     def unary_unary(self, *arguments: Any, **options: Any) -> Any:

@@ -22,6 +22,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from services.common import metrics
 from services.common.channels import open_aio_channel, open_channel
 from services.common.errors import InvalidOption, StageUnavailable
+from services.common.renewing_channels import Renewal
 from services.common.rpc_errors import from_rpc_error
 from services.common.server import bind
 from services.common.settings import RpcSettings, load_settings
@@ -275,7 +276,7 @@ def test_coroutines_call_with_their_renewed_certificate_and_end_old_calls(author
     files = authority.issue("caller")
 
     async def scenario(address: str, echo: Echo) -> None:
-        async with open_aio_channel(address, Identity(files)) as channel:
+        async with open_aio_channel(address, Renewal(Identity(files))) as channel:
             await channel.channel_ready()
             who = channel.unary_unary("/test.Echo/Who")
             held = channel.unary_stream("/test.Echo/Hold")(b"", timeout=WAIT_S)
