@@ -1,6 +1,6 @@
 """Mask and depth become one mask.
 
-    examine the depth → reject pieces across depth steps → restore bites → weigh unsure pixels
+    examine the depth → decide doubtful parts → reject pieces across depth steps → restore bites → weigh unsure pixels
 
 Depth is an improvement, never a condition: a map that says nothing, or contradicts the mask along its outline, leaves
 the mask bit for bit as it came.
@@ -18,6 +18,7 @@ from services.common.errors import InvalidImage
 from services.common.imaging.working_size import apply_change, shrink_to
 from services.orchestrator.fusion.band import weigh_unsure
 from services.orchestrator.fusion.cut import NO_SPREAD, cut_depth
+from services.orchestrator.fusion.doubtful_parts import decide_doubtful_parts
 from services.orchestrator.fusion.options import FusionOptions
 from services.orchestrator.fusion.pieces import judge_pieces
 from services.orchestrator.fusion.restore import restore_bites
@@ -102,8 +103,8 @@ def _fuse_locally(rgb: RGB, alpha: Alpha, depth: Float) -> tuple[Alpha, str]:
     witness = examine_depth(view)
     if not witness.reliable:
         return alpha, witness.reason
-    verdict = judge_pieces(view)
-    separated = remove_rejected(view, verdict)
+    decided = replace(view, alpha=decide_doubtful_parts(view))
+    separated = remove_rejected(decided, judge_pieces(decided))
     cleaned = replace(view, alpha=separated)
     restored = restore_bites(cleaned, separated)
     weighed = weigh_unsure(replace(view, alpha=restored), restored)

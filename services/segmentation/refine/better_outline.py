@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from services.common.arrays import Alpha
+from services.common.imaging.plateaus import find_plateaus
 from services.segmentation.refine.contrast import outline_gain
-from services.segmentation.refine.decide import find_plateaus
 from services.segmentation.refine.scene import Scene
 
 WORSE = -0.1  # contrast gain below which a soft mask's change is taken back

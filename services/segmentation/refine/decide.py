@@ -8,20 +8,18 @@ cut moves to where the expected IoU is best.
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from services.common.arrays import Alpha, BoolMask, Float
 from services.common.imaging.colour_evidence import LOCAL, WHOLE
 from services.common.imaging.edge_aware import smooth_along_edges
 from services.common.imaging.log_odds import from_log_odds, to_log_odds
-from services.common.imaging.thin_parts import disc
+from services.common.imaging.plateaus import find_plateaus
 from services.segmentation.refine.dents import dent_evidence
 from services.segmentation.refine.scene import Scene
 
 BAND_CLIP = 1.5  # log likelihood ratio beyond which a single pixel's colour is not believed more
 BAND_WEIGHT = 0.5  # colour and network see the same pixels: half of the evidence is news
-PLATEAU_SHARE = 0.012  # radius of a disc, of the long side, that fits a plateau and not an edge's band
 PLATEAU_CLIP = 3.0  # the same as BAND_CLIP before averaging, where single pixels matter less
 AREA_HOLD = 0.01  # how little a pixel holds on to its own evidence: areas of about 10 x 10 pixels speak as one
 AREA_SIGMA = 10.0  # Lab distance within an area
@@ -44,12 +42,6 @@ def decide(scene: Scene) -> Alpha:
     hold = np.asarray(HOLD * (2 * decided - 1) ** 2 + 1e-3, dtype=np.float32)
     smooth = smooth_along_edges(scene.lab, decided, unsure, hold)
     return np.asarray(np.where(scene.thin, decided, smooth), dtype=np.float32)
-
-
-def find_plateaus(unsure: BoolMask) -> BoolMask:
-    """Return (H, W) bool: the parts of `unsure` that are wider than an edge's band."""
-    radius = max(2, round(PLATEAU_SHARE * max(unsure.shape)))
-    return np.asarray(cv2.morphologyEx(unsure.astype(np.uint8), cv2.MORPH_OPEN, disc(radius)) > 0)
 
 
 def expected_iou(alpha: Alpha) -> float:

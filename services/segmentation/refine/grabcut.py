@@ -10,7 +10,7 @@ import numpy as np
 
 from services.common.arrays import Alpha, BoolMask
 from services.common.imaging.log_odds import from_log_odds, to_log_odds
-from services.segmentation.refine.decide import find_plateaus
+from services.common.imaging.plateaus import find_plateaus
 from services.segmentation.refine.scene import Scene
 
 LONG_SIDE = 160  # pixels; it decides areas, not outlines, and its cut is slow where colours are alike (320: no better)

@@ -19,7 +19,7 @@ import numpy as np
 
 from services.common.arrays import RGB, Alpha
 from services.common.imaging.log_odds import from_log_odds, to_log_odds
-from services.segmentation.refine.decide import find_plateaus
+from services.common.imaging.plateaus import find_plateaus
 
 DOUBT = 0.005  # plateaus of doubt, share of the subject, below which a look pays nothing (measured: IoU moves by 0.000)
 FAINT = 0.2  # alpha from which the crop takes a part along
