@@ -92,10 +92,10 @@ ENGINE ?= $(firstword $(foreach engine,docker podman buildah,$(if $(shell comman
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 IMAGES := $(if $(filter cuda,$(VARIANT)),segmentation depth mesher,segmentation depth mesher orchestrator gateway)
 .PHONY: images
-images: ## Container images of the services (VARIANT=cuda: of those that compute, with CUDA libraries)
+images: ## Container images of the services (VARIANT=cuda: of those that compute, with CUDA; TRACING=yes)
 	@test -n "$(ENGINE)" || { echo "no container engine: install docker, podman or buildah, or name one (ENGINE=…)"; exit 1; }
 	for service in $(IMAGES); do \
-	  $(ENGINE) build -f deploy/docker/$$service.Dockerfile --build-arg LOCK=$$service$(VARIANT:%=-%) \
+	  $(ENGINE) build -f deploy/docker/$$service.Dockerfile --build-arg LOCK=$$service$(VARIANT:%=-%) --build-arg TRACING=$(TRACING) \
 	    -t $(REGISTRY)unflat-$$service:$(VERSION)$(VARIANT:%=-%) . || exit 1; done
 	$(if $(VARIANT),,$(ENGINE) build -f deploy/docker/all-in-one.Dockerfile -t $(REGISTRY)unflat:$(VERSION) .)
 

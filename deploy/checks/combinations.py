@@ -18,6 +18,8 @@ ALTERNATIVES: tuple[tuple[str, ...], ...] = (
     ("weights-pull/triposr", "weights-image-volume"),
     *((f"gpu-nvidia/{stage}", f"gpu-shared/{stage}", f"mig/{stage}") for stage in STAGES),
 )
+# What makes no sense without the other.
+WITH = {"tracing/network-policy": ("network-policies", "tracing")}
 # The oldest Kubernetes that knows what a component uses, where that is not the oldest we promise.
 NEEDS = {"weights-image-volume": "1.31"}
 
@@ -59,10 +61,12 @@ def contained(path: Path) -> frozenset[str]:
 
 
 def go_together(chosen: Sequence[str], k8s: Path) -> bool:
-    """Tell whether nothing is taken twice, and of no row of alternatives more than one."""
+    """Tell whether nothing is taken twice, of no row more than one, and nothing without what it needs."""
     outer = set(chosen)
     inner = [name for component in chosen for name in contained(k8s / "components" / component)]
     if len(outer) < len(chosen) or len(set(inner)) < len(inner) or outer & set(inner):
+        return False
+    if any(not outer | set(inner) >= set(WITH[name]) for name in outer & set(WITH)):
         return False
     return not any(len(outer & set(row)) > 1 for row in ALTERNATIVES)
 

@@ -37,7 +37,7 @@ class Pin:
 
 def locks(root: Path) -> list[Path]:
     """Return every lock that an image can be made of: those the Dockerfiles name, their CUDA forms, the build's."""
-    found = [root / "deploy/docker/build.lock"]
+    found = [root / "deploy/docker/build.lock", root / "requirements/tracing.lock"]
     for path in sorted((root / "deploy/docker").glob("*.Dockerfile")):
         name = read_image(path).arguments.get("LOCK")
         forms = [root / f"requirements/{name}.lock", root / f"requirements/{name}-cuda.lock"]

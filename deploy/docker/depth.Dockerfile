@@ -9,9 +9,12 @@ RUN python -m venv /opt/build \
     && /opt/build/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r build.lock
 # CPU libraries, or with CUDA: --build-arg LOCK=depth-cuda.
 ARG LOCK=depth
-COPY requirements/${LOCK}.lock ./requirements.lock
+# With --build-arg TRACING=yes also what sends traces (UNFLAT_OTLP_ENDPOINT).
+ARG TRACING=
+COPY requirements/${LOCK}.lock requirements/tracing.lock ./
 RUN python -m venv --without-pip /opt/unflat \
-    && pip --python /opt/unflat/bin/python install --no-cache-dir --require-hashes --only-binary :all: -r requirements.lock
+    && pip --python /opt/unflat/bin/python install --no-cache-dir --require-hashes --only-binary :all: \
+       -r ${LOCK}.lock ${TRACING:+-r tracing.lock}
 COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY gen/unflat ./gen/unflat
 COPY services ./services

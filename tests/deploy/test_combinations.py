@@ -1,6 +1,6 @@
 import pytest
 
-from deploy.checks.combinations import Combination, combinations, components, contained, fitting, go_together
+from deploy.checks.combinations import WITH, Combination, combinations, components, contained, fitting, go_together
 from deploy.k8s.check import K8S
 
 PROMISED = ("1.30", "1.31", "1.32")
@@ -14,7 +14,9 @@ def every():
 def test_the_base_is_built_with_each_component_and_each_pair_that_goes_together(every):
     names = components(K8S)
     pairs = {(a, b) for a in names for b in names if a < b and go_together((a, b), K8S)}
-    assert {("base", (name,)) for name in names} <= {(c.ground, c.components) for c in every}
+    alone = {name for name in names if go_together((name,), K8S)}
+    assert set(names) - alone == set(WITH)
+    assert {Combination("base", (name,)) for name in alone} <= every
     assert {Combination("base", pair) for pair in pairs} <= every
 
 
@@ -40,10 +42,15 @@ def test_every_component_is_part_of_a_combination_with_many_others(every):
         ("gpu-shared/depth", "mig/depth"),
         ("weights-image-volume", "weights-pull/triposr"),
         ("token", "token"),
+        ("tracing/network-policy", "tracing"),  # it would confine pods that nothing else lets out
     ],
 )
 def test_what_answers_the_same_question_does_not_go_together(chosen):
     assert not go_together(chosen, K8S)
+
+
+def test_the_network_policy_of_traces_goes_with_those_of_all_else():
+    assert go_together(("network-policies", "tracing", "tracing/network-policy"), K8S)
 
 
 def test_stages_may_have_gpus_of_different_kinds():

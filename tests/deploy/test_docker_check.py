@@ -67,3 +67,11 @@ def test_a_cuda_lock_has_one_runtime_and_no_wheel_of_one_machine(name):
     assert "onnxruntime" not in read  # the CPU build would take the place of the other's files
     assert [n for n, choices in read.items() if any("+" in pin.version for pin in choices)] == []
     assert ("torch" if name == "mesher" else "onnxruntime-gpu") in read
+
+
+@pytest.mark.parametrize("lock", [*locks(ROOT)[2:]], ids=lambda path: path.stem)
+def test_what_sends_traces_can_be_added_to_every_lock(lock):
+    tracing = pins((ROOT / "requirements/tracing.lock").read_text(encoding="utf-8"))
+    for name, choices in pins(lock.read_text(encoding="utf-8")).items():
+        if name in tracing:
+            assert {pin.version for pin in choices} <= {pin.version for pin in tracing[name]}, name
