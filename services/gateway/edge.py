@@ -75,13 +75,16 @@ class Edge:
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Follow a socket: it has no status, only a beginning and an end."""
         begin = time.perf_counter()
-        try:
-            await self._app(scope, receive, send)
-        except Exception as defect:
-            _log.error("defect", path=scope["path"], exc_info=defect)
-            raise  # the server closes the socket with 1011
-        finally:
-            _log.info("socket", seconds=round(time.perf_counter() - begin, 4))
+        with _span(scope, scope["state"]["request_id"]):
+            try:
+                await self._app(scope, receive, send)
+            except Exception as defect:
+                tracing.describe(failed=True)
+                _log.error("defect", path=scope["path"], exc_info=defect)
+                raise  # the server closes the socket with 1011
+            finally:
+                tracing.describe(f"WS {getattr(scope.get('route'), 'path', 'other')}")
+                _log.info("socket", seconds=round(time.perf_counter() - begin, 4))
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"

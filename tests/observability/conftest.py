@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -108,16 +109,23 @@ def stack(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Ite
 
 
 @pytest.fixture(scope="session")
+def photo() -> bytes:
+    """A small photo: what is followed is its way, not its looks."""
+    pixels = cv2.imread(str(ROOT / "examples" / "mug.jpg"))
+    size = (320, round(320 * pixels.shape[0] / pixels.shape[1]))
+    return bytes(cv2.imencode(".jpg", cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))[1])
+
+
+@pytest.fixture(scope="session")
 def caller() -> tuple[str, str]:
     """Trace and span of the one who asks for the mesh."""
     return "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
 @pytest.fixture(scope="session")
-def asked(stack: LocalStack, caller: tuple[str, str]) -> LocalStack:
-    """The system after one mesh over HTTP, whose caller has a trace of its own."""
+def counted(stack: LocalStack, caller: tuple[str, str], photo: bytes, soon: Callable[[Callable[[], Any]], Any]) -> Any:
+    """What each service counts, as Prometheus asks for it, after one mesh over HTTP whose caller has a trace."""
     boundary = "parts"
-    photo = _small(ROOT / "examples" / "mug.jpg")
     head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="mug.jpg"\r\n\r\n'.encode()
     request = urllib.request.Request(
         f"http://127.0.0.1:{stack.processes['gateway'].port}/generate-mesh",
@@ -130,23 +138,26 @@ def asked(stack: LocalStack, caller: tuple[str, str]) -> LocalStack:
     with urllib.request.urlopen(request, timeout=120) as answer:
         assert answer.status == 200
         answer.read()
-    return stack
+    ports = {service: said["metrics_port"] for service, said in stack.addresses().items()}
+    return {service: soon(lambda port=port: _metrics(port)) for service, port in ports.items()}
 
 
 @pytest.fixture(scope="session")
-def metrics_of(asked: LocalStack) -> Callable[[str], str]:
-    """Return the metrics of one service as Prometheus asks for them."""
+def asked(stack: LocalStack, counted: Any) -> LocalStack:
+    """The system after that mesh."""
+    del counted
+    return stack
 
-    def read(service: str) -> str:
-        port = asked.addresses()[service]["metrics_port"]
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{port}/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"}
-        )
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            text: str = answer.read().decode()
-            return text
 
-    return read
+def _metrics(port: int) -> str:
+    """Return the metrics once they have the call: an answer may arrive before it is counted."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"}
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        text: str = answer.read().decode()
+    calls = r'^unflat_request_seconds_count\{code="(OK|200)",method="[^"]*(generate-mesh|GenerateMesh|Segment|Depth)"'
+    return text if re.search(calls, text, re.M) else ""
 
 
 @pytest.fixture(scope="session")
@@ -161,13 +172,6 @@ def soon() -> Callable[[Callable[[], Any]], Any]:
         return answer
 
     return ask
-
-
-def _small(photo: Path) -> bytes:
-    """Return a photo at 320 px: what is followed is its way, not its looks."""
-    pixels = cv2.imread(str(photo))
-    size = (320, round(320 * pixels.shape[0] / pixels.shape[1]))
-    return bytes(cv2.imencode(".jpg", cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))[1])
 
 
 def _depth_network(folder: Path) -> Path:

@@ -33,23 +33,23 @@ def _value(text: str, name: str, **labels: str) -> float:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_times_every_phase_of_a_call(metrics_of, stage):
-    text = metrics_of(stage)
+def test_a_stage_times_every_phase_of_a_call(counted, stage):
+    text = counted[stage]
     for phase in ("queue", "preprocess", "compute", "postprocess"):
         assert _value(text, "unflat_phase_seconds_count", stage=stage, phase=phase, outcome="OK") == 1, phase
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_the_orchestrator_times_the_way_there_and_back(metrics_of, stage):
-    found = _samples(metrics_of("orchestrator"), "unflat_phase_seconds_count")
+def test_the_orchestrator_times_the_way_there_and_back(counted, stage):
+    found = _samples(counted["orchestrator"], "unflat_phase_seconds_count")
     (one,) = [s for s in found if s.labels["phase"] == "transport" and s.labels["stage"] == stage]
     assert one.value == 1
     assert one.labels["backend"] and one.labels["device"]
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_demand_is_there_and_zero_when_nobody_wants_anything(metrics_of, stage):
-    text = metrics_of("orchestrator")
+def test_demand_is_there_and_zero_when_nobody_wants_anything(counted, stage):
+    text = counted["orchestrator"]
     (demand,) = [s for s in _samples(text, "unflat_stage_demand") if s.labels["stage"] == stage]
     assert demand.value == 0
     assert _value(text, "unflat_stage_calls_total", stage=stage, result="OK") == 1
@@ -57,27 +57,27 @@ def test_demand_is_there_and_zero_when_nobody_wants_anything(metrics_of, stage):
     assert {s.labels["stage"] for s in missed if s.value == 0} == set(STAGES)
 
 
-def test_a_mesh_is_counted_with_how_it_looks(metrics_of):
-    text = metrics_of("orchestrator")
+def test_a_mesh_is_counted_with_how_it_looks(counted):
+    text = counted["orchestrator"]
     assert _value(text, "unflat_meshes_total") == 1
     assert _value(text, "unflat_mesh_thickness_ratio_count") == 1
     assert _value(text, "unflat_answers_total", degraded="no") == 1
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_what_is_counted_leads_to_the_trace(metrics_of, caller, service):
-    found = [s for s in _samples(metrics_of(service), "unflat_request_seconds_bucket") if s.exemplar]
+def test_what_is_counted_leads_to_the_trace(counted, caller, service):
+    found = [s for s in _samples(counted[service], "unflat_request_seconds_bucket") if s.exemplar]
     assert {s.exemplar.labels["trace_id"] for s in found} >= {caller[0]}
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_series_are_few(metrics_of, service):
-    families = text_string_to_metric_families(metrics_of(service))
+def test_series_are_few(counted, service):
+    families = text_string_to_metric_families(counted[service])
     assert sum(len(family.samples) for family in families) < 600
 
 
-def test_no_counter_has_a_twin_that_nobody_reads(metrics_of):
-    assert "_created" not in metrics_of("mesher")
+def test_no_counter_has_a_twin_that_nobody_reads(counted):
+    assert "_created" not in counted["mesher"]
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from websockets.sync.client import connect
 
 pytestmark = pytest.mark.e2e
 STAGES = ("segmentation", "depth", "mesher")
@@ -64,3 +65,21 @@ def test_spans_say_what_ran_and_how_it_ended(spans):
 
 def test_one_request_id_goes_with_the_trace(spans):
     assert len({spans[call].facts["request_id"] for call in CALLS.items()}) == 1
+
+
+def test_a_job_over_a_socket_hangs_on_its_caller(asked, collector, photo):
+    trace_id, caller_id = "1" * 32, "2" * 16
+    url = f"ws://127.0.0.1:{asked.processes['gateway'].port}/ws/generate-mesh"
+    headers = {"traceparent": f"00-{trace_id}-{caller_id}-01"}
+    with connect(url, additional_headers=headers, max_size=None) as socket:
+        socket.send("{}")
+        socket.send(photo)
+        while isinstance(socket.recv(timeout=120), str):
+            pass  # how far it is; then the mesh
+
+    def complete(found: list[Any]) -> bool:
+        return {s.name for s in found if s.trace_id == trace_id} >= {"WS /ws/generate-mesh", CALLS["orchestrator"]}
+
+    mine = {s.name: s for s in collector.wait_for(complete) if s.trace_id == trace_id}
+    assert mine["WS /ws/generate-mesh"].parent_id == caller_id
+    assert mine[CALLS["orchestrator"]].parent_id == mine["WS /ws/generate-mesh"].span_id
