@@ -23,9 +23,11 @@ PHOTO = np.full((24, 40, 3), 128, np.uint8)
 SHORT_S, LONG_S = 0.4, 20.0
 
 
-def _with_stage(port: int, work: Callable[[DepthStage], Awaitable[Any]]) -> Any:
+def _with_stage(where: int | str, work: Callable[[DepthStage], Awaitable[Any]]) -> Any:
+    """Run `work` with a stage at a port of loopback, or at an address."""
+
     async def scenario() -> Any:
-        stage = DepthStage(StageChannel("depth", f"127.0.0.1:{port}"))
+        stage = DepthStage(StageChannel("depth", f"127.0.0.1:{where}" if isinstance(where, int) else where))
         try:
             return await asyncio.wait_for(work(stage), 60)
         finally:
@@ -144,6 +146,43 @@ def test_a_service_that_dies_during_the_call_is_unavailable(server):
 def test_nobody_listening_is_unavailable():
     answer = _ask(1)
     assert _outcome(answer) == "UNAVAILABLE"
+
+
+def test_a_name_that_nobody_knows_is_unavailable():
+    async def work(stage: DepthStage) -> DepthAnswer:
+        return await stage.estimate(PHOTO, LONG_S)
+
+    assert _outcome(_with_stage("dns:///depth.invalid:50052", work)) == "UNAVAILABLE"
+
+
+def test_a_stage_that_asks_to_be_spared_is_not_tried_again(server):
+    def push_back(request: Any, context: Any) -> bytes:
+        context.set_trailing_metadata((("grpc-retry-pushback-ms", "-1"),))
+        context.abort(grpc.StatusCode.UNAVAILABLE, "not now")
+        return b""
+
+    server.behaviour = push_back
+    assert _outcome(_ask(server.port)) == "UNAVAILABLE"
+    assert server.calls == 1
+
+
+def test_a_large_photo_is_tried_again_as_well(server):
+    """By default gRPC silently tries nothing again that is larger than 256 KiB."""
+
+    def once(request: Any, context: Any) -> bytes:
+        if server.calls == 1:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "not yet")
+        return server.good(request, context)
+
+    server.behaviour = once
+    large = np.full((700, 700, 3), 128, np.uint8)
+    answer = _with_stage(server.port, lambda stage: stage.estimate(large, LONG_S))
+    assert _outcome(answer) == "OK"
+    assert server.calls == 2
+
+
+def test_a_deadline_that_is_too_short_for_anything_is_a_timeout(server):
+    assert _outcome(_ask(server.port, 1e-4)) == "TIMEOUT"
 
 
 # ── the breaker before it ───────────────────────────────────────────────────────────────────────────────────────────

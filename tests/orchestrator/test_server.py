@@ -15,6 +15,7 @@ from services.common.admission import AioAdmission
 from services.common.errors import NoSubject, Overloaded
 from services.common.interceptors import AioCallGuard
 from services.common.logs import REQUEST_ID_KEY
+from services.common.priority import PRIORITY_KEY, priority_metadata
 from services.common.rpc_errors import from_rpc_error
 from services.orchestrator.run import Run
 from services.orchestrator.server import OrchestratorServicer
@@ -31,9 +32,12 @@ class _Pipeline:
         self.hangs = False
         self.begun, self.cancelled = asyncio.Event(), asyncio.Event()
         self.runs: list[Run] = []
+        self.priorities: list[str] = []
+        self.admission: AioAdmission | None = None
 
     async def _work(self, run: Run) -> None:
         self.runs.append(run)
+        self.priorities.append(dict(priority_metadata())[PRIORITY_KEY])
         run.progress("orchestrator", "decode", 0.1)
         self.begun.set()
         if self.problem is not None:
@@ -55,12 +59,14 @@ class _Pipeline:
 
 
 def _serve(
-    work: Callable[[_Pipeline, pb_grpc.OrchestratorServiceAsyncStub], Awaitable[Any]], concurrency: int = 4
+    work: Callable[[_Pipeline, pb_grpc.OrchestratorServiceAsyncStub], Awaitable[Any]],
+    concurrency: int = 4,
+    queue: int = 0,
 ) -> Any:
     async def scenario() -> Any:
         pipeline = _Pipeline()
         stage = StageChannel("depth", "127.0.0.1:1")
-        admission = AioAdmission("orchestrator", concurrency, 0)
+        admission = pipeline.admission = AioAdmission("orchestrator", concurrency, queue)
         server = grpc.aio.server(interceptors=[AioCallGuard()])
         servicer = OrchestratorServicer(pipeline, [stage], admission, budget_s=60.0)
         pb_grpc.add_OrchestratorServiceServicer_to_server(servicer, server)
@@ -161,3 +167,39 @@ def test_status_says_of_a_stage_that_is_gone_that_it_is_unreachable():
     (stage,) = answer.stages
     assert (stage.stage, stage.serving, stage.breaker) == ("depth", pb.SERVING_UNREACHABLE, "closed")
     assert stage.reason
+
+
+def test_interactive_requests_pass_batch_requests_that_came_before():
+    async def work(pipeline, stub):
+        pipeline.hangs = True
+        first = stub.RemoveBackground(pb.RemoveBackgroundRequest())
+        await first.read()
+
+        async def ask(priority):
+            metadata = ((PRIORITY_KEY, priority), (REQUEST_ID_KEY, priority))
+            return [event async for event in stub.RemoveBackground(pb.RemoveBackgroundRequest(), metadata=metadata)]
+
+        waiting = [asyncio.create_task(ask("batch"))]
+        await _until(lambda: pipeline.admission.waiting == 1)
+        waiting.append(asyncio.create_task(ask("interactive")))
+        await _until(lambda: pipeline.admission.waiting == 2)
+        pipeline.hangs = False
+        first.cancel()
+        await asyncio.gather(*waiting)
+        return [run.receipt.request_id for run in pipeline.runs[1:]]
+
+    assert _serve(work, concurrency=1, queue=4) == ["interactive", "batch"]
+
+
+def test_a_stage_hears_of_the_callers_priority():
+    async def work(pipeline, stub):
+        async for _ in stub.RemoveBackground(pb.RemoveBackgroundRequest(), metadata=((PRIORITY_KEY, "batch"),)):
+            pass
+        return pipeline.priorities
+
+    assert _serve(work) == ["batch"]
+
+
+async def _until(holds):
+    while not holds():
+        await asyncio.sleep(0.005)
