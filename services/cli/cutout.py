@@ -30,8 +30,9 @@ from services.cli.options import (
     files_read,
     mask_wishes,
 )
+from services.cli.outcome import Outcome
 from services.cli.outputs import Item, write_all
-from services.cli.photo_set import Outcome, PhotoSet, Product, SetOptions
+from services.cli.photo_set import PhotoSet, Product, SetOptions
 from services.cli.set_report import exit_code, print_summary, write_sheet
 from services.cli.tables import make_console
 from services.common.client import CutoutMade, CutoutWishes, MaskWishes, UnflatClient

@@ -10,30 +10,25 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-import cv2
-import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from services.cli.jobs import read_photo
 from services.cli.journal import Entry, Journal, digest, sizes
+from services.cli.outcome import Outcome
 from services.cli.outputs import Item, colliding, find_items, write_all
+from services.cli.second_look import Fits, look_again
 from services.cli.set_colours import propose_mask
-from services.cli.set_consistency import Doubt, Features, find_doubts, measure
-from services.cli.views import View, make_view, read_working
+from services.cli.views import View, make_view, png, read_working
 from services.cli.watching import Settling, watch_photos
 from services.common.client import UnflatClient
-from services.common.errors import InvalidImage, InvalidOption, NoSubject, Overloaded, UnflatError
+from services.common.errors import InvalidImage, InvalidOption, Overloaded, UnflatError
 from unflat.v1 import orchestrator_pb2 as pb
 
 _TRIES = 6  # at a service that is full
-# A view that stands out by less is flagged and left alone: of sets made from 20 real photos with their network masks,
-# good views stood out by up to 1.16 times the limit (1 % of them), broken ones mostly by more than 1.3.
-_AGAIN_FROM = 1.3
 _PAUSE_S = 1.0  # between them, where it does not say how long
 
 
@@ -81,17 +76,6 @@ class SetOptions:
     watch: bool = False
 
 
-@dataclass
-class Outcome:
-    """How one photo ended; `entry` where there are results, `problem` where there are none."""
-
-    item: Item
-    entry: Entry | None = None
-    problem: UnflatError | None = None
-    receipt: pb.Receipt | None = None  # of this run; None where the results were there already
-    doubt: Doubt | None = None
-
-
 Told = Callable[[Outcome], None]
 """Called once a photo, as it is finished."""
 
@@ -131,7 +115,7 @@ class PhotoSet:
             if not options.watch:
                 return False
         if options.consistency and not self._stopped.is_set():
-            self._look_again()
+            look_again(self.outcomes, self._second)
         return True
 
     # ── once ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -217,39 +201,16 @@ class PhotoSet:
 
     # ── views that stand out ────────────────────────────────────────────────────────────────────────────────────────
 
-    def _look_again(self) -> None:
-        """Judge the photos of each folder against each other; make those again that stand out."""
-        folders: dict[Path, list[tuple[Outcome, View]]] = {}
-        for place in sorted(self.outcomes):
-            view = _view_of(self.outcomes[place])
-            if view is not None:
-                folders.setdefault(place.parent, []).append((self.outcomes[place], view))
-        for members in folders.values():
-            self._compare(members)
-
-    def _compare(self, members: list[tuple[Outcome, View]]) -> None:
-        features = [measure(view) for _, view in members]
-        doubts = find_doubts(features)
-        trusted = sorted(set(range(len(members))) - {doubt.index for doubt in doubts})
-        for doubt in doubts:
-            outcome = members[doubt.index][0]
-            near = sorted(trusted, key=partial(_distance, doubt.index))
-            outcome.doubt = doubt
-            tried = outcome.entry is not None and bool(outcome.entry.second)  # in an earlier run
-            if tried or doubt.excess < _AGAIN_FROM:
-                continue
-            with self._console.status(f"once more: {outcome.item.photo.name}"):
-                self._second(outcome, [members[i][1] for i in near], _Check(features, doubt.index))
-
-    def _second(self, outcome: Outcome, neighbours: Sequence[View], is_consistent: _Check) -> None:
+    def _second(self, outcome: Outcome, neighbours: Sequence[View], fits: Fits) -> None:
         """Make a photo again with the mask that the set's colours propose; keep it where it no longer stands out."""
         item = outcome.item
         try:
             photo = read_photo(item.photo)
             working = read_working(photo)
-            product = self._make(item, photo, _png(propose_mask(working, neighbours)))
+            with self._console.status(f"once more: {item.photo.name}"):
+                product = self._make(item, photo, png(propose_mask(working, neighbours)))
             view = make_view(working, product.mask)
-            if is_consistent(view):
+            if fits(view):
                 entry = self._keep(item, photo, product, view, second="kept")
                 outcome.entry, outcome.problem, outcome.doubt = entry, None, None
                 outcome.receipt = product.receipt
@@ -259,40 +220,6 @@ class PhotoSet:
         if outcome.entry is not None and outcome.doubt is not None:
             outcome.entry = replace(outcome.entry, doubts=outcome.doubt.reasons, second="dropped")
             self._journal.add(outcome.entry)
-
-
-@dataclass(frozen=True)
-class _Check:
-    """Tells whether another view in the place of one of the set would not stand out."""
-
-    features: Sequence[Features]
-    index: int
-
-    def __call__(self, view: View) -> bool:
-        changed = [*self.features]
-        changed[self.index] = measure(view)
-        return all(doubt.index != self.index for doubt in find_doubts(changed))
-
-
-def _distance(here: int, there: int) -> int:
-    return abs(here - there)
-
-
-def _view_of(outcome: Outcome) -> View | None:
-    """Return the view of a photo, with an empty mask where no subject was found; None where there is nothing to see."""
-    if outcome.entry is not None:
-        return outcome.entry.view
-    if not isinstance(outcome.problem, NoSubject):
-        return None
-    try:
-        photo = read_working(read_photo(outcome.item.photo))
-    except UnflatError:
-        return None
-    return make_view(photo, _png(np.zeros(photo.shape[:2], np.uint8)))
-
-
-def _png(mask: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> bytes:
-    return bytes(cv2.imencode(".png", mask)[1].tobytes())
 
 
 @contextmanager

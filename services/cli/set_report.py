@@ -12,8 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from services.cli.contact_sheet import Card, contact_sheet
+from services.cli.outcome import Outcome
 from services.cli.outputs import write_all
-from services.cli.photo_set import Outcome
 
 SHEET = "contact-sheet.html"
 _MOST_ROWS = 30  # of the table; the sheet has them all

@@ -86,6 +86,11 @@ def cutout_webp(view: View) -> bytes:
     return _encode(np.dstack([view.photo, view.mask]), "WEBP")
 
 
+def png(mask: npt.NDArray[np.uint8]) -> bytes:
+    """Return a mask as a PNG."""
+    return bytes(cv2.imencode(".png", mask)[1].tobytes())
+
+
 def _encode(array: npt.NDArray[np.uint8], form: str) -> bytes:
     out = io.BytesIO()
     extra: dict[str, Any] = {} if form == "PNG" else {"quality": _JPEG_QUALITY}
