@@ -106,7 +106,7 @@ def _print(console: Console, plan: Plan, rps: float, prices: Prices, prices_of: 
         table.add_row(t.stage, *cells, str(stage.gpus), f"{stage.cost_an_hour:.2f}")
     console.print(table)
     ran = [f"{s.times.stage} {s.times.backend} ({s.times.device})" for s in plan.stages if s.times.backend]
-    console.print(f"measured on {', '.join(ran)}", highlight=False)
+    console.print(f"times of {', '.join(ran)}", highlight=False)
     console.print(
         f"{plan.gpus} GPUs, {plan.cost_an_hour:.2f} an hour, [bold]{plan.cost_per_1000:.3f} for 1,000 meshes[/bold]"
         f" at {prices.gpu:g} a GPU and {prices.core:g} a core an hour ({prices_of})",

@@ -41,6 +41,13 @@ def test_a_regular_server_is_pollaczek_and_khinchine():
     assert waiting(rate=0.5, mean_s=1.0, cv2=3.0, servers=1).mean_s == pytest.approx(2.0)
 
 
+def test_arrivals_like_clockwork_wait_as_in_d_m_1():
+    """Exact by the root of σ = exp((σ − 1) / ρ): 0.255 at half load, 1.201 at three quarters."""
+    for load, wanted in ((0.5, 0.255), (0.75, 1.201)):
+        found = waiting(rate=load, mean_s=1.0, cv2=1.0, servers=1, arrival_cv2=0.0)
+        assert found.mean_s == pytest.approx(wanted, rel=0.06)
+
+
 def test_too_much_load_waits_for_ever():
     found = waiting(rate=2.0, mean_s=1.0, cv2=1.0, servers=2)
     assert found.mean_s == math.inf
