@@ -33,7 +33,8 @@ _EVENT_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # ngi
 _READ = refusals(401, 404, 503)
 _STARTED: Responses = {202: job_answer("The job, at Location", new=True), **UPLOAD_REFUSALS}
 _STATE: Responses = {200: job_answer("The job as it is", new=False), **_READ}
-_EVENTS = {"description": "The job at every change", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+_EVENT = {"type": "object", "description": "event: job; data: the job, as GET /jobs/{job_id} returns it"}
+_EVENTS = {"description": "The job at every change", "content": {"text/event-stream": {"schema": _EVENT}}}
 _ENDED = {"description": "The job is over, as Last-Event-ID shows that the reader knows"}
 _FOLLOWED: Responses = {200: _EVENTS, 204: _ENDED, **_READ}
 _RESULTS = tuple(f"image/{name}" for name in get_args(ImageFormat)) + MESH_MEDIA_TYPES

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import random
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +21,11 @@ def whole(photo):
             b"Content-Type: image/png\r\n\r\n" + photo + b"\r\n--b0undary--\r\n",
         )
     )
+
+
+def resident_mib():
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def bent(body, random_):
@@ -59,6 +67,27 @@ def test_bent_headers_are_never_a_5xx(house, photo):
         headers = [(b"Content-Type", b"multipart/form-data; boundary=b0undary"), (random_.choice(names), value)]
         answer = house.http.post("/remove-bg", content=whole(photo), headers=headers)
         assert answer.status_code < 500, headers
+
+
+def test_memory_stays_flat_over_bent_uploads(house):
+    """A megabyte each: what is kept of a tenth of them would show."""
+    random_ = random.Random(11)
+    photo = random_.randbytes(1 << 20)
+    headers = {"Content-Type": "multipart/form-data; boundary=b0undary"}
+    routes = ("/remove-bg", "/api/remove", "/jobs/cutout")
+
+    def send(count):
+        for number in range(count):
+            answer = house.http.post(routes[number % 3], content=bent(whole(photo), random_), headers=headers)
+            assert answer.status_code < 500
+            house.orchestrator.calls.clear()  # the fake remembers photos
+        gc.collect()
+        return resident_mib()
+
+    house.orchestrator.png = b"small"
+    before = send(60)
+    after = send(UPLOADS)
+    assert after - before < UPLOADS / 10, f"{before:.0f} MiB grew to {after:.0f} MiB"
 
 
 @pytest.mark.parametrize("route", ["/remove-bg", "/generate-mesh", "/api/remove"])

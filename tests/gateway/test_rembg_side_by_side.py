@@ -30,7 +30,7 @@ from services.cli.stack import LocalStack, StackOptions
 
 pytestmark = pytest.mark.e2e
 
-REMBG = Path(__file__).resolve().parents[2] / ".venv-peers/bin/rembg"
+PEERS = Path(__file__).resolve().parents[2] / ".venv-peers"
 URL = "/api/remove"
 SIZE = (120, 90)
 PACE = threading.Event()  # never set: waits a moment between two looks
@@ -70,7 +70,7 @@ class Both:
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     """The real `rembg s` and a whole system of ours."""
-    if not REMBG.exists():
+    if not (PEERS / "ready").exists():
         pytest.skip("rembg is not installed beside (make peers)")
     folder = tmp_path_factory.mktemp("side-by-side")
     mask = Image.new("L", SIZE)
@@ -94,7 +94,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
 @contextlib.contextmanager
 def rembg_server(home: Path) -> Iterator[str]:
     port = free_port()
-    command = [str(REMBG), "s", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
+    command = [str(PEERS / "bin/rembg"), "s", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
     environment = {"U2NET_HOME": str(home), "HOME": str(home), "PATH": os.environ["PATH"]}
     with (home / "rembg.log").open("wb") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
