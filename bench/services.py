@@ -39,7 +39,7 @@ def time_services(photo: Path, requests: int) -> Section:
                     whole.append(wall)
                     hop.append(wall - receipt.total_s)
                     overhead.append(wall - receipt.total_s + sum(costs.values()))
-            memory = {name: _resident_mb(process.popen.pid) for name, process in stack.processes.items()}
+            memory = {name: resident_mb(process.popen.pid) for name, process in stack.processes.items()}
     rows = [
         ("start of all services, from nothing to serving", f"{start * 1e3:.0f}"),
         ("whole request", spread(whole).ms()),
@@ -62,7 +62,8 @@ def _overhead(stage: pb.StageReceipt) -> float:
     return stage.transport_s + stage.report.timings.queue_s
 
 
-def _resident_mb(pid: int) -> float:
+def resident_mb(pid: int) -> float:
+    """Return the resident memory of a process in megabytes; 0 where it has gone."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="utf-8").split()[1])
     except (OSError, ValueError):

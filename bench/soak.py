@@ -1,0 +1,151 @@
+"""`make soak`: thousands of small requests, and whether any process keeps more memory than it gives back.
+
+Small photos, each a little different, through the gateway and through gRPC, embedded backends: the work is light, so
+that what leaks with every request shows. After a warm-up the resident memory of each process, with its children, must
+not grow by more than 2 % over the rest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import socket
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from bench.overload import overload, print_overload, small_photo
+from bench.services import resident_mb
+from services.cli.stack import LocalStack, StackOptions
+from services.common.client import CutoutWishes, MaskWishes, MeshWishes, UnflatClient
+
+MOST_GROWTH = 0.02
+WARM_UP = 0.25  # of all requests: pools, caches and allocators find their size
+CALLERS = 3
+SAMPLES = 100
+_BOUNDARY = "soak-boundary"
+
+
+@dataclass
+class Samples:
+    """Resident megabytes of each process against requests done."""
+
+    done: list[int] = field(default_factory=list)
+    resident_mb: dict[str, list[float]] = field(default_factory=dict)
+
+    def take(self, stack: LocalStack, done: int) -> None:
+        """Look at every process once."""
+        self.done.append(done)
+        for name, process in stack.processes.items():
+            self.resident_mb.setdefault(name, []).append(_tree_mb(process.popen.pid))
+
+    def growth(self, name: str) -> float:
+        """Return by how much a process grew after the warm-up, as a share: Theil and Sen's slope times the span."""
+        keep = np.asarray(self.done) >= WARM_UP * self.done[-1]
+        x, y = np.asarray(self.done)[keep].astype(float), np.asarray(self.resident_mb[name])[keep]
+        i, j = np.triu_indices(len(x), 1)
+        slope = float(np.median((y[j] - y[i]) / (x[j] - x[i])))
+        return slope * float(x[-1] - x[0]) / float(np.median(y))
+
+
+def main() -> int:
+    """Run the soak and the overload; 1 where a process grew."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=2000)
+    parser.add_argument("--without-overload", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as store:
+        samples, seconds = _soak(store, options.requests)
+        grown = _print_soak(samples, options.requests, seconds)
+        if not options.without_overload:
+            print_overload(overload(store))
+    return 1 if grown else 0
+
+
+def _soak(store: str, requests: int) -> tuple[Samples, float]:
+    environment = {
+        "UNFLAT_MODELS": store,
+        "UNFLAT_THREADS": "1",
+        "UNFLAT_ORCHESTRATOR_RECALL_MB": "4",  # full within the warm-up: a memory that fills is no leak
+    }
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        http_port = int(probe.getsockname()[1])
+    samples, lock, done = Samples(), threading.Lock(), 0
+    with LocalStack(StackOptions(http_port=http_port, environment=environment)) as stack:
+        url = f"http://127.0.0.1:{http_port}/remove-bg"
+        with UnflatClient(stack.address) as client, ThreadPoolExecutor(CALLERS) as pool:
+
+            def send(number: int) -> None:
+                nonlocal done
+                _send(client, url, number)
+                with lock:
+                    done += 1
+                    if done % max(1, requests // SAMPLES) == 0:
+                        samples.take(stack, done)
+
+            begin = time.perf_counter()
+            for finished in [pool.submit(send, number) for number in range(requests)]:
+                finished.result()
+            return samples, time.perf_counter() - begin
+
+
+def _send(client: UnflatClient, url: str, number: int) -> None:
+    photo, mask = small_photo(number), MaskWishes(preset="fast")
+    if number % 4 == 0:
+        client.generate_mesh(photo, mask=mask, mesh=MeshWishes(resolution=48))
+    elif number % 4 == 1:
+        _post(url, photo)
+    else:
+        client.remove_background(photo, mask=mask, cutout=CutoutWishes(mask_only=number % 4 == 2))
+
+
+def _post(url: str, photo: bytes) -> None:
+    head = f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'.encode()
+    body = head + photo + f"\r\n--{_BOUNDARY}--\r\n".encode()
+    request = urllib.request.Request(url, body, {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"})
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=120) as answer:
+        answer.read()
+
+
+def _tree_mb(pid: int) -> float:
+    """Return the resident memory of a process and its children, e.g. decoders."""
+    parents = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, IndexError):  # it may end while it is looked at
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    family = {pid}
+    while more := {child for child, parent in parents.items() if parent in family} - family:
+        family |= more
+    return sum(resident_mb(one) for one in family)
+
+
+def _print_soak(samples: Samples, requests: int, seconds: float) -> list[str]:
+    """Print a table and return the processes that grew too much."""
+    print(f"{requests} requests by {CALLERS} callers in {seconds:.0f} s, none failed\n")
+    print("| process | MB after warm-up | MB at the end | growth |\n|---|---:|---:|---:|")
+    first = next(i for i, done in enumerate(samples.done) if done >= WARM_UP * requests)
+    grown = []
+    for name, resident in samples.resident_mb.items():
+        growth = samples.growth(name)
+        print(f"| {name} | {resident[first]:.0f} | {resident[-1]:.0f} | {growth:+.1%} |")
+        if growth > MOST_GROWTH:
+            grown.append(name)
+    verdict = f"{', '.join(grown)} grew by more" if grown else "none grew by more"
+    print(f"\n{verdict} than {MOST_GROWTH:.0%} after the warm-up")
+    Path("out").mkdir(exist_ok=True)
+    Path("out/soak.json").write_text(json.dumps({"done": samples.done, "resident_mb": samples.resident_mb}))
+    return grown
+
+
+if __name__ == "__main__":
+    sys.exit(main())
