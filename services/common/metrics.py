@@ -52,7 +52,7 @@ GPU_MEMORY_BYTES = Gauge(
 )
 CERTIFICATE_EXPIRES = Gauge(
     "unflat_certificate_expires_timestamp_seconds",
-    "When the certificate of this process expires; 0 where there is none, or peers refuse it.",
+    "When the certificate of this process expires; 0 where there is none, 1 where peers refuse it.",
 )
 BUILD_INFO = Gauge("unflat_build_info", "1, with the version as a label.", ["version"])
 

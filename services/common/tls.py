@@ -122,7 +122,7 @@ class Identity:
 
     def _tell(self) -> None:
         now = self._certificate
-        metrics.CERTIFICATE_EXPIRES.set(now.expires_s)
+        metrics.CERTIFICATE_EXPIRES.set(now.expires_s or 1.0)  # not 0, which is no certificate at all
         if now.problem:
             _log.error("certificate of no use", reason=now.problem)
             return

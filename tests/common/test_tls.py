@@ -56,6 +56,11 @@ def test_an_identity_tells_its_expiry_as_a_metric(authority):
     assert metrics.CERTIFICATE_EXPIRES._value.get() == found.expires_s
 
 
+def test_a_certificate_that_peers_refuse_has_expired_long_ago_in_the_metric(authority):
+    Identity(authority.issue("depth", days=-1))
+    assert metrics.CERTIFICATE_EXPIRES._value.get() == 1
+
+
 @pytest.mark.parametrize("missing", ["tls_cert", "tls_key", "tls_ca"])
 def test_half_a_setting_ends_the_process_with_a_sentence(authority, missing, capsys):
     files = authority.issue("depth")
