@@ -9,6 +9,8 @@ Convention: evidence is ln(likelihood under subject / likelihood under backgroun
 
 from __future__ import annotations
 
+from functools import cache
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -55,12 +57,23 @@ def colour_evidence(
     return evidence
 
 
+_LEVELS = np.arange(256, dtype=np.int32)
+_LIGHTNESS_BIN = _LEVELS * BINS // 256
+_CHROMA_BIN = np.clip((_LEVELS - 128 + CHROMA_REACH) * BINS // (2 * CHROMA_REACH), 0, BINS - 1)
+
+
 def _bins(lab: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
     """Return (H, W) int32, the index of each pixel's colour bin."""
-    values = lab.astype(np.int32)
-    lightness = values[..., 0] * BINS // 256
-    chroma = np.clip((values[..., 1:] - 128 + CHROMA_REACH) * BINS // (2 * CHROMA_REACH), 0, BINS - 1)
-    return np.asarray((lightness * BINS + chroma[..., 0]) * BINS + chroma[..., 1], dtype=np.int32)
+    lightness, a, b = cv2.split(lab)
+    index = (_LIGHTNESS_BIN * BINS**2)[lightness] + (_CHROMA_BIN * BINS)[a] + _CHROMA_BIN[b]
+    return np.asarray(index, dtype=np.int32)
+
+
+@cache
+def _gaussian(count: int, sigma: float) -> Float:
+    """Return (count, count) float32: smoothing along an axis as a matrix, many times faster here than a filter."""
+    steps = np.eye(count, dtype=np.float32)
+    return np.asarray(ndimage.gaussian_filter1d(steps, sigma, axis=0, mode="constant", truncate=2.5), dtype=np.float32)
 
 
 class _Grid:
@@ -79,12 +92,14 @@ class _Grid:
         """Return (rows, columns, BINS³) float32: how likely each colour is among `members` in and around each cell."""
         index = self.cell[members] * BINS**3 + colours[members]
         counted = np.bincount(index, minlength=self.rows * self.columns * BINS**3) / max(1, len(index))
-        counts = counted.astype(np.float32).reshape(self.rows, self.columns, BINS, BINS, BINS)
-        counts = ndimage.gaussian_filter(counts, (0, 0, 0.8, 0.8, 0.8), mode="constant", truncate=2.5)
-        around = ndimage.gaussian_filter(counts, (1, 1, 0, 0, 0), mode="constant", truncate=2.5)
-        mixed = around + whole * counts.sum(axis=(0, 1))
-        mass = mixed.sum(axis=(2, 3, 4), keepdims=True)
-        return np.asarray(mixed / (mass + 1e-12), dtype=np.float32).reshape(self.rows, self.columns, BINS**3)
+        among_bins = _gaussian(BINS, 0.8)
+        counts = counted.astype(np.float32).reshape(-1, BINS, BINS) @ among_bins  # along b; the matrix is symmetric
+        counts = (among_bins @ counts).reshape(-1, BINS, BINS**2)  # along a
+        counts = (among_bins @ counts).reshape(self.rows, self.columns, BINS**3)  # along L
+        around = _gaussian(self.columns, 1.0) @ counts
+        around = (_gaussian(self.rows, 1.0) @ around.reshape(self.rows, -1)).reshape(counts.shape)
+        mixed = around + np.float32(whole) * counts.sum(axis=(0, 1))
+        return np.asarray(mixed / (mixed.sum(axis=2, keepdims=True) + 1e-12), dtype=np.float32)
 
     def sample(self, table: Float, colours: npt.NDArray[np.int32], query: BoolMask) -> Float:
         """Return (n,) float32: `table` at the queried pixels' colours, bilinear between cell centres."""

@@ -62,7 +62,7 @@ def refine(rgb: RGB, alpha: Alpha, options: RefineOptions) -> Refined:
     if rgb.shape[:2] != alpha.shape:
         (h, w), (mh, mw) = rgb.shape[:2], alpha.shape
         raise InvalidImage(f"the mask is {mw} × {mh} px, the photo {w} × {h} px; they must be of one size")
-    alpha = np.clip(np.nan_to_num(alpha, nan=0.0), 0.0, 1.0).astype(np.float32)
+    alpha = _in_range(alpha)
     if options.from_colours:
         return _unchanged(alpha, "made from the colours alone, which have nothing to add")
     given = shrink_to(alpha, options.working_side)
@@ -74,8 +74,15 @@ def refine(rgb: RGB, alpha: Alpha, options: RefineOptions) -> Refined:
         return _unchanged(alpha, "colours contradict the mask as a whole; it was left as it came")
     refined = apply_change(alpha, given, decided)
     flipped = (refined >= 0.5) != (alpha >= 0.5)
-    confidence = np.where(flipped, 0.5, 1.0) * np.abs(2 * refined - 1)
-    return Refined(refined, confidence.astype(np.float32), float(np.mean(flipped)), ())
+    confidence = np.abs(2 * refined - 1)
+    confidence[flipped] *= 0.5
+    return Refined(refined, confidence, float(np.mean(flipped)), ())
+
+
+def _in_range(alpha: Alpha) -> Alpha:
+    if alpha.min() >= 0 and alpha.max() <= 1:  # false where there is a NaN
+        return alpha
+    return np.clip(np.nan_to_num(alpha, nan=0.0), 0.0, 1.0)
 
 
 def _run(scene: Scene, options: RefineOptions) -> Alpha:

@@ -33,7 +33,7 @@ def outline_gain(lab: npt.NDArray[np.uint8], before: BoolMask, after: BoolMask) 
     height, width = before.shape
     for dy, dx in ((0, 1), (1, 0)):
         a, b = np.s_[: height - dy, : width - dx], np.s_[dy:, dx:]
-        contrast = _contrast(colour, dy, dx)
+        contrast = _contrast(colour, dy, dx, np.asarray(changed[a] != changed[b]))
         for own, other in ((a, b), (b, a)):
             rim = changed[own] & ~changed[other]
             region = labels[own][rim]
@@ -50,11 +50,13 @@ def outline_gain(lab: npt.NDArray[np.uint8], before: BoolMask, after: BoolMask) 
     return np.asarray(gain[labels], dtype=np.float32)
 
 
-def _contrast(colour: Float, dy: int, dx: int) -> Float:
-    """Return (H - dy, W - dx) float32, the Lab distance between points `SPAN` pixels apart around each pair."""
+def _contrast(colour: Float, dy: int, dx: int, where: BoolMask) -> Float:
+    """Return (H - dy, W - dx) float32, the Lab distance between points `SPAN` pixels apart around each pair `where`."""
     reach = SPAN // 2
-    padded = np.pad(colour, ((reach * dy, reach * dy), (reach * dx, reach * dx), (0, 0)), mode="edge")
     height, width = colour.shape[:2]
-    near = padded[: height - dy, : width - dx]
-    far = padded[(2 * reach + 1) * dy :, (2 * reach + 1) * dx :][: height - dy, : width - dx]
-    return np.asarray(np.sqrt(((near - far) ** 2).sum(axis=2)), dtype=np.float32)
+    y, x = np.nonzero(where)
+    near = colour[np.maximum(y - reach * dy, 0), np.maximum(x - reach * dx, 0)]
+    far = colour[np.minimum(y + (reach + 1) * dy, height - 1), np.minimum(x + (reach + 1) * dx, width - 1)]
+    contrast = np.zeros(where.shape, dtype=np.float32)
+    contrast[y, x] = np.sqrt(((near - far) ** 2).sum(axis=1))
+    return contrast
