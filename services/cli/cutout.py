@@ -36,7 +36,7 @@ from services.cli.photo_set import PhotoSet, Product, SetOptions
 from services.cli.set_report import exit_code, print_summary, write_sheet
 from services.cli.tables import make_console
 from services.common.client import CutoutMade, CutoutWishes, MaskWishes, UnflatClient
-from services.common.errors import InvalidOption
+from services.common.errors import Internal, InvalidOption
 
 _HERE = Path()
 _INTERRUPTED = 130  # what shells say of a program that Ctrl-C ended
@@ -129,6 +129,8 @@ class CutoutMaker:
         wishes = replace(self.mask, mask=hint) if hint else self.mask
         events = client.stream_cutout(photo, mask=wishes, cutout=self.cutout, debug=self.debug is not None)
         made = follow(events, CutoutMade, tell)
+        if self.cutout.with_mask and not made.mask:
+            raise Internal("the orchestrator sent no mask along; is it older than this command?")
         picture, receipt, *beside = self.planned(item)
         files = {picture: made.data, receipt: receipt_json(made.receipt)}
         if self.sidecar is not None:

@@ -144,8 +144,8 @@ class PhotoSet:
             self._end(Outcome(item, problem=InvalidImage(sentence)))
         free = [item for item in items if item.photo not in clashes]
         pool = ThreadPoolExecutor(self._options.jobs)
+        futures = [pool.submit(self._one, item) for item in free]
         try:
-            futures = [pool.submit(self._one, item) for item in free]
             with _bar(self._console, len(futures)) as advance:
                 for future in as_completed(futures):
                     self._end(future.result())
@@ -154,9 +154,17 @@ class PhotoSet:
             self._stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
             self._client.close()
-            raise
-        finally:
             pool.shutdown(wait=True)
+            for future in futures:
+                if not future.cancelled() and future.exception() is None:
+                    self._end_if_made(future.result())
+            raise
+        pool.shutdown()
+
+    def _end_if_made(self, outcome: Outcome) -> None:
+        """Count what was finished while we stopped; what failed, failed because we did."""
+        if outcome.entry is not None and outcome.item.place not in self.outcomes:
+            self._end(outcome)
 
     def _end(self, outcome: Outcome) -> None:
         self.outcomes[outcome.item.place] = outcome

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -58,7 +59,7 @@ def test_a_changed_photo_a_lost_result_and_other_options_are_made_anew(turntable
     turntable.masks[changed] = turns[3].mug
     (tmp_path / "out" / "05.png").unlink()
     cut()
-    assert turntable.asked == [changed, (tmp_path / "photos" / "05.png").read_bytes()]
+    assert sorted(turntable.asked) == sorted([changed, (tmp_path / "photos" / "05.png").read_bytes()])
     turntable.asked.clear()
     cut("--metadata", "no-gps")
     assert len(turntable.asked) == 12
@@ -131,6 +132,18 @@ def test_the_exit_code_says_how_many_failed_and_the_others_are_made(turntable, c
     assert "12 made" in ended.err
     assert "2 of 14 failed" in ended.err
     assert 'class="failed"' in (tmp_path / "out" / "contact-sheet.html").read_text()
+
+
+def test_an_orchestrator_that_sends_no_mask_is_named(turntable, cut):
+    answer = turntable.stream_cutout
+
+    def without_mask(*given, **rest):
+        yield from (replace(made, mask=b"") for made in answer(*given, **rest))
+
+    turntable.stream_cutout = without_mask
+    ended = cut()
+    assert ended.code == 112
+    assert "sent no mask along" in ended.err
 
 
 def test_a_service_that_is_full_is_asked_again(turntable, cut):
