@@ -81,7 +81,9 @@ function whatRan(receipt) {
 }
 
 function sentenceItem({ tone, text }) {
-  const item = element("li", text);
+  const item = document.createElement("li");
+  // Commands stand between backticks.
+  item.append(...text.split("`").map((part, i) => (i % 2 ? element("code", part) : part)));
   item.className = tone;
   return item;
 }
