@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,6 +47,23 @@ def test_arrivals_like_clockwork_wait_as_in_d_m_1():
     for load, wanted in ((0.5, 0.255), (0.75, 1.201)):
         found = waiting(rate=load, mean_s=1.0, cv2=1.0, servers=1, arrival_cv2=0.0)
         assert found.mean_s == pytest.approx(wanted, rel=0.06)
+
+
+@pytest.mark.parametrize(("busy", "replicas"), [(0.53, 1), (0.73, 1), (0.46, 3), (0.63, 3)])
+def test_waits_are_those_of_a_simulation(busy, replicas):
+    """Every `replicas`-th call of random arrivals, log-normal times; Lindley's recursion, call by call."""
+    rng, count, cv2 = np.random.default_rng(1), 100_000, 0.25
+    gaps = rng.gamma(replicas, 1 / busy / replicas, count)
+    sigma2 = math.log1p(cv2)
+    took = rng.lognormal(-sigma2 / 2, math.sqrt(sigma2), count)
+    wait, waits = 0.0, []
+    for gap, seconds in zip(gaps, took, strict=True):
+        wait = max(0.0, wait - gap)
+        waits.append(wait)
+        wait += seconds
+    found = waiting(busy, 1.0, cv2, 1, dealt_arrival_cv2(replicas, 1, busy))
+    assert found.mean_s == pytest.approx(np.mean(waits), rel=0.1)
+    assert found.p95_s == pytest.approx(np.percentile(waits, 95), rel=0.12)
 
 
 def test_too_much_load_waits_for_ever():
