@@ -129,8 +129,7 @@ def _container_problems(workload: Manifest) -> Iterator[str]:
 
 
 def _image_problems(name: str, deployment: Manifest, root: Path) -> Iterator[str]:
-    with (root / "pyproject.toml").open("rb") as file:
-        version = tomllib.load(file)["project"]["version"]
+    version = _version(root)
     pod = pod_of(deployment)
     for container in (*pod.get("initContainers", []), *pod["containers"]):
         image, _, tag = container["image"].partition(":")
@@ -240,6 +239,13 @@ def _weights_problems(deployment: Manifest) -> Iterator[str]:
         for model in arguments[2:] if arguments[:2] == ["models", "pull"] else []:
             if not model.startswith("-") and model not in BY_NAME:
                 yield f"container {container['name']} pulls {model}, which is not in the manifest of models"
+
+
+@cache
+def _version(root: Path) -> str:
+    with (root / "pyproject.toml").open("rb") as file:
+        version: str = tomllib.load(file)["project"]["version"]
+    return version
 
 
 @cache
