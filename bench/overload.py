@@ -1,7 +1,8 @@
 """Ten times more requests than fit: how fast the refused hear of it, and what the accepted pay.
 
 Requests come at their own pace (an open loop), ten times as many a second as the orchestrator finishes with all its
-places taken; a queue as long as the places keeps an accepted request within twice its usual time.
+places taken; a queue as long as the places keeps an accepted request within twice its usual time. One place leaves
+a core for the sender where there are two.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from services.cli.stack import LocalStack, StackOptions
 from services.common.client import CutoutWishes, MaskWishes, UnflatClient
 from services.common.errors import Overloaded
 
-PLACES, QUEUE = 2, 2
+PLACES, QUEUE = 1, 1
 TIMES = 10
 SECONDS = 10.0
 UNLOADED = 100  # requests that tell what is usual

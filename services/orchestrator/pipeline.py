@@ -49,6 +49,7 @@ from unflat.v1 import orchestrator_pb2 as pb
 
 CUTOUT_PATIENCE_S = 2.0
 MOST_PATIENCE = 0.5  # share of the time left that depth may take, whatever was asked: the answer comes in time
+SECOND_ATTEMPT = 0.8  # share of the time left that it may take: late, it must not cost the first mesh as well
 _LEAVE_S = 1.0  # a cancelled call is gone at once; no answer waits longer for it
 _log = get_logger()
 
@@ -268,15 +269,16 @@ class Pipeline:
                 cutout, framed = await self._shape(masked, way, wishes, options, run, 0.8)
             elif not way.relief:
                 framed = replace(framed, job=replace(framed.job, depth=None))
-            second = Attempt(way, cutout, framed, await self._mesh(framed.job, run, 0.8))
+            second = Attempt(way, cutout, framed, await self._mesh(framed.job, run, 0.8, SECOND_ATTEMPT))
         except UnflatError as problem:  # the first mesh is here: it is handed out, with what is known of it
             run.warn(f"a second attempt at the mesh failed: {problem.message}")
             return first
         return await asyncio.to_thread(pick_better, [first, second], masked, run.receipt)
 
-    async def _mesh(self, job: MeshJob, run: Run, base: float) -> Meshed:
+    async def _mesh(self, job: MeshJob, run: Run, base: float, share: float = 1.0) -> Meshed:
+        """Mesh within `share` of the time left; progress goes on from `base`."""
         meshed = None
-        async for event in self._stages.mesher.mesh(job, run.remaining_s()):
+        async for event in self._stages.mesher.mesh(job, share * run.remaining_s()):
             if isinstance(event, Meshed):
                 meshed = event
             else:

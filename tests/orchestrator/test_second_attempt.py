@@ -8,10 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.common.errors import (
-    Overloaded,
-    StageUnavailable,
-)
+from services.common.errors import DeadlineExceeded, Overloaded, StageUnavailable
 from services.orchestrator.requests import read_wishes
 from tests.orchestrator.stand_ins import (
     DISC,
@@ -159,6 +156,12 @@ def test_a_second_attempt_that_fails_leaves_the_first(bench):
     made = bench.mesh()
     assert made.mesh == b"mesh 1"
     assert any("second attempt" in warning and "busy" in warning for warning in made.receipt.warnings)
+
+
+def test_a_second_attempt_leaves_time_to_hand_out_the_first(bench):
+    bench.mesher.qualities = [quality(flat=True, score=0.3), DeadlineExceeded("the mesher did not answer in time")]
+    assert bench.mesh().mesh == b"mesh 1"
+    assert bench.mesher.entered[1] < 0.85 * bench.mesher.entered[0]
 
 
 def test_a_finished_mesh_is_handed_out_even_when_the_time_is_just_up(bench):
