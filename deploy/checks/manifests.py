@@ -24,6 +24,7 @@ _PORT_VARIABLES = {
     "metrics": "UNFLAT_METRICS_PORT",
 }
 _ADDRESS = re.compile(r"(?:dns:///|redis://:\$\(\w+\)@)([a-z0-9-]+):(\d+)(?:/\d+)?")
+_REFERENCE = re.compile(r"\$\((\w+)\)")
 _UNITS = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
 
 
@@ -157,6 +158,11 @@ def _environment_problems(name: str, deployment: Manifest, manifests: Sequence[M
     for variable in _unflat(entry["name"] for entry in container.get("env", [])):
         if field_of(variable, name, fields[name]) is None:
             yield f"{variable} sets nothing in this service"
+    before: set[str] = set()
+    for entry in container.get("env", []):
+        for reference in set(_REFERENCE.findall(entry.get("value", ""))) - before:
+            yield f"{entry['name']} names $({reference}), which does not stand before it: it would stay as it is written"
+        before.add(entry["name"])
     for source in container.get("envFrom", []):
         shared = of_kind("ConfigMap", manifests).get(source["configMapRef"]["name"])
         if shared is None:

@@ -29,6 +29,18 @@ def test_a_setting_of_another_service_is_told(base, container, root):
     assert list(problems(base, root)) == ["depth: UNFLAT_DECODERS sets nothing in this service"]
 
 
+def test_a_reference_to_a_variable_that_comes_later_is_told(base, container, root):
+    store = {"name": "UNFLAT_STORE", "value": "redis://:$(REDIS_PASSWORD)@redis:6379/0"}
+    password = {"name": "REDIS_PASSWORD", "value": "x"}
+    variables = container("gateway")["env"]
+    base.append({"kind": "Service", "metadata": {"name": "redis"}, "spec": {"ports": [{"port": 6379}]}})
+    variables += [password, store]
+    assert list(problems(base, root)) == []
+    variables[-2:] = [store, password]
+    (problem,) = problems(base, root)
+    assert "UNFLAT_STORE names $(REDIS_PASSWORD), which does not stand before it" in problem
+
+
 def test_a_port_that_the_image_does_not_listen_on_is_told(base, container, root):
     container("mesher")["ports"][2]["containerPort"] = 9091
     assert list(problems(base, root)) == ["mesher: port metrics is 9091; its image listens on 9090"]
