@@ -1,7 +1,7 @@
 """Is this depth map a witness at all? Only if its steps lie on the mask's outline and the subject is the near side.
 
 A flat map has no steps; an inverted one has the subject far; one of another picture has its steps elsewhere, so a
-shifted outline fits it as well as the true one.
+shifted outline fits it as well as the true one; one that is out of place fits better when the outline is nudged.
 """
 
 from __future__ import annotations
@@ -20,6 +20,13 @@ NEAR_SHARE = 0.3  # share of the outline where the subject must be nearer (true 
 CONTRADICTED = 3.0  # it must be nearer this many times as often as farther
 SHIFT_SHARE = 0.06  # of the long side: how far the outline is moved to see whether it fits elsewhere too
 BETTER = 1.3  # the true place must fit this much better (true maps: 1.4 and more; maps of other pictures: 1 in 50)
+NUDGE_SHARE = 0.02  # of the long side: a map further out of place cuts limbs off
+NUDGED_BETTER = (
+    1.1  # no nudge may fit this much better (true maps: at most 0.87 times; 20 px out of place: 1.37 and more)
+)
+
+SIDEWAYS = ((1, 0), (-1, 0), (0, 1), (0, -1))
+DIAGONAL = ((1, 1), (-1, -1), (1, -1), (-1, 1))
 
 
 @dataclass(frozen=True)
@@ -51,8 +58,10 @@ def examine_depth(view: View) -> Witness:
         return Witness(False, near, "depth says the subject lies behind its surroundings")
     if near < NEAR_SHARE or near < CONTRADICTED * far:
         return Witness(False, near, "depth does not separate the subject from its surroundings")
-    if steps.mean() < BETTER * max(_shifted_steps(mask, depth)):
+    if steps.mean() < BETTER * _best_shifted(mask, depth, SHIFT_SHARE, SIDEWAYS):
         return Witness(False, near, "depth does not follow the subject's outline")
+    if _best_shifted(mask, depth, NUDGE_SHARE, SIDEWAYS + DIAGONAL) > NUDGED_BETTER * steps.mean():
+        return Witness(False, near, "depth is out of place beside the photo")
     return Witness(True, near, "")
 
 
@@ -66,12 +75,13 @@ def _steps_across(mask: BoolMask, depth: Float) -> Float:
     return np.asarray((near - far)[outline], dtype=np.float32)
 
 
-def _shifted_steps(mask: BoolMask, depth: Float) -> list[float]:
-    shift = max(2, round(SHIFT_SHARE * max(mask.shape)))
+def _best_shifted(mask: BoolMask, depth: Float, share: float, directions: tuple[tuple[int, int], ...]) -> float:
+    """Return the largest mean step across the outline when it is moved by `share` of the long side."""
+    shift = max(2, round(share * max(mask.shape)))
     means = []
-    for dx, dy in ((shift, 0), (-shift, 0), (0, shift), (0, -shift)):
-        move = np.array([[1, 0, dx], [0, 1, dy]], dtype=np.float32)
+    for dx, dy in directions:
+        move = np.array([[1, 0, dx * shift], [0, 1, dy * shift]], dtype=np.float32)
         moved = cv2.warpAffine(mask.astype(np.uint8), move, mask.shape[::-1], borderMode=cv2.BORDER_REPLICATE) > 0
         steps = _steps_across(np.asarray(moved), depth)
         means.append(float(steps.mean()) if steps.size else 0.0)
-    return means
+    return max(means)
