@@ -146,6 +146,7 @@ class UnflatClient:
         self.address = address
         self._timeout_s = timeout_s
         self._priority = priority
+        self._running: dict[str, grpc.Call] = {}
         self._channel = open_channel(address, identity)
         self._stub: pb_grpc.OrchestratorServiceStub = pb_grpc.OrchestratorServiceStub(self._channel)
 
@@ -162,6 +163,12 @@ class UnflatClient:
     def close(self) -> None:
         """Close the connection; running calls are cancelled."""
         self._channel.close()
+
+    def cancel(self, request_id: str) -> None:
+        """Cancel a running stream from another thread: at once, where closing it waits for its next event."""
+        call = self._running.get(request_id)
+        if call is not None:
+            call.cancel()
 
     def remove_background(
         self,
@@ -205,6 +212,7 @@ class UnflatClient:
             photo=_photo(photo, mask), mask=_mask_options(mask), cutout=_cutout_options(cutout), debug=debug
         )
         call = self._stub.RemoveBackground(request, timeout=self._timeout_s, metadata=self._metadata(request_id))
+        self._running[request_id] = call
         try:
             for event in call:
                 if event.HasField("progress"):
@@ -216,6 +224,7 @@ class UnflatClient:
         except grpc.RpcError as problem:
             raise from_rpc_error(problem, self.address) from None
         finally:
+            self._running.pop(request_id, None)
             call.cancel()
             del call, request  # a failed call, its error and this frame would keep the photo alive in a cycle
 
@@ -227,6 +236,7 @@ class UnflatClient:
             photo=_photo(photo, mask), mask=_mask_options(mask), mesh=_mesh_options(mesh), debug=debug
         )
         call = self._stub.GenerateMesh(request, timeout=self._timeout_s, metadata=self._metadata(request_id))
+        self._running[request_id] = call
         try:
             for event in call:
                 if event.HasField("progress"):
@@ -238,6 +248,7 @@ class UnflatClient:
         except grpc.RpcError as problem:
             raise from_rpc_error(problem, self.address) from None
         finally:
+            self._running.pop(request_id, None)
             call.cancel()
             del call, request  # a failed call, its error and this frame would keep the photo alive in a cycle
 

@@ -31,12 +31,14 @@ class Order(Generic[Made]):
 
     Attributes:
         stream: asks the orchestrator, under the job's id.
+        cancel: cancels that, by the same id.
         made: the type that its result has.
         files: makes of the result what is to be kept: its bytes under `RESULT`, pictures under their names.
     """
 
     kind: Kind
     stream: Callable[[str], Events[Made]]
+    cancel: Callable[[str], None]
     made: type[Made]
     files: Callable[[Made], Awaitable[tuple[Result, dict[str, bytes]]]]
 
@@ -88,7 +90,7 @@ class JobRun(Generic[Made]):
             news.tell(pb.Progress(stage="orchestrator"))
             return last_of(_told(self._order.stream(self.job.id), news), self._order.made, gone)
 
-        turn = asyncio.ensure_future(self._pool.run_until(forgotten, work))
+        turn = asyncio.ensure_future(self._pool.run_until(forgotten, work, lambda: self._order.cancel(self.job.id)))
         try:
             while not turn.done():
                 await news.wait_for_any(turn, LOOK_S)

@@ -55,7 +55,7 @@ class JobRunner:
             result = cutout_result(made, upload, mask_only=cutout.mask_only)
             return result, {RESULT: made.data, **pictures, **_as_files(made.debug)}
 
-        return await self._start(Order("cutout", stream, CutoutMade, files))
+        return await self._start(Order("cutout", stream, self._cancel, CutoutMade, files))
 
     async def start_mesh(self, photo: bytes, mask: MaskWishes, mesh: MeshWishes, upload: str) -> Job:
         """Return a new job that makes a mesh of the subject of `photo`.
@@ -74,7 +74,7 @@ class JobRunner:
             result = mesh_result(made, upload)
             return result, {RESULT: made.data, CUTOUT: made.cutout, **_as_files(made.debug), **views}
 
-        return await self._start(Order("mesh", stream, MeshMade, files))
+        return await self._start(Order("mesh", stream, self._cancel, MeshMade, files))
 
     async def close(self, grace_s: float) -> None:
         """Let running jobs finish within `grace_s`, then fail them."""
@@ -85,6 +85,9 @@ class JobRunner:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         self._sheets.close()
+
+    def _cancel(self, job_id: str) -> None:
+        self._client.cancel(job_id)
 
     async def _start(self, order: Order[Made]) -> Job:
         self._pool.refuse_if_full()

@@ -10,7 +10,7 @@ from unflat.v1 import orchestrator_pb2 as pb
 
 
 class Orchestrator(Protocol):
-    """The part of `services.common.client.UnflatClient` that is used here; every call blocks."""
+    """The part of `services.common.client.UnflatClient` that is used here; every call but `cancel` blocks."""
 
     def stream_cutout(
         self, photo: bytes, *, mask: MaskWishes, cutout: CutoutWishes, debug: bool = False, request_id: str = ""
@@ -21,6 +21,9 @@ class Orchestrator(Protocol):
         self, photo: bytes, *, mask: MaskWishes, mesh: MeshWishes, debug: bool = False, request_id: str = ""
     ) -> Iterator[Progress | MeshMade]:
         """Yield progress, then the mesh."""
+
+    def cancel(self, request_id: str) -> None:
+        """Cancel a stream that another thread waits for; nothing happens where there is none."""
 
     def status(self, timeout_s: float = 5.0) -> pb.GetStatusResponse:
         """Return how every stage is."""

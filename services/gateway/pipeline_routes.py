@@ -69,7 +69,7 @@ def pipeline_router(gateway: Gateway) -> APIRouter:
             events = gateway.client.stream_cutout(photo, mask=wishes, cutout=cutout, request_id=request_id)
             return last_of(events, CutoutMade, gone)
 
-        made = await gateway.pool.run(request, work)
+        made = await gateway.pool.run(request, work, lambda: gateway.client.cancel(request_id))
         headers = await keep_receipt(gateway, made.receipt, request_id)
         result = cutout_result(made, file.filename or "", mask_only=cutout.mask_only)
         return file_answer(made.data, result, headers)
@@ -94,7 +94,7 @@ def pipeline_router(gateway: Gateway) -> APIRouter:
             events = gateway.client.stream_mesh(photo, mask=wishes, mesh=mesh, request_id=request_id)
             return last_of(events, MeshMade, gone)
 
-        made = await gateway.pool.run(request, work)
+        made = await gateway.pool.run(request, work, lambda: gateway.client.cancel(request_id))
         headers = await keep_receipt(gateway, made.receipt, request_id)
         return file_answer(made.data, mesh_result(made, file.filename or ""), headers)
 

@@ -129,7 +129,7 @@ async def _answer(
             return _Picture(empty, None, f"no subject was found: {problem.message}")
         return _Picture(_finish(made.data, options), made.receipt)
 
-    picture = await gateway.pool.run(request, work)
+    picture = await gateway.pool.run(request, work, lambda: gateway.client.cancel(request_id))
     headers = {"X-Unflat-Warning": header_text(picture.warning)} if picture.warning else {}
     if picture.receipt is not None:
         headers |= await keep_receipt(gateway, picture.receipt, request_id)

@@ -39,10 +39,12 @@ class WorkPool:
         self._admission = AioAdmission(_STAGE, threads, queue)
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="request")
 
-    async def run(self, request: Request, work: Callable[[threading.Event], T]) -> T:
+    async def run(
+        self, request: Request, work: Callable[[threading.Event], T], cancel: Callable[[], None] = lambda: None
+    ) -> T:
         """Return what `work` returns; it is given an event that is set once the caller has left.
 
-        Call it after the body of `request` was read.
+        Call it after the body of `request` was read. `cancel` is called beside: it wakes what waits without looking.
 
         Raises:
             Overloaded: all threads are busy and the queue is full.
@@ -50,12 +52,14 @@ class WorkPool:
         """
         left = asyncio.ensure_future(_until_disconnect(request))
         try:
-            return await self.run_until(left, work)
+            return await self.run_until(left, work, cancel)
         finally:
             left.cancel()
 
-    async def run_until(self, left: asyncio.Future[None], work: Callable[[threading.Event], T]) -> T:
-        """Return what `work` returns; it is given an event that is set once `left` is done.
+    async def run_until(
+        self, left: asyncio.Future[None], work: Callable[[threading.Event], T], cancel: Callable[[], None]
+    ) -> T:
+        """Return what `work` returns; it is given an event that is set, and `cancel` is called, once `left` is done.
 
         Raises:
             Overloaded: all threads are busy and the queue is full.
@@ -73,6 +77,7 @@ class WorkPool:
                     await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
                     if not job.done():
                         gone.set()
+                        cancel()
                     return await job  # the slot is held until the thread is free
                 finally:
                     del job, first  # a failed job, its error and this frame would keep each other, and the photo
@@ -106,6 +111,8 @@ def last_of(events: Iterator[object], kind: type[T], gone: threading.Event) -> T
                 raise CallerLeftError
     except UnflatError as problem:
         _let_go(problem)
+        if gone.is_set():  # what a cancelled call says of itself
+            raise CallerLeftError from None
         raise
     finally:
         if isinstance(events, Generator):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from services.common.client import CutoutWishes, MaskWishes, MeshWishes, UnflatClient
-from services.common.errors import DeadlineExceeded, Internal, InvalidOption, NoSubject, StageUnavailable
+from services.common.errors import DeadlineExceeded, Internal, InvalidOption, NoSubject, StageUnavailable, UnflatError
 from services.common.interceptors import CallGuard
 from services.common.wire import depth_to_proto
 from unflat.v1 import orchestrator_pb2 as pb
@@ -136,6 +136,19 @@ def test_closing_the_stream_cancels_the_request(client, orchestrator):
     assert next(events).step == "decode"
     events.close()
     assert orchestrator.cancelled.wait(20)
+
+
+def test_another_thread_can_cancel_a_stream_that_waits(client, orchestrator):
+    orchestrator.silent = True
+    stream = client.stream_cutout(b"photo", mask=MaskWishes(), cutout=CutoutWishes(), request_id="r-1")
+    next(stream)
+    with futures.ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(next, stream)
+        client.cancel("r-1")
+        assert isinstance(waiting.exception(timeout=10), UnflatError)
+    assert orchestrator.cancelled.wait(10)
+    client.cancel("r-1")  # over: nothing happens
+    orchestrator.hang.set()
 
 
 def test_mesh_and_depth_come_back_as_plain_values(client):

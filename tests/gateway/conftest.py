@@ -55,6 +55,7 @@ class FakeOrchestrator:
     calls: list[dict[str, Any]] = field(default_factory=list)
     status_calls: int = 0
     closed: int = 0
+    cancelled: list[str] = field(default_factory=list)
 
     def stream_cutout(
         self, photo: bytes, *, mask: MaskWishes, cutout: CutoutWishes, debug: bool = False, request_id: str = ""
@@ -73,6 +74,9 @@ class FakeOrchestrator:
         self.calls.append(asked)
         yield from self._progress()
         yield MeshMade(self.mesh, mesh.format, self.png, self._receipt(request_id), self._debug(debug))
+
+    def cancel(self, request_id: str) -> None:
+        self.cancelled.append(request_id)
 
     def status(self, timeout_s: float = 5.0) -> pb.GetStatusResponse:
         self.status_calls += 1

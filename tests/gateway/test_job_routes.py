@@ -181,6 +181,7 @@ def test_deleted_job_is_cancelled_and_forgotten(house, photo):
         assert house.http.get(f"/jobs/{job['id']}{path}").status_code == 404
     while not house.orchestrator.closed:
         PACE.wait(0.01)
+    assert house.orchestrator.cancelled == [job["id"]]
     assert house.http.delete(f"/jobs/{job['id']}").status_code == 404
 
 
