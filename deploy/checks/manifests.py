@@ -161,7 +161,7 @@ def _environment_problems(name: str, deployment: Manifest, manifests: Sequence[M
     before: set[str] = set()
     for entry in container.get("env", []):
         for reference in set(_REFERENCE.findall(entry.get("value", ""))) - before:
-            yield f"{entry['name']} names $({reference}), which does not stand before it: it would stay as it is written"
+            yield f"{entry['name']} names $({reference}), which does not stand before it"
         before.add(entry["name"])
     for source in container.get("envFrom", []):
         shared = of_kind("ConfigMap", manifests).get(source["configMapRef"]["name"])
