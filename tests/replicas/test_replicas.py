@@ -64,7 +64,7 @@ def test_a_rolling_restart_under_load_loses_nothing(fleet, photo):
 def test_a_new_replica_gets_traffic_once_connections_are_renewed(fleet, photo):
     """Nothing breaks here: without an age of connections nobody would ask DNS again."""
     fleet.heal()
-    fresh = fleet.launch("segmentation")
+    fresh = fleet.launch("depth")
     fleet.take_in(fresh)
     deadline = time.monotonic() + WAIT_S
     while not fresh.admitted():
