@@ -15,18 +15,25 @@ from unflat.v1 import orchestrator_pb2 as pb
 
 def test_beyond_its_places_a_call_waits_and_has_less_time_left():
     async def scenario() -> float:
-        bulkhead, first_is_in = Bulkhead("mesher", 1), asyncio.Event()
+        bulkhead, first_is_in, release = Bulkhead("mesher", 1), asyncio.Event(), asyncio.Event()
 
         async def hold() -> None:
             async with bulkhead.place(20.0, wait=True):
                 first_is_in.set()
-                await asyncio.sleep(0.02)
+                await release.wait()
+
+        async def take() -> float:
+            async with bulkhead.place(20.0, wait=True) as left_s:
+                assert release.is_set(), "it must not run beside the first"
+                return left_s
 
         holder = asyncio.create_task(hold())
         await first_is_in.wait()
-        async with bulkhead.place(20.0, wait=True) as left_s:
-            assert holder.done() or not holder.cancelled()
-            return left_s
+        waiter = asyncio.create_task(take())
+        await asyncio.sleep(0)
+        release.set()
+        await holder
+        return await waiter
 
     assert 0 < asyncio.run(scenario()) < 20.0
 

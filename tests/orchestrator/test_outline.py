@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
 from services.orchestrator.outline import outline_support
 
+SCENES = Path(__file__).resolve().parents[3] / "shared" / "eval" / "scenes"
 SIDE = 240
 Y, X = np.mgrid[0:SIDE, 0:SIDE]
 DISC = np.hypot(X - 120, Y - 120) < 70
@@ -47,3 +50,19 @@ def test_the_size_of_the_photo_hardly_matters():
     large = cv2.resize(_photo(noise=0), None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
     mask = cv2.resize(TRUE, None, fx=4, fy=4, interpolation=cv2.INTER_LINEAR)
     assert outline_support(large, mask) == pytest.approx(outline_support(_photo(noise=0), TRUE), abs=0.1)
+
+
+@pytest.mark.skipif(not SCENES.is_dir(), reason="the evaluation scenes are not here")
+def test_on_rendered_photos_the_truth_has_more_support_than_a_leak_or_a_bite():
+    random, right, asked = np.random.default_rng(0), 0, 0
+    for folder in sorted(SCENES.iterdir())[::3]:
+        rgb = cv2.cvtColor(cv2.imread(str(folder / "photo.jpg")), cv2.COLOR_BGR2RGB)
+        truth = cv2.imread(str(folder / "alpha.png"), cv2.IMREAD_GRAYSCALE).astype(np.float32) / 255
+        edge = np.argwhere(cv2.morphologyEx((truth > 0.5).astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3))))
+        y, x = edge[random.integers(len(edge))]
+        blob = np.zeros_like(truth)
+        cv2.circle(blob, (int(x), int(y)), int(0.25 * np.sqrt(np.count_nonzero(truth > 0.5))), 1.0, -1)
+        support = outline_support(rgb, truth)
+        for wrong in (np.maximum(truth, blob), truth * (1 - blob)):
+            right, asked = right + (support > outline_support(rgb, wrong)), asked + 1
+    assert right >= 0.85 * asked, f"{right} of {asked}"
