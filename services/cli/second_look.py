@@ -17,7 +17,7 @@ from services.common.errors import NoSubject, UnflatError
 
 # A view that stands out by less is flagged and left alone: of sets made from 20 real photos with their network masks,
 # good views stood out by up to 1.16 times the limit (1 % of them), broken ones mostly by more than 1.3.
-_AGAIN_FROM = 1.3
+AGAIN_FROM = 1.3
 
 Fits: TypeAlias = Callable[[View], bool]
 """Tells whether another view in the place of the one that stands out would not."""
@@ -50,7 +50,7 @@ def _compare(members: Sequence[tuple[Outcome, View]], repeat: Repeat) -> None:
         outcome = members[doubt.index][0]
         outcome.doubt = doubt
         tried = outcome.entry is not None and bool(outcome.entry.second)
-        if tried or doubt.excess < _AGAIN_FROM:
+        if tried or doubt.excess < AGAIN_FROM:
             continue
         nearest = trusted[np.argsort(np.abs(trusted - doubt.index), kind="stable")]
         repeat(outcome, [members[index][1] for index in nearest], _Fits(features, doubt.index))
