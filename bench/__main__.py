@@ -11,8 +11,10 @@ import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
+from bench.against_plain_depth import compare_depth
 from bench.against_pymatting import compare_matting
 from bench.against_rembg import compare_quality, compare_time
 from bench.gateway_throughput import compare_throughput
@@ -26,6 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FIGURES = ROOT / "bench" / "figures"
 FIXED = ROOT / "evaluation" / "fixed"
 _NEED_PEERS = ("cutout", "cutout-quality", "matting", "gateway")
+_NEED_TORCH = ("depth",)
 
 
 def main() -> int:
@@ -35,6 +38,9 @@ def main() -> int:
     for name in options.sections or sections:
         if name in _NEED_PEERS and not have_peers():
             sys.stderr.write(f"{name}: left out, there is nothing to compare with (make peers)\n")
+            continue
+        if name in _NEED_TORCH and find_spec("torch") is None:
+            sys.stderr.write(f"{name}: left out, the plain way needs torch (make torch)\n")
             continue
         sys.stderr.write(f"{name} …\n")
         section = replace(sections[name](), command=_command(name, options))
@@ -73,6 +79,7 @@ def _sections(options: argparse.Namespace) -> dict[str, Callable[[], Section]]:
         "cutout-quality": lambda: compare_quality(options.set, options.masks, _shown(options.set)),
         "gateway": lambda: compare_throughput(photo, options.throughput_requests),
         "matting": lambda: compare_matting(options.matting_set, trimaps, _shown(options.matting_set)),
+        "depth": lambda: compare_depth(tuple(options.depth_sizes.split(",")), runs),
     }
 
 
@@ -83,6 +90,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--requests", type=int, default=20)
     parser.add_argument("--throughput-requests", type=int, default=64)
+    parser.add_argument("--depth-sizes", default="vits", help="of vits,vitb,vitl; the larger ones take minutes")
     parser.add_argument("--set", type=Path, default=FIXED, help="photos with exact alpha, for cutout-quality")
     parser.add_argument("--masks", default="simulated", help="raw masks of --set: a file name pattern, or simulated")
     parser.add_argument("--matting-set", type=Path, default=FIXED, help="photos with exact soft alpha")
