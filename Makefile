@@ -39,12 +39,19 @@ weights: .venv/light ## Fetch all production weights (about 1.9 GB), size and li
 .PHONY: install
 install: .venv/dev ## The full development environment
 
+.PHONY: torch
+torch: .venv/torch ## PyTorch and what TripoSR needs beside it
+
 .PHONY: web
 web: $(VIEWER) ## Bundle the page's 3D viewer (three.js from npm)
 
 .PHONY: test
 test: .venv/dev $(if $(shell command -v npm),web) ## All tests
 	@$(BIN)/python -m pytest
+
+.PHONY: test-weights
+test-weights: .venv/torch ## TripoSR at full size, with stand-in weights made on the fly (4 GB of memory)
+	@UNFLAT_TEST_FULL_SIZE=1 $(BIN)/python -m pytest -m weights
 
 .PHONY: check
 check: .venv/dev node_modules/.ready ## Contracts, formatting, lint, types, layers, manifests
@@ -119,6 +126,9 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
   --no-header pyproject.toml
 # CUDA wheels are for Linux on x86-64 alone; the base image's glibc is 2.36.
 CUDA_LOCK := $(subst --universal,--python-platform x86_64-manylinux_2_28,$(LOCK))
+# PyTorch and what it brings for CUDA: `make torch` installs these in a step of its own.
+BROUGHT_BY_TORCH := torch triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix nvidia-,cublas cuda-cccl cuda-cupti \
+  cuda-nvrtc cuda-runtime cudnn-cu13 cufft cufile cusolver cusparse cusparselt-cu13 nccl-cu13 nvjitlink nvshmem-cu13 nvtx)
 .PHONY: locks
 locks: .venv/dev ## Write requirements/*.lock anew from pyproject.toml
 	$(LOCK) --extra light -o requirements/light.lock
@@ -126,6 +136,7 @@ locks: .venv/dev ## Write requirements/*.lock anew from pyproject.toml
 	  $(LOCK) --extra $$service -c requirements/light.lock -o requirements/$$service.lock || exit 1; done
 	for extra in segmentation-cuda:segmentation-cuda depth-cuda:depth-cuda mesher-cuda:triposr; do \
 	  $(CUDA_LOCK) --extra $${extra#*:} -c requirements/light.lock -o requirements/$${extra%:*}.lock || exit 1; done
+	$(LOCK) --extra triposr $(addprefix --no-emit-package ,$(BROUGHT_BY_TORCH)) -c requirements/light.lock -o requirements/triposr.lock
 	$(LOCK) --extra tracing -c requirements/light.lock -o requirements/tracing.lock
 	$(LOCK) --extra light --group dev -c requirements/light.lock -o requirements/dev.lock
 	$(LOCK:pyproject.toml=requirements/peers.in) -o requirements/peers.lock
@@ -152,6 +163,14 @@ $(BIN)/python:
 	@$(PIP) install --require-hashes -r requirements/dev.lock
 	@$(PIP) install --no-deps -e .
 	@touch $@ .venv/light
+
+# PyTorch comes without a hash: which wheel fits (CPU, CUDA, Metal) is the machine's affair. What is beside it has one.
+TORCH := 2.13.0
+.venv/torch: requirements/triposr.lock | .venv/dev
+	@echo "installing PyTorch $(TORCH) into .venv"
+	@$(PIP) install --require-hashes -r requirements/triposr.lock
+	@$(PIP) install torch==$(TORCH)
+	@touch $@
 
 .venv-peers/ready: requirements/peers.lock
 	@echo "installing what is compared with into .venv-peers"

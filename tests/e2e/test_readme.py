@@ -29,6 +29,7 @@ LEFT_OUT = {
     "unflat models import": "tests/common/test_pull.py imports a folder of its own",
     "unflat depth": "needs the depth network; tests/e2e/test_cli.py runs it with a small one",
     "unflat up": "runs until Ctrl-C; test_up_serves_until_it_is_told_to_stop",
+    "make torch": "several GB; CI has run it before this",
     "pip install torch": "several GB",
 }
 
