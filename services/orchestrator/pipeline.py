@@ -230,9 +230,10 @@ class Pipeline:
         """Wait for depth no longer than patience allows, now that segmentation is done."""
         patience = wishes.depth_patience_s if wishes.depth_patience_s is not None else patience_s
         if patience is None:
-            # A mesh is worth waiting for: twice what depth usually takes, at most a quarter of what is left.
+            # A mesh is worth waiting for: twice what depth usually takes, at most a quarter of what is left. Never less
+            # than for a cutout: a depth that has died is tried again for a while, and should be called UNAVAILABLE.
             usual = float(np.percentile(self._depth_seconds, 95)) if self._depth_seconds else np.inf
-            patience = min(2 * usual, 0.25 * run.remaining_s())
+            patience = min(max(2 * usual, CUTOUT_PATIENCE_S), 0.25 * run.remaining_s())
         patience = min(patience, MOST_PATIENCE * run.remaining_s())
         done, _ = await asyncio.wait([task], timeout=patience)
         if done:

@@ -78,7 +78,10 @@ def test_however_patient_the_caller_depth_never_takes_all_the_time_that_is_left(
     assert np.mean((alpha_of(made.image) > 127) == DISC) > 0.995
 
 
-def test_a_mesh_waits_for_depth_as_long_as_it_usually_takes(bench):
+@pytest.mark.parametrize("least", [0.1, 0.2])
+def test_a_mesh_waits_for_depth_as_long_as_it_usually_takes_and_no_less_than_a_cutout(bench, monkeypatch, least):
+    monkeypatch.setattr("services.orchestrator.pipeline.CUTOUT_PATIENCE_S", least)
+
     async def scenario() -> pb.MeshResult:
         line, wishes = bench.pipeline(), read_wishes(pb.MaskOptions(), pb.CutoutOptions())
         for _ in range(3):  # depth answers at once: that is what is usual from now on
@@ -91,6 +94,7 @@ def test_a_mesh_waits_for_depth_as_long_as_it_usually_takes(bench):
 
     made = asyncio.run(scenario())
     assert stage_of(made.receipt, "depth").outcome == pb.OUTCOME_TIMEOUT
+    assert f"more than {least:.1f} s" in stage_of(made.receipt, "depth").reason
 
 
 def test_depth_that_nobody_asked_for_is_not_called(bench):
