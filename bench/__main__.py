@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
@@ -18,6 +19,7 @@ from bench.against_plain_depth import compare_depth
 from bench.against_pymatting import compare_matting
 from bench.against_rembg import compare_quality, compare_time
 from bench.gateway_throughput import compare_throughput
+from bench.overload import describe_overload, overload
 from bench.peers import have_peers
 from bench.ratios import draw_ratios
 from bench.section import Section
@@ -78,9 +80,15 @@ def _sections(options: argparse.Namespace) -> dict[str, Callable[[], Section]]:
         "cutout": lambda: compare_time(photo, runs),
         "cutout-quality": lambda: compare_quality(options.set, options.masks, _shown(options.set)),
         "gateway": lambda: compare_throughput(photo, options.throughput_requests),
+        "overload": _measure_overload,
         "matting": lambda: compare_matting(options.matting_set, trimaps, _shown(options.matting_set)),
         "depth": lambda: compare_depth(tuple(options.depth_sizes.split(",")), runs),
     }
+
+
+def _measure_overload() -> Section:
+    with tempfile.TemporaryDirectory() as empty_store:
+        return describe_overload(overload(empty_store))
 
 
 def _arguments() -> argparse.Namespace:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.overload import overload, print_overload, small_photo
+from bench.overload import describe_overload, overload, small_photo
 from bench.services import resident_mb
 from services.cli.stack import LocalStack, StackOptions
 from services.common.client import CutoutWishes, MaskWishes, MeshWishes, UnflatClient
@@ -66,7 +66,7 @@ def main() -> int:
         samples, seconds = _soak(store, options.requests)
         grown = _print_soak(samples, options.requests, seconds)
         if not options.without_overload:
-            print_overload(overload(store))
+            print(f"\n{describe_overload(overload(store)).markdown()}")
     return 1 if grown else 0
 
 
