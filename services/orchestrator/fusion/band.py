@@ -17,6 +17,7 @@ from services.orchestrator.fusion.view import View, local_mean
 
 WINDOW = 3.0  # sigma of the local means, in units of the view's reach
 APART = 0.05  # of the depth's range: less says nothing
+BLUR_SHARE = 0.02  # radius, of the long side, below which a part is narrower than the depth map's blur
 STRONGEST = 1.0  # log odds: depth edges are blurred, so depth alone turns no pixel beyond 0.27 and 0.73
 
 
@@ -30,7 +31,7 @@ def depth_evidence(view: View) -> Float:
     gap = near - far
     t = np.clip((view.depth - far) / np.where(np.abs(gap) < 1e-3, 1e-3, gap), 0.0, 1.0)
     weight = np.clip(gap / spread / 3.0, 0.0, 1.0)
-    speaks = (gap > APART) & (has_near > 0.02) & (has_far > 0.02) & ~find_thin_parts(view.mask)
+    speaks = (gap > APART) & (has_near > 0.02) & (has_far > 0.02) & ~find_thin_parts(view.mask, BLUR_SHARE)
     return np.asarray(np.where(speaks, STRONGEST * weight * (2 * t - 1), 0.0), dtype=np.float32)
 
 
