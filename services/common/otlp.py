@@ -24,7 +24,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from services.common.logs import get_logger
-from services.common.tracing import Fact, Header, Kind, Place
+from services.common.tracer import Fact, Header, Kind, Place
 from services.common.version import VERSION
 
 _EXPORT_S = 3.0  # longest time for one batch, retries included

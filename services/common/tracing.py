@@ -8,72 +8,16 @@ Convention: trace and parent travel in the header `traceparent` (W3C Trace Conte
 from __future__ import annotations
 
 import atexit
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Literal, Protocol, TypeAlias
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 
 from services.common.logs import get_logger
-
-Kind = Literal["internal", "server", "client"]
-Fact: TypeAlias = str | int | float | bool
-Header: TypeAlias = tuple[str, str]
+from services.common.tracer import Fact, Header, Kind, Place, Tracer, Untraced
 
 _log = get_logger()
 
 
-class Place(Protocol):
-    """A place in a trace: what spans of other threads and processes hang on; opaque to callers."""
-
-
-class Tracer(Protocol):
-    """What follows requests: `_Nothing` here, OpenTelemetry in `services.common.otlp`."""
-
-    def span(
-        self, name: str, kind: Kind, parent: Place | None, facts: dict[str, Fact]
-    ) -> AbstractContextManager[None]: ...
-
-    def describe(self, name: str, failed: bool, facts: dict[str, Fact]) -> None: ...
-
-    def here(self) -> Place | None: ...
-
-    def read(self, headers: Iterable[Header]) -> Place | None: ...
-
-    def headers(self) -> tuple[Header, ...]: ...
-
-    def trace_id(self) -> str: ...
-
-    def stop(self) -> None: ...
-
-
-class _Nothing:
-    """Follows nothing."""
-
-    @contextmanager
-    def span(self, name: str, kind: Kind, parent: Place | None, facts: dict[str, Fact]) -> Iterator[None]:
-        del name, kind, parent, facts
-        yield
-
-    def describe(self, name: str, failed: bool, facts: dict[str, Fact]) -> None:
-        pass
-
-    def here(self) -> Place | None:
-        return None
-
-    def read(self, headers: Iterable[Header]) -> Place | None:
-        del headers
-        return None
-
-    def headers(self) -> tuple[Header, ...]:
-        return ()
-
-    def trace_id(self) -> str:
-        return ""
-
-    def stop(self) -> None:
-        pass
-
-
-_tracer: Tracer = _Nothing()
+_tracer: Tracer = Untraced()
 
 
 def start_tracing(service: str, endpoint: str) -> None:
@@ -99,7 +43,7 @@ def stop_tracing() -> None:
     """Send what is left, for a moment, and follow nothing more."""
     global _tracer  # noqa: PLW0603
     _tracer.stop()
-    _tracer = _Nothing()
+    _tracer = Untraced()
 
 
 def span(
