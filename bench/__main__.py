@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from bench.against_plain_depth import compare_depth
+from bench.against_plain_triposr import compare_extraction, compare_triposr
 from bench.against_pymatting import compare_matting
 from bench.against_rembg import compare_quality, compare_time
 from bench.gateway_throughput import compare_throughput
@@ -30,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FIGURES = ROOT / "bench" / "figures"
 FIXED = ROOT / "evaluation" / "fixed"
 _NEED_PEERS = ("cutout", "cutout-quality", "matting", "gateway")
-_NEED_TORCH = ("depth",)
+_NEED_TORCH = ("depth", "triposr", "extraction")
 
 
 def main() -> int:
@@ -83,6 +84,8 @@ def _sections(options: argparse.Namespace) -> dict[str, Callable[[], Section]]:
         "overload": _measure_overload,
         "matting": lambda: compare_matting(options.matting_set, trimaps, _shown(options.matting_set)),
         "depth": lambda: compare_depth(tuple(options.depth_sizes.split(",")), runs),
+        "triposr": lambda: compare_triposr(min(runs, 3)),
+        "extraction": compare_extraction,
     }
 
 
