@@ -15,6 +15,8 @@ from services.cli.mask_sidecars import MaskSidecar, Polarity, sidecar_path, side
 from services.cli.options import (
     DebugOption,
     DepthOption,
+    DepthQuality,
+    DepthQualityOption,
     ImageFormat,
     Inputs,
     JsonOption,
@@ -57,6 +59,7 @@ def cutout(
     strategy: StrategyOption = Strategy.auto,
     depth_percentile: PercentileOption = "auto",
     depth: DepthOption = "on",
+    depth_quality: DepthQualityOption = DepthQuality.standard,
     mask: MaskOption = None,
     preset: PresetOption = Preset.balanced,
     format: Annotated[ImageFormat, typer.Option(help="Format of the picture.")] = ImageFormat.png,  # noqa: A002
@@ -89,7 +92,7 @@ def cutout(
     if watch and not folders:
         raise InvalidOption("--watch wants a folder of photos")
     maker = CutoutMaker(
-        mask_wishes(preset, strategy, depth_percentile, depth, mask),
+        mask_wishes(preset, strategy, depth_percentile, depth, mask, depth_quality),
         CutoutWishes(
             mask_only, format.value, _colour(background), matting, metadata=metadata.value,
             with_mask=bool(folders or mask_sidecar),

@@ -14,6 +14,8 @@ from services.cli.jobs import Done, Tell, connect, debug_files, follow, receipt_
 from services.cli.options import (
     DebugOption,
     DepthOption,
+    DepthQuality,
+    DepthQualityOption,
     Inputs,
     JsonOption,
     MaskOption,
@@ -47,6 +49,7 @@ def mesh(
     strategy: StrategyOption = Strategy.auto,
     depth_percentile: PercentileOption = "auto",
     depth: DepthOption = "on",
+    depth_quality: DepthQualityOption = DepthQuality.standard,
     mask: MaskOption = None,
     preset: PresetOption = Preset.balanced,
     format: Annotated[MeshFormat, typer.Option(help="Format of the mesh.")] = MeshFormat.glb,  # noqa: A002
@@ -56,6 +59,12 @@ def mesh(
     threshold: Annotated[float | None, typer.Option(help="Iso-level of the density (triposr only).")] = None,
     texture: Annotated[Texture, typer.Option(help="Colours a vertex, or a baked atlas.")] = Texture.vertex,
     texture_resolution: Annotated[int | None, typer.Option(min=256, max=8192, help="Side of the atlas in px.")] = None,
+    size_mm: Annotated[float | None, typer.Option(min=1e-3, max=1e6, help="Largest extent in millimetres.")] = None,
+    faces: Annotated[int | None, typer.Option(min=100, max=2_000_000, help="Most faces.")] = None,
+    smooth: Annotated[
+        int | None, typer.Option(min=0, max=100, help="Rounds of smoothing that keeps the volume.")
+    ] = None,
+    stand: Annotated[bool, typer.Option("--stand", help="Stand it on y = 0 instead of centring it.")] = False,
     preview: Annotated[
         bool, typer.Option(help="Also write <stem>-cutout.png and a sheet, <stem>-preview.png.")
     ] = False,
@@ -65,8 +74,18 @@ def mesh(
     timeout: TimeoutOption = 120.0,
 ) -> None:
     """Turn photos into meshes: <stem>.glb and the receipt <stem>.json."""
-    wishes = mask_wishes(preset, strategy, depth_percentile, depth, mask)
-    asked = MeshWishes(format.value, texture.value, resolution, threshold, texture_resolution)
+    wishes = mask_wishes(preset, strategy, depth_percentile, depth, mask, depth_quality)
+    asked = MeshWishes(
+        format.value,
+        texture.value,
+        resolution,
+        threshold,
+        texture_resolution,
+        size_mm=size_mm,
+        faces=faces,
+        smooth=smooth,
+        placement="standing" if stand else "centred",
+    )
 
     def work(client: UnflatClient, item: Item, photo: bytes, tell: Tell) -> Done:
         events = client.stream_mesh(photo, mask=wishes, mesh=asked, debug=debug is not None)
@@ -90,6 +109,7 @@ def depth(
         Path | None, typer.Option("--out", "-o", help="FILE.png (coloured, or 16-bit with --raw) or FILE.npz.")
     ] = None,
     raw: Annotated[bool, typer.Option("--raw", help="16-bit grey instead of colours.")] = False,
+    depth_quality: DepthQualityOption = DepthQuality.standard,
     server: ServerOption = None,
     timeout: TimeoutOption = 120.0,
 ) -> None:
@@ -103,7 +123,7 @@ def depth(
         raise InvalidOption(f"{photo} cannot be read: {problem.strerror}") from None
     console = make_console(stderr=True)
     with connect(server, timeout, console) as client, console.status("estimating depth"):
-        found, stage = client.estimate_depth(data)
+        found, stage = client.estimate_depth(data, quality=depth_quality.value)
     out_bytes = io.BytesIO()
     if target.suffix.lower() == ".npz":
         np.savez_compressed(out_bytes, depth=found)

@@ -30,6 +30,13 @@ class Strategy(StrEnum):
     segmentation = "segmentation"
 
 
+class DepthQuality(StrEnum):
+    """How much work goes into the depth map."""
+
+    standard = "standard"
+    high = "high"
+
+
 class MeshFormat(StrEnum):
     """Formats of meshes."""
 
@@ -61,6 +68,9 @@ PresetOption = Annotated[Preset, typer.Option(help="fast (no GrabCut, no matting
 StrategyOption = Annotated[Strategy, typer.Option(help="How segmentation and depth are fused.")]
 PercentileOption = Annotated[str, typer.Option(help="Depth cut of the global strategies: auto, or 20 to 50.")]
 DepthOption = Annotated[str, typer.Option(help="on, off, or a FILE (NPZ or 16-bit picture, larger is nearer).")]
+DepthQualityOption = Annotated[
+    DepthQuality, typer.Option(help="high fuses several looks into a sharper depth map: six times the work.")
+]
 MaskOption = Annotated[Path | None, typer.Option(help="A mask (PNG or NPZ, white is subject) instead of segmentation.")]
 DebugOption = Annotated[Path | None, typer.Option(help="Folder for pictures of every step between.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One receipt a line on stdout, nothing else.")]
@@ -70,7 +80,9 @@ ServerOption = Annotated[
 TimeoutOption = Annotated[float, typer.Option(min=1.0, help="Seconds for each photo.")]
 
 
-def mask_wishes(preset: Preset, strategy: Strategy, percentile: str, depth: str, mask: Path | None) -> MaskWishes:
+def mask_wishes(
+    preset: Preset, strategy: Strategy, percentile: str, depth: str, mask: Path | None, depth_quality: DepthQuality
+) -> MaskWishes:
     """Return what the options ask of the mask; files named in them are read.
 
     Raises:
@@ -89,6 +101,7 @@ def mask_wishes(preset: Preset, strategy: Strategy, percentile: str, depth: str,
         depth=depth != "off",
         depth_map=b"" if depth in ("on", "off") else _read(Path(depth), "--depth"),
         mask=b"" if mask is None else _read(mask, "--mask"),
+        depth_quality=depth_quality.value,
     )
 
 

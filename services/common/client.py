@@ -28,7 +28,7 @@ from services.common.receipts import format_name
 from services.common.rpc_errors import from_rpc_error
 from services.common.tls import Identity
 from services.common.wire import depth_from_proto
-from unflat.v1 import mesher_pb2, segmentation_pb2
+from unflat.v1 import depth_pb2, mesher_pb2, segmentation_pb2
 from unflat.v1 import orchestrator_pb2 as pb
 from unflat.v1 import orchestrator_pb2_grpc as pb_grpc
 
@@ -37,6 +37,8 @@ Strategy = Literal["auto", "depth_guided", "intersection", "union", "segmentatio
 ImageFormat = Literal["png", "webp", "tiff", "jpeg"]
 MeshFormat = Literal["glb", "obj", "ply", "stl"]
 Texture = Literal["vertex", "baked"]
+Placement = Literal["centred", "standing"]
+DepthQuality = Literal["standard", "high"]
 Progress: TypeAlias = pb.Progress
 
 DEFAULT_TIMEOUT_S = 120.0
@@ -55,6 +57,7 @@ class MaskWishes:
         use_grabcut, remove_small_components, kernel_size, blur_size: single steps of the refinement chain.
         mask: an encoded mask that replaces segmentation.
         depth_map: an encoded inverse depth that replaces the depth stage.
+        depth_quality: standard, or high: sharper, at six times the work of the depth stage.
     """
 
     preset: Preset | None = None
@@ -68,6 +71,7 @@ class MaskWishes:
     blur_size: int | None = None
     mask: bytes = b""
     depth_map: bytes = b""
+    depth_quality: DepthQuality | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,10 @@ class MeshWishes:
     threshold: float | None = None
     texture_resolution: int | None = None
     use_depth: bool | None = None
+    size_mm: float | None = None
+    faces: int | None = None
+    smooth: int | None = None
+    placement: Placement = "centred"
 
 
 @dataclass(frozen=True)
@@ -252,15 +260,20 @@ class UnflatClient:
             call.cancel()
             del call, request  # a failed call, its error and this frame would keep the photo alive in a cycle
 
-    def estimate_depth(self, photo: bytes, request_id: str = "") -> tuple[InverseDepth, pb.StageReceipt]:
+    def estimate_depth(
+        self, photo: bytes, request_id: str = "", quality: DepthQuality | None = None
+    ) -> tuple[InverseDepth, pb.StageReceipt]:
         """Return the inverse depth of an encoded photo at working size, and what ran.
 
         Raises:
             UnflatError: what went wrong, with one sentence.
         """
         try:
+            asked = _value(depth_pb2.DepthQuality, "DEPTH_QUALITY", quality, "depth_quality")
             answer = self._stub.GetDepth(
-                pb.GetDepthRequest(file=photo), timeout=self._timeout_s, metadata=self._metadata(request_id)
+                pb.GetDepthRequest(file=photo, quality=asked),
+                timeout=self._timeout_s,
+                metadata=self._metadata(request_id),
             )
         except grpc.RpcError as problem:
             raise from_rpc_error(problem, self.address) from None
@@ -307,6 +320,7 @@ def _mask_options(wishes: MaskWishes) -> pb.MaskOptions:
         depth_percentile=wishes.depth_percentile,
         depth=pb.DEPTH_MODE_ON if wishes.depth else pb.DEPTH_MODE_OFF,
         depth_patience_s=wishes.depth_patience_s,
+        depth_quality=_value(depth_pb2.DepthQuality, "DEPTH_QUALITY", wishes.depth_quality, "depth_quality"),
     )
 
 
@@ -332,6 +346,10 @@ def _mesh_options(wishes: MeshWishes) -> mesher_pb2.MeshOptions:
         threshold=wishes.threshold,
         texture_resolution=wishes.texture_resolution,
         use_depth=wishes.use_depth,
+        size_mm=wishes.size_mm,
+        faces=wishes.faces,
+        smooth=wishes.smooth,
+        placement=_value(mesher_pb2.MeshPlacement, "MESH_PLACEMENT", wishes.placement, "placement"),
     )
 
 

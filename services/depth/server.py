@@ -8,7 +8,8 @@ from __future__ import annotations
 import grpc
 
 from services.common.admission import Admission
-from services.common.calls import stage_call
+from services.common.arrays import RGB, InverseDepth
+from services.common.calls import StageCall, stage_call
 from services.common.model_slot import ModelSlot
 from services.common.models.store import ModelStore
 from services.common.server import run_stage
@@ -16,10 +17,12 @@ from services.common.settings import StageSettings, load_settings
 from services.common.wire import depth_to_proto, image_from_proto
 from services.depth.backends.base import Backend
 from services.depth.backends.catalogue import open_backend
+from services.depth.looks import LooksOptions, count_looks, estimate_from_looks
 from unflat.v1 import depth_pb2 as pb
 from unflat.v1 import depth_pb2_grpc as pb_grpc
 
 STAGE = "depth"
+_HIGH_NOTE = f"high quality: one map from {count_looks(LooksOptions())} looks at the photo"
 SERVICE = pb.DESCRIPTOR.services_by_name["DepthService"].full_name
 
 
@@ -48,12 +51,20 @@ class DepthServicer(pb_grpc.DepthServiceServicer):
                 with call.phase("preprocess"):
                     rgb = image_from_proto(request.image, 3)
                 with call.phase("compute"):
-                    depth = backend.estimate(rgb)
+                    depth = _estimate(backend, rgb, request.quality, call)
                 with call.phase("postprocess"):
                     answer = pb.EstimateDepthResponse(depth=depth_to_proto(depth))
             note = backend.note(rgb.shape[1], rgb.shape[0])
-            answer.report.CopyFrom(call.report([note] if note else []))
+            looks = _HIGH_NOTE if request.quality == pb.DEPTH_QUALITY_HIGH else ""
+            answer.report.CopyFrom(call.report([said for said in (looks, note) if said]))
             return answer
+
+
+def _estimate(backend: Backend, rgb: RGB, quality: pb.DepthQuality, call: StageCall) -> InverseDepth:
+    """Look once, or several times; nobody waits any more: stop between the looks."""
+    if quality == pb.DEPTH_QUALITY_HIGH:
+        return estimate_from_looks(rgb, backend.estimate, go_on=call.check)
+    return backend.estimate(rgb)
 
 
 def main() -> None:

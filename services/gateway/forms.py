@@ -11,10 +11,12 @@ from pydantic import BaseModel, ConfigDict, create_model
 
 from services.common.client import (
     CutoutWishes,
+    DepthQuality,
     ImageFormat,
     MaskWishes,
     MeshFormat,
     MeshWishes,
+    Placement,
     Preset,
     Strategy,
     Texture,
@@ -30,6 +32,9 @@ StrategyField = Annotated[Strategy | None, Form(description="how segmentation an
 PercentileField = Annotated[str | None, Form(description="auto, or 20 to 50: cut of the global depth strategies")]
 DepthField = Annotated[bool, Form(description="on or off: ask the depth stage")]
 PatienceField = Annotated[float | None, Form(ge=0, le=600, description="seconds depth may hold the answer up")]
+DepthQualityField = Annotated[
+    DepthQuality | None, Form(description="standard; high: a sharper depth map at six times the work")
+]
 GrabcutField = Annotated[bool | None, Form(description="GrabCut where the mask is unsure; default by preset")]
 ComponentsField = Annotated[bool | None, Form(description="drop stray parts; default by preset")]
 KernelField = Annotated[int | None, Form(ge=3, le=7, description="morphology kernel, odd, in pixels")]
@@ -49,6 +54,12 @@ ThresholdField = Annotated[
 ]
 AtlasField = Annotated[int | None, Form(ge=256, le=8192, description="side of a baked atlas, pixels")]
 ReliefField = Annotated[bool | None, Form(description="whether the front follows the depth map")]
+SizeField = Annotated[
+    float | None, Form(ge=1e-3, le=1e6, allow_inf_nan=False, description="largest extent in millimetres")
+]
+FacesField = Annotated[int | None, Form(ge=100, le=2_000_000, description="most faces")]
+SmoothField = Annotated[int | None, Form(ge=0, le=100, description="rounds of smoothing that keeps the volume")]
+PlacementField = Annotated[Placement, Form(description="centred on its box, or standing on y = 0")]
 
 
 def mask_form(default_preset: Preset, default_depth: bool) -> Callable[..., MaskWishes]:
@@ -64,6 +75,7 @@ def mask_form(default_preset: Preset, default_depth: bool) -> Callable[..., Mask
         remove_small_components: ComponentsField = None,
         kernel_size: KernelField = None,
         blur_size: BlurField = None,
+        depth_quality: DepthQualityField = None,
     ) -> MaskWishes:
         return MaskWishes(
             preset=preset,
@@ -75,6 +87,7 @@ def mask_form(default_preset: Preset, default_depth: bool) -> Callable[..., Mask
             remove_small_components=remove_small_components,
             kernel_size=_odd("kernel_size", kernel_size),
             blur_size=_odd("blur_size", blur_size),
+            depth_quality=depth_quality,
         )
 
     return read
@@ -112,9 +125,15 @@ def mesh_form(
     threshold: ThresholdField = None,
     texture_resolution: AtlasField = None,
     use_depth: ReliefField = None,
+    size_mm: SizeField = None,
+    faces: FacesField = None,
+    smooth: SmoothField = None,
+    placement: PlacementField = "centred",
 ) -> MeshWishes:
     """Return how the mesh is to be made."""
-    return MeshWishes(format, texture, resolution, threshold, texture_resolution, use_depth)
+    return MeshWishes(
+        format, texture, resolution, threshold, texture_resolution, use_depth, size_mm, faces, smooth, placement
+    )
 
 
 def options_model(*readers: Callable[..., object]) -> type[BaseModel]:

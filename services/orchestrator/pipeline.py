@@ -36,6 +36,7 @@ from services.orchestrator.stage_protocols import Stages
 from services.orchestrator.stages import (
     DEPTH,
     SEGMENTATION,
+    STANDARD,
     DepthAnswer,
     Meshed,
     MeshJob,
@@ -44,7 +45,7 @@ from services.orchestrator.stages import (
     stage_receipt,
     why_invalid,
 )
-from unflat.v1 import mesher_pb2
+from unflat.v1 import depth_pb2, mesher_pb2
 from unflat.v1 import orchestrator_pb2 as pb
 
 CUTOUT_PATIENCE_S = 2.0
@@ -126,7 +127,7 @@ class Pipeline:
         finally:
             await _end(png)
 
-    async def estimate_depth(self, file: bytes, run: Run) -> DepthAnswer:
+    async def estimate_depth(self, file: bytes, run: Run, quality: depth_pb2.DepthQuality = STANDARD) -> DepthAnswer:
         """Return the depth of a photo at working size.
 
         Raises:
@@ -134,7 +135,7 @@ class Pipeline:
         """
         with run.step("decode", 0.0):
             photo = await self._decoder.run(decode_photo, file, self._max_pixels)
-        answer = await self._ask_depth(photo, run)
+        answer = await self._ask_depth(photo, run, quality)
         if answer.depth is None:
             kind = DeadlineExceeded if answer.receipt.outcome == pb.OUTCOME_TIMEOUT else StageUnavailable
             raise kind(f"no depth: {answer.receipt.reason}")
@@ -206,15 +207,15 @@ class Pipeline:
             return DepthAnswer(depth, stage_receipt(DEPTH, pb.OUTCOME_SUPPLIED, "supplied with the request"))
         if not wishes.depth:
             return no_depth(pb.OUTCOME_DISABLED, "not asked for")
-        answer = await self._ask_depth(photo, run)
-        if answer.depth is not None and not answer.reused:
+        answer = await self._ask_depth(photo, run, wishes.depth_quality)
+        if answer.depth is not None and not answer.reused and wishes.depth_quality == STANDARD:
             self._depth_seconds.append(answer.receipt.total_s)
         return answer
 
-    async def _ask_depth(self, photo: Photo, run: Run) -> DepthAnswer:
+    async def _ask_depth(self, photo: Photo, run: Run, quality: depth_pb2.DepthQuality) -> DepthAnswer:
         """Return what the depth stage answers; even a defect of ours there is only an outcome."""
         try:
-            answer = await self._stages.depth.estimate(photo.working, run.remaining_s())
+            answer = await self._stages.depth.estimate(photo.working, run.remaining_s(), quality)
             assert isinstance(answer, DepthAnswer)
         except UnflatError as problem:
             late = isinstance(problem, DeadlineExceeded)
@@ -229,6 +230,9 @@ class Pipeline:
     ) -> DepthAnswer:
         """Wait for depth no longer than patience allows, now that segmentation is done."""
         patience = wishes.depth_patience_s if wishes.depth_patience_s is not None else patience_s
+        high = wishes.depth_quality != STANDARD
+        if high and wishes.depth_patience_s is None:
+            patience = np.inf  # who asks for the best is willing to wait
         if patience is None:
             # A mesh is worth waiting for: twice what depth usually takes, at most a quarter of what is left. Never less
             # than for a cutout: a depth that has died is tried again for a while, and should be called UNAVAILABLE.
@@ -238,7 +242,9 @@ class Pipeline:
         done, _ = await asyncio.wait([task], timeout=patience)
         if done:
             return task.result()
-        if wishes.depth_patience_s is None:  # a caller's own impatience says nothing about the stage
+        if (
+            wishes.depth_patience_s is None and not high
+        ):  # what a caller asks beyond the usual says nothing about the stage
             self._stages.depth.gave_up()
         return no_depth(pb.OUTCOME_TIMEOUT, f"depth took more than {patience:.1f} s longer than segmentation")
 

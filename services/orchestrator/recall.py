@@ -23,8 +23,8 @@ import numpy.typing as npt
 from services.common import metrics
 from services.common.arrays import RGB
 from services.orchestrator.stage_protocols import DepthLike, SegmentationLike
-from services.orchestrator.stages import DEPTH, SEGMENTATION, DepthAnswer, Segmented, stage_receipt
-from unflat.v1 import common_pb2, segmentation_pb2
+from services.orchestrator.stages import DEPTH, SEGMENTATION, STANDARD, DepthAnswer, Segmented, stage_receipt
+from unflat.v1 import common_pb2, depth_pb2, segmentation_pb2
 from unflat.v1 import orchestrator_pb2 as pb
 
 T = TypeVar("T", Segmented, DepthAnswer)
@@ -141,14 +141,14 @@ class RecallingDepth:
         self._stage = stage
         self._recall = recall
 
-    async def estimate(self, rgb: RGB, timeout_s: float) -> DepthAnswer:
+    async def estimate(self, rgb: RGB, timeout_s: float, quality: depth_pb2.DepthQuality = STANDARD) -> DepthAnswer:
         """Return the depth of a working image, or why there is none."""
-        key = photo_key(rgb, b"")
+        key = photo_key(rgb, bytes([quality]))
         found = self._recall.find(key)
         if found is not None:
             answer, age_s = found
             return replace(answer, receipt=_reused(DEPTH, answer.receipt, age_s), reused=True)
-        fresh = await self._stage.estimate(rgb, timeout_s)
+        fresh = await self._stage.estimate(rgb, timeout_s, quality)
         if fresh.depth is not None and fresh.receipt.outcome == pb.OUTCOME_OK:
             self._recall.keep(key, fresh, [fresh.depth])
         return fresh

@@ -10,8 +10,8 @@ from services.common.photo_metadata import MetadataMode
 from services.orchestrator.cutout.cut import PRESETS, CutoutOptions, Preset
 from services.orchestrator.encoding import EncodeOptions, ImageFormat
 from services.orchestrator.fusion import FusionOptions, Percentile, Strategy
+from unflat.v1 import depth_pb2, segmentation_pb2
 from unflat.v1 import orchestrator_pb2 as pb
-from unflat.v1 import segmentation_pb2
 
 _STRATEGIES: dict[int, Strategy] = {
     pb.STRATEGY_UNSPECIFIED: "auto",
@@ -26,6 +26,11 @@ _PRESETS: dict[int, Preset] = {
     segmentation_pb2.PRESET_FAST: "fast",
     segmentation_pb2.PRESET_BALANCED: "balanced",
     segmentation_pb2.PRESET_QUALITY: "quality",
+}
+_QUALITIES: dict[int, depth_pb2.DepthQuality] = {
+    depth_pb2.DEPTH_QUALITY_UNSPECIFIED: depth_pb2.DEPTH_QUALITY_STANDARD,
+    depth_pb2.DEPTH_QUALITY_STANDARD: depth_pb2.DEPTH_QUALITY_STANDARD,
+    depth_pb2.DEPTH_QUALITY_HIGH: depth_pb2.DEPTH_QUALITY_HIGH,
 }
 _FORMATS: dict[int, ImageFormat] = {
     pb.IMAGE_FORMAT_UNSPECIFIED: "png",
@@ -54,6 +59,7 @@ class Wishes:
     depth: bool
     depth_patience_s: float | None
     cutout: CutoutOptions
+    depth_quality: depth_pb2.DepthQuality = depth_pb2.DEPTH_QUALITY_STANDARD
 
 
 def read_wishes(mask: pb.MaskOptions, cutout: pb.CutoutOptions) -> Wishes:
@@ -74,7 +80,17 @@ def read_wishes(mask: pb.MaskOptions, cutout: pb.CutoutOptions) -> Wishes:
         depth=mask.depth != pb.DEPTH_MODE_OFF,
         depth_patience_s=patience,
         cutout=_cutout_options(_look_up(_PRESETS, mask.refine.preset, "preset"), cutout),
+        depth_quality=read_depth_quality(mask.depth_quality),
     )
+
+
+def read_depth_quality(value: depth_pb2.DepthQuality) -> depth_pb2.DepthQuality:
+    """Return how much work is to go into depth, standard where nothing is said.
+
+    Raises:
+        InvalidOption: a value that no version has named.
+    """
+    return _look_up(_QUALITIES, value, "depth_quality")
 
 
 def read_encoding(cutout: pb.CutoutOptions) -> EncodeOptions:

@@ -34,7 +34,7 @@ from services.common.version import VERSION
 from services.common.wire import depth_to_proto
 from services.orchestrator.pipeline import Pipeline
 from services.orchestrator.recall import Recall, RecallingDepth, RecallingSegmentation
-from services.orchestrator.requests import read_encoding, read_wishes
+from services.orchestrator.requests import read_depth_quality, read_encoding, read_wishes
 from services.orchestrator.run import Run
 from services.orchestrator.stage_protocols import Stages
 from services.orchestrator.stages import (
@@ -131,9 +131,10 @@ class OrchestratorServicer(pb_grpc.OrchestratorServiceServicer):
 
     async def GetDepth(self, request: pb.GetDepthRequest, context: Any) -> pb.GetDepthResponse:  # noqa: N802
         """Return the depth of a photo alone."""
+        quality = read_depth_quality(request.quality)
         run = Run(current_request_id(), self._budget(context), lambda _: None)
         async with self._turn(context, run):
-            answer = await self._pipeline.estimate_depth(request.file, run)
+            answer = await self._pipeline.estimate_depth(request.file, run, quality)
         assert answer.depth is not None
         return pb.GetDepthResponse(depth=depth_to_proto(answer.depth), stage=answer.receipt)
 

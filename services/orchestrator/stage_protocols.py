@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from services.common.arrays import RGB
-from services.orchestrator.stages import DepthAnswer, MeshJob, Segmented
-from unflat.v1 import segmentation_pb2
+from services.orchestrator.stages import STANDARD, DepthAnswer, MeshJob, Segmented
+from unflat.v1 import depth_pb2, segmentation_pb2
 
 
 class SegmentationLike(Protocol):
@@ -22,7 +22,7 @@ class SegmentationLike(Protocol):
 class DepthLike(Protocol):
     """What the pipeline asks of depth."""
 
-    async def estimate(self, rgb: RGB, timeout_s: float) -> DepthAnswer:
+    async def estimate(self, rgb: RGB, timeout_s: float, quality: depth_pb2.DepthQuality = STANDARD) -> DepthAnswer:
         """Return the depth of a working image, or why there is none; never raises."""
 
     def gave_up(self) -> None:

@@ -52,6 +52,7 @@ from unflat.v1 import (
 
 STAGE_CALLS = 16  # a stage's own queue, see StageSettings: what is sent beyond it would be refused there
 SEGMENTATION, DEPTH, MESHER = "segmentation", "depth", "mesher"
+STANDARD = depth_pb2.DEPTH_QUALITY_STANDARD
 Outcome = orchestrator_pb2.Outcome
 
 _STATUS_WAIT_S = 2.0
@@ -224,10 +225,10 @@ class DepthStage:
         self.channel = channel
         self._stub = depth_pb2_grpc.DepthServiceStub(channel.channel)
 
-    async def estimate(self, rgb: RGB, timeout_s: float) -> DepthAnswer:
+    async def estimate(self, rgb: RGB, timeout_s: float, quality: depth_pb2.DepthQuality = STANDARD) -> DepthAnswer:
         """Return the depth of a working image, or why there is none."""
         begin = time.perf_counter()
-        request = depth_pb2.EstimateDepthRequest(image=image_to_proto(rgb))
+        request = depth_pb2.EstimateDepthRequest(image=image_to_proto(rgb), quality=quality)
         try:
             async with self.channel.bulkhead.place(timeout_s, wait=False) as left_s:
                 with self.channel.watched(left_s):
@@ -258,9 +259,9 @@ class NoDepthStage:
 
     channel = None
 
-    async def estimate(self, rgb: RGB, timeout_s: float) -> DepthAnswer:
+    async def estimate(self, rgb: RGB, timeout_s: float, quality: depth_pb2.DepthQuality = STANDARD) -> DepthAnswer:
         """Answer DISABLED at once."""
-        del rgb, timeout_s
+        del rgb, timeout_s, quality
         return no_depth(Outcome.OUTCOME_DISABLED, "no depth service is configured (--depth-address)")
 
     def gave_up(self) -> None:

@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 
 from services.common.admission import Admission
-from services.common.errors import InvalidImage, StageUnavailable
+from services.common.errors import DeadlineExceeded, InvalidImage, StageUnavailable
 from services.common.model_slot import ModelSlot
 from services.common.wire import depth_from_proto, image_to_proto
 from services.depth.server import DepthServicer
 from unflat.v1 import depth_pb2 as pb
 
 RAMP = np.tile(np.linspace(1, 2, 30, dtype=np.float32), (20, 1))
-CONTEXT = SimpleNamespace(is_active=lambda: True, time_remaining=lambda: 60.0, add_callback=lambda _: None)
+CONTEXT = SimpleNamespace(
+    is_active=lambda: True, time_remaining=lambda: 60.0, add_callback=lambda _: None, invocation_metadata=tuple
+)
 
 
 class _Backend:
@@ -23,17 +25,19 @@ class _Backend:
 
     def __init__(self, note: str = "") -> None:
         self._note = note
+        self.seen: list[tuple[int, ...]] = []
 
     def estimate(self, rgb: np.ndarray) -> np.ndarray:
-        return RAMP
+        self.seen.append(rgb.shape[:2])
+        return RAMP[: rgb.shape[0], : rgb.shape[1]]
 
     def note(self, width_px: int, height_px: int) -> str:
         return f"{self._note}{width_px} × {height_px}" if self._note else ""
 
 
-def _estimate(slot, pixels: np.ndarray):
+def _estimate(slot, pixels: np.ndarray, quality: int = pb.DEPTH_QUALITY_UNSPECIFIED, context=CONTEXT):
     servicer = DepthServicer(slot, Admission("depth", 1, 1))
-    return servicer.EstimateDepth(pb.EstimateDepthRequest(image=image_to_proto(pixels)), CONTEXT)
+    return servicer.EstimateDepth(pb.EstimateDepthRequest(image=image_to_proto(pixels), quality=quality), context)
 
 
 def test_depth_comes_with_what_ran_and_how_long():
@@ -57,3 +61,26 @@ def test_without_a_model_the_reason_is_the_answer():
 def test_a_mask_where_a_photo_was_wanted_is_refused():
     with pytest.raises(InvalidImage):
         _estimate(SimpleNamespace(get=_Backend), np.zeros((20, 30), np.uint8))
+
+
+def test_high_quality_looks_six_times_and_says_so():
+    backend = _Backend()
+    photo = np.zeros((20, 30, 3), np.uint8)
+    answer = _estimate(SimpleNamespace(get=lambda: backend), photo, pb.DEPTH_QUALITY_HIGH)
+    assert backend.seen == [(20, 30)] * 2 + [(12, 18)] * 4
+    assert depth_from_proto(answer.depth).shape == (20, 30)
+    assert "6 looks" in answer.report.notes[0]
+
+
+def test_standard_quality_looks_once():
+    backend = _Backend()
+    _estimate(SimpleNamespace(get=lambda: backend), np.zeros((20, 30, 3), np.uint8), pb.DEPTH_QUALITY_STANDARD)
+    assert backend.seen == [(20, 30)]
+
+
+def test_time_that_runs_out_between_the_looks_ends_the_call():
+    backend = _Backend()
+    context = SimpleNamespace(**vars(CONTEXT) | {"time_remaining": lambda: 60.0 if len(backend.seen) < 3 else -1.0})
+    with pytest.raises(DeadlineExceeded):
+        _estimate(SimpleNamespace(get=lambda: backend), np.zeros((20, 30, 3), np.uint8), pb.DEPTH_QUALITY_HIGH, context)
+    assert len(backend.seen) == 3

@@ -88,7 +88,7 @@ class Depth:
     cancelled: int = 0
     given_up: int = 0
 
-    async def estimate(self, rgb: np.ndarray, timeout_s: float) -> Any:
+    async def estimate(self, rgb: np.ndarray, timeout_s: float, quality: int = 1) -> Any:
         self.entered.append(timeout_s)
         await _pass(self)
         if self.answer is not None:

@@ -20,6 +20,12 @@ class TextureMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TEXTURE_MODE_UNSPECIFIED: _ClassVar[TextureMode]
     TEXTURE_MODE_VERTEX: _ClassVar[TextureMode]
     TEXTURE_MODE_BAKED: _ClassVar[TextureMode]
+
+class MeshPlacement(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MESH_PLACEMENT_UNSPECIFIED: _ClassVar[MeshPlacement]
+    MESH_PLACEMENT_CENTRED: _ClassVar[MeshPlacement]
+    MESH_PLACEMENT_STANDING: _ClassVar[MeshPlacement]
 MESH_FORMAT_UNSPECIFIED: MeshFormat
 MESH_FORMAT_GLB: MeshFormat
 MESH_FORMAT_OBJ: MeshFormat
@@ -28,22 +34,33 @@ MESH_FORMAT_STL: MeshFormat
 TEXTURE_MODE_UNSPECIFIED: TextureMode
 TEXTURE_MODE_VERTEX: TextureMode
 TEXTURE_MODE_BAKED: TextureMode
+MESH_PLACEMENT_UNSPECIFIED: MeshPlacement
+MESH_PLACEMENT_CENTRED: MeshPlacement
+MESH_PLACEMENT_STANDING: MeshPlacement
 
 class MeshOptions(_message.Message):
-    __slots__ = ("format", "texture", "resolution", "threshold", "texture_resolution", "use_depth")
+    __slots__ = ("format", "texture", "resolution", "threshold", "texture_resolution", "use_depth", "size_mm", "faces", "smooth", "placement")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     TEXTURE_FIELD_NUMBER: _ClassVar[int]
     RESOLUTION_FIELD_NUMBER: _ClassVar[int]
     THRESHOLD_FIELD_NUMBER: _ClassVar[int]
     TEXTURE_RESOLUTION_FIELD_NUMBER: _ClassVar[int]
     USE_DEPTH_FIELD_NUMBER: _ClassVar[int]
+    SIZE_MM_FIELD_NUMBER: _ClassVar[int]
+    FACES_FIELD_NUMBER: _ClassVar[int]
+    SMOOTH_FIELD_NUMBER: _ClassVar[int]
+    PLACEMENT_FIELD_NUMBER: _ClassVar[int]
     format: MeshFormat
     texture: TextureMode
     resolution: int
     threshold: float
     texture_resolution: int
     use_depth: bool
-    def __init__(self, format: _Optional[_Union[MeshFormat, str]] = ..., texture: _Optional[_Union[TextureMode, str]] = ..., resolution: _Optional[int] = ..., threshold: _Optional[float] = ..., texture_resolution: _Optional[int] = ..., use_depth: _Optional[bool] = ...) -> None: ...
+    size_mm: float
+    faces: int
+    smooth: int
+    placement: MeshPlacement
+    def __init__(self, format: _Optional[_Union[MeshFormat, str]] = ..., texture: _Optional[_Union[TextureMode, str]] = ..., resolution: _Optional[int] = ..., threshold: _Optional[float] = ..., texture_resolution: _Optional[int] = ..., use_depth: _Optional[bool] = ..., size_mm: _Optional[float] = ..., faces: _Optional[int] = ..., smooth: _Optional[int] = ..., placement: _Optional[_Union[MeshPlacement, str]] = ...) -> None: ...
 
 class Camera(_message.Message):
     __slots__ = ("focal_px", "cx", "cy")

@@ -23,73 +23,74 @@ _sym_db = _symbol_database.Default()
 
 
 from unflat.v1 import common_pb2 as unflat_dot_v1_dot_common__pb2
+from unflat.v1 import depth_pb2 as unflat_dot_v1_dot_depth__pb2
 from unflat.v1 import mesher_pb2 as unflat_dot_v1_dot_mesher__pb2
 from unflat.v1 import segmentation_pb2 as unflat_dot_v1_dot_segmentation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cunflat/v1/orchestrator.proto\x12\tunflat.v1\x1a\x16unflat/v1/common.proto\x1a\x16unflat/v1/mesher.proto\x1a\x1cunflat/v1/segmentation.proto\"2\n\x05Photo\x12\x0c\n\x04\x66ile\x18\x01 \x01(\x0c\x12\x0c\n\x04mask\x18\x02 \x01(\x0c\x12\r\n\x05\x64\x65pth\x18\x03 \x01(\x0c\"\xeb\x01\n\x0bMaskOptions\x12(\n\x06refine\x18\x01 \x01(\x0b\x32\x18.unflat.v1.RefineOptions\x12%\n\x08strategy\x18\x02 \x01(\x0e\x32\x13.unflat.v1.Strategy\x12\x1d\n\x10\x64\x65pth_percentile\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12#\n\x05\x64\x65pth\x18\x04 \x01(\x0e\x32\x14.unflat.v1.DepthMode\x12\x1d\n\x10\x64\x65pth_patience_s\x18\x05 \x01(\x01H\x01\x88\x01\x01\x42\x13\n\x11_depth_percentileB\x13\n\x11_depth_patience_s\"\xde\x02\n\rCutoutOptions\x12\x11\n\tmask_only\x18\x01 \x01(\x08\x12&\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x16.unflat.v1.ImageFormat\x12\x14\n\x07matting\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12!\n\x14\x66oreground_threshold\x18\x04 \x01(\rH\x01\x88\x01\x01\x12!\n\x14\x62\x61\x63kground_threshold\x18\x05 \x01(\rH\x02\x88\x01\x01\x12\x17\n\nerode_size\x18\x06 \x01(\rH\x03\x88\x01\x01\x12\x12\n\nbackground\x18\x07 \x03(\r\x12)\n\x08metadata\x18\x08 \x01(\x0e\x32\x17.unflat.v1.MetadataMode\x12\x11\n\twith_mask\x18\t \x01(\x08\x42\n\n\x08_mattingB\x17\n\x15_foreground_thresholdB\x17\n\x15_background_thresholdB\r\n\x0b_erode_size\"\x99\x01\n\x17RemoveBackgroundRequest\x12\x1f\n\x05photo\x18\x01 \x01(\x0b\x32\x10.unflat.v1.Photo\x12$\n\x04mask\x18\x02 \x01(\x0b\x32\x16.unflat.v1.MaskOptions\x12(\n\x06\x63utout\x18\x03 \x01(\x0b\x32\x18.unflat.v1.CutoutOptions\x12\r\n\x05\x64\x65\x62ug\x18\x04 \x01(\x08\"\x91\x01\n\x13GenerateMeshRequest\x12\x1f\n\x05photo\x18\x01 \x01(\x0b\x32\x10.unflat.v1.Photo\x12$\n\x04mask\x18\x02 \x01(\x0b\x32\x16.unflat.v1.MaskOptions\x12$\n\x04mesh\x18\x03 \x01(\x0b\x32\x16.unflat.v1.MeshOptions\x12\r\n\x05\x64\x65\x62ug\x18\x04 \x01(\x08\"w\n\x18RemoveBackgroundResponse\x12\'\n\x08progress\x18\x01 \x01(\x0b\x32\x13.unflat.v1.ProgressH\x00\x12)\n\x06result\x18\x02 \x01(\x0b\x32\x17.unflat.v1.CutoutResultH\x00\x42\x07\n\x05\x65vent\"q\n\x14GenerateMeshResponse\x12\'\n\x08progress\x18\x01 \x01(\x0b\x32\x13.unflat.v1.ProgressH\x00\x12\'\n\x06result\x18\x02 \x01(\x0b\x32\x15.unflat.v1.MeshResultH\x00\x42\x07\n\x05\x65vent\"a\n\x08Progress\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\t\x12\x10\n\x08\x66raction\x18\x03 \x01(\x02\x12\x11\n\telapsed_s\x18\x04 \x01(\x01\x12\x13\n\x0bpreview_png\x18\x05 \x01(\x0c\"\x8c\x01\n\x0c\x43utoutResult\x12\r\n\x05image\x18\x01 \x01(\x0c\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12#\n\x07receipt\x18\x03 \x01(\x0b\x32\x12.unflat.v1.Receipt\x12&\n\x05\x64\x65\x62ug\x18\x04 \x03(\x0b\x32\x17.unflat.v1.DebugPicture\x12\x0c\n\x04mask\x18\x05 \x01(\x0c\"\x9e\x01\n\nMeshResult\x12\x0c\n\x04mesh\x18\x01 \x01(\x0c\x12%\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x15.unflat.v1.MeshFormat\x12\x0e\n\x06\x63utout\x18\x03 \x01(\x0c\x12#\n\x07receipt\x18\x04 \x01(\x0b\x32\x12.unflat.v1.Receipt\x12&\n\x05\x64\x65\x62ug\x18\x05 \x03(\x0b\x32\x17.unflat.v1.DebugPicture\")\n\x0c\x44\x65\x62ugPicture\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03png\x18\x02 \x01(\x0c\"\x1f\n\x0fGetDepthRequest\x12\x0c\n\x04\x66ile\x18\x01 \x01(\x0c\"^\n\x10GetDepthResponse\x12\"\n\x05\x64\x65pth\x18\x01 \x01(\x0b\x32\x13.unflat.v1.DepthMap\x12&\n\x05stage\x18\x02 \x01(\x0b\x32\x17.unflat.v1.StageReceipt\"\xa0\x01\n\x0cStageReceipt\x12\r\n\x05stage\x18\x01 \x01(\t\x12#\n\x07outcome\x18\x02 \x01(\x0e\x32\x12.unflat.v1.Outcome\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12&\n\x06report\x18\x04 \x01(\x0b\x32\x16.unflat.v1.StageReport\x12\x0f\n\x07total_s\x18\x05 \x01(\x01\x12\x13\n\x0btransport_s\x18\x06 \x01(\x01\"\x8c\x03\n\x07Receipt\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12$\n\x05photo\x18\x03 \x01(\x0b\x32\x15.unflat.v1.PhotoFacts\x12\'\n\x06stages\x18\x04 \x03(\x0b\x32\x17.unflat.v1.StageReceipt\x12$\n\x05steps\x18\x05 \x03(\x0b\x32\x15.unflat.v1.StepTiming\x12\x0f\n\x07total_s\x18\x06 \x01(\x01\x12\x10\n\x08\x64\x65graded\x18\x07 \x01(\x08\x12\x10\n\x08warnings\x18\x08 \x03(\t\x12\"\n\x04mask\x18\t \x01(\x0b\x32\x14.unflat.v1.MaskFacts\x12$\n\x04mesh\x18\n \x01(\x0b\x32\x16.unflat.v1.MeshQuality\x12-\n\rother_attempt\x18\x0b \x01(\x0b\x32\x16.unflat.v1.MeshQuality\x12\x0f\n\x07verdict\x18\x0c \x01(\t\x12(\n\x08\x61ttempts\x18\r \x03(\x0b\x32\x16.unflat.v1.MeshAttempt\"\x81\x01\n\x0bMeshAttempt\x12\x0f\n\x07made_of\x18\x01 \x01(\t\x12\'\n\x07quality\x18\x02 \x01(\x0b\x32\x16.unflat.v1.MeshQuality\x12\x17\n\x0foutline_support\x18\x03 \x01(\x01\x12\r\n\x05score\x18\x04 \x01(\x01\x12\x10\n\x08returned\x18\x05 \x01(\x08\"\xcb\x01\n\nPhotoFacts\x12\r\n\x05width\x18\x01 \x01(\r\x12\x0e\n\x06height\x18\x02 \x01(\r\x12\x0e\n\x06\x66ormat\x18\x03 \x01(\t\x12\x11\n\tbit_depth\x18\x04 \x01(\r\x12\x15\n\rworking_width\x18\x05 \x01(\r\x12\x16\n\x0eworking_height\x18\x06 \x01(\r\x12\x11\n\town_alpha\x18\x07 \x01(\x08\x12\x18\n\x10\x65xif_orientation\x18\x08 \x01(\r\x12\x0f\n\x07has_icc\x18\t \x01(\x08\x12\x0e\n\x06\x66rames\x18\n \x01(\r\"+\n\nStepTiming\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\"\xb3\x01\n\tMaskFacts\x12%\n\x08strategy\x18\x01 \x01(\x0e\x32\x13.unflat.v1.Strategy\x12\x12\n\nused_depth\x18\x02 \x01(\x08\x12\x11\n\tagreement\x18\x03 \x01(\x01\x12\x12\n\nconfidence\x18\x04 \x01(\x01\x12\x10\n\x08\x63overage\x18\x05 \x01(\x01\x12\x13\n\x0b\x66rame_share\x18\x06 \x01(\x01\x12\x0f\n\x07touches\x18\x07 \x03(\t\x12\x0c\n\x04note\x18\x08 \x01(\t\"\x12\n\x10GetStatusRequest\"L\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12&\n\x06stages\x18\x02 \x03(\x0b\x32\x16.unflat.v1.StageStatus\"\x94\x01\n\x0bStageStatus\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12#\n\x07serving\x18\x03 \x01(\x0e\x32\x12.unflat.v1.Serving\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07\x62\x61\x63kend\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x06 \x01(\t\x12\x0f\n\x07\x62reaker\x18\x07 \x01(\t*\x9c\x01\n\x08Strategy\x12\x18\n\x14STRATEGY_UNSPECIFIED\x10\x00\x12\x11\n\rSTRATEGY_AUTO\x10\x01\x12\x19\n\x15STRATEGY_DEPTH_GUIDED\x10\x02\x12\x19\n\x15STRATEGY_INTERSECTION\x10\x03\x12\x12\n\x0eSTRATEGY_UNION\x10\x04\x12\x19\n\x15STRATEGY_SEGMENTATION\x10\x05*N\n\tDepthMode\x12\x1a\n\x16\x44\x45PTH_MODE_UNSPECIFIED\x10\x00\x12\x11\n\rDEPTH_MODE_ON\x10\x01\x12\x12\n\x0e\x44\x45PTH_MODE_OFF\x10\x02*\x86\x01\n\x0bImageFormat\x12\x1c\n\x18IMAGE_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n\x10IMAGE_FORMAT_PNG\x10\x01\x12\x15\n\x11IMAGE_FORMAT_WEBP\x10\x02\x12\x15\n\x11IMAGE_FORMAT_TIFF\x10\x03\x12\x15\n\x11IMAGE_FORMAT_JPEG\x10\x04*v\n\x0cMetadataMode\x12\x1d\n\x19METADATA_MODE_UNSPECIFIED\x10\x00\x12\x15\n\x11METADATA_MODE_ALL\x10\x01\x12\x18\n\x14METADATA_MODE_NO_GPS\x10\x02\x12\x16\n\x12METADATA_MODE_NONE\x10\x03*\xa1\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0e\n\nOUTCOME_OK\x10\x01\x12\x14\n\x10OUTCOME_DISABLED\x10\x02\x12\x17\n\x13OUTCOME_UNAVAILABLE\x10\x03\x12\x13\n\x0fOUTCOME_TIMEOUT\x10\x04\x12\x13\n\x0fOUTCOME_INVALID\x10\x05\x12\x14\n\x10OUTCOME_SUPPLIED\x10\x06*i\n\x07Serving\x12\x17\n\x13SERVING_UNSPECIFIED\x10\x00\x12\x13\n\x0fSERVING_SERVING\x10\x01\x12\x17\n\x13SERVING_NOT_SERVING\x10\x02\x12\x17\n\x13SERVING_UNREACHABLE\x10\x03\x32\xd4\x02\n\x13OrchestratorService\x12]\n\x10RemoveBackground\x12\".unflat.v1.RemoveBackgroundRequest\x1a#.unflat.v1.RemoveBackgroundResponse0\x01\x12Q\n\x0cGenerateMesh\x12\x1e.unflat.v1.GenerateMeshRequest\x1a\x1f.unflat.v1.GenerateMeshResponse0\x01\x12\x43\n\x08GetDepth\x12\x1a.unflat.v1.GetDepthRequest\x1a\x1b.unflat.v1.GetDepthResponse\x12\x46\n\tGetStatus\x12\x1b.unflat.v1.GetStatusRequest\x1a\x1c.unflat.v1.GetStatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cunflat/v1/orchestrator.proto\x12\tunflat.v1\x1a\x16unflat/v1/common.proto\x1a\x15unflat/v1/depth.proto\x1a\x16unflat/v1/mesher.proto\x1a\x1cunflat/v1/segmentation.proto\"2\n\x05Photo\x12\x0c\n\x04\x66ile\x18\x01 \x01(\x0c\x12\x0c\n\x04mask\x18\x02 \x01(\x0c\x12\r\n\x05\x64\x65pth\x18\x03 \x01(\x0c\"\x9b\x02\n\x0bMaskOptions\x12(\n\x06refine\x18\x01 \x01(\x0b\x32\x18.unflat.v1.RefineOptions\x12%\n\x08strategy\x18\x02 \x01(\x0e\x32\x13.unflat.v1.Strategy\x12\x1d\n\x10\x64\x65pth_percentile\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12#\n\x05\x64\x65pth\x18\x04 \x01(\x0e\x32\x14.unflat.v1.DepthMode\x12\x1d\n\x10\x64\x65pth_patience_s\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12.\n\rdepth_quality\x18\x06 \x01(\x0e\x32\x17.unflat.v1.DepthQualityB\x13\n\x11_depth_percentileB\x13\n\x11_depth_patience_s\"\xde\x02\n\rCutoutOptions\x12\x11\n\tmask_only\x18\x01 \x01(\x08\x12&\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x16.unflat.v1.ImageFormat\x12\x14\n\x07matting\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12!\n\x14\x66oreground_threshold\x18\x04 \x01(\rH\x01\x88\x01\x01\x12!\n\x14\x62\x61\x63kground_threshold\x18\x05 \x01(\rH\x02\x88\x01\x01\x12\x17\n\nerode_size\x18\x06 \x01(\rH\x03\x88\x01\x01\x12\x12\n\nbackground\x18\x07 \x03(\r\x12)\n\x08metadata\x18\x08 \x01(\x0e\x32\x17.unflat.v1.MetadataMode\x12\x11\n\twith_mask\x18\t \x01(\x08\x42\n\n\x08_mattingB\x17\n\x15_foreground_thresholdB\x17\n\x15_background_thresholdB\r\n\x0b_erode_size\"\x99\x01\n\x17RemoveBackgroundRequest\x12\x1f\n\x05photo\x18\x01 \x01(\x0b\x32\x10.unflat.v1.Photo\x12$\n\x04mask\x18\x02 \x01(\x0b\x32\x16.unflat.v1.MaskOptions\x12(\n\x06\x63utout\x18\x03 \x01(\x0b\x32\x18.unflat.v1.CutoutOptions\x12\r\n\x05\x64\x65\x62ug\x18\x04 \x01(\x08\"\x91\x01\n\x13GenerateMeshRequest\x12\x1f\n\x05photo\x18\x01 \x01(\x0b\x32\x10.unflat.v1.Photo\x12$\n\x04mask\x18\x02 \x01(\x0b\x32\x16.unflat.v1.MaskOptions\x12$\n\x04mesh\x18\x03 \x01(\x0b\x32\x16.unflat.v1.MeshOptions\x12\r\n\x05\x64\x65\x62ug\x18\x04 \x01(\x08\"w\n\x18RemoveBackgroundResponse\x12\'\n\x08progress\x18\x01 \x01(\x0b\x32\x13.unflat.v1.ProgressH\x00\x12)\n\x06result\x18\x02 \x01(\x0b\x32\x17.unflat.v1.CutoutResultH\x00\x42\x07\n\x05\x65vent\"q\n\x14GenerateMeshResponse\x12\'\n\x08progress\x18\x01 \x01(\x0b\x32\x13.unflat.v1.ProgressH\x00\x12\'\n\x06result\x18\x02 \x01(\x0b\x32\x15.unflat.v1.MeshResultH\x00\x42\x07\n\x05\x65vent\"a\n\x08Progress\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\t\x12\x10\n\x08\x66raction\x18\x03 \x01(\x02\x12\x11\n\telapsed_s\x18\x04 \x01(\x01\x12\x13\n\x0bpreview_png\x18\x05 \x01(\x0c\"\x8c\x01\n\x0c\x43utoutResult\x12\r\n\x05image\x18\x01 \x01(\x0c\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12#\n\x07receipt\x18\x03 \x01(\x0b\x32\x12.unflat.v1.Receipt\x12&\n\x05\x64\x65\x62ug\x18\x04 \x03(\x0b\x32\x17.unflat.v1.DebugPicture\x12\x0c\n\x04mask\x18\x05 \x01(\x0c\"\x9e\x01\n\nMeshResult\x12\x0c\n\x04mesh\x18\x01 \x01(\x0c\x12%\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x15.unflat.v1.MeshFormat\x12\x0e\n\x06\x63utout\x18\x03 \x01(\x0c\x12#\n\x07receipt\x18\x04 \x01(\x0b\x32\x12.unflat.v1.Receipt\x12&\n\x05\x64\x65\x62ug\x18\x05 \x03(\x0b\x32\x17.unflat.v1.DebugPicture\")\n\x0c\x44\x65\x62ugPicture\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03png\x18\x02 \x01(\x0c\"I\n\x0fGetDepthRequest\x12\x0c\n\x04\x66ile\x18\x01 \x01(\x0c\x12(\n\x07quality\x18\x02 \x01(\x0e\x32\x17.unflat.v1.DepthQuality\"^\n\x10GetDepthResponse\x12\"\n\x05\x64\x65pth\x18\x01 \x01(\x0b\x32\x13.unflat.v1.DepthMap\x12&\n\x05stage\x18\x02 \x01(\x0b\x32\x17.unflat.v1.StageReceipt\"\xa0\x01\n\x0cStageReceipt\x12\r\n\x05stage\x18\x01 \x01(\t\x12#\n\x07outcome\x18\x02 \x01(\x0e\x32\x12.unflat.v1.Outcome\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12&\n\x06report\x18\x04 \x01(\x0b\x32\x16.unflat.v1.StageReport\x12\x0f\n\x07total_s\x18\x05 \x01(\x01\x12\x13\n\x0btransport_s\x18\x06 \x01(\x01\"\x8c\x03\n\x07Receipt\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12$\n\x05photo\x18\x03 \x01(\x0b\x32\x15.unflat.v1.PhotoFacts\x12\'\n\x06stages\x18\x04 \x03(\x0b\x32\x17.unflat.v1.StageReceipt\x12$\n\x05steps\x18\x05 \x03(\x0b\x32\x15.unflat.v1.StepTiming\x12\x0f\n\x07total_s\x18\x06 \x01(\x01\x12\x10\n\x08\x64\x65graded\x18\x07 \x01(\x08\x12\x10\n\x08warnings\x18\x08 \x03(\t\x12\"\n\x04mask\x18\t \x01(\x0b\x32\x14.unflat.v1.MaskFacts\x12$\n\x04mesh\x18\n \x01(\x0b\x32\x16.unflat.v1.MeshQuality\x12-\n\rother_attempt\x18\x0b \x01(\x0b\x32\x16.unflat.v1.MeshQuality\x12\x0f\n\x07verdict\x18\x0c \x01(\t\x12(\n\x08\x61ttempts\x18\r \x03(\x0b\x32\x16.unflat.v1.MeshAttempt\"\x81\x01\n\x0bMeshAttempt\x12\x0f\n\x07made_of\x18\x01 \x01(\t\x12\'\n\x07quality\x18\x02 \x01(\x0b\x32\x16.unflat.v1.MeshQuality\x12\x17\n\x0foutline_support\x18\x03 \x01(\x01\x12\r\n\x05score\x18\x04 \x01(\x01\x12\x10\n\x08returned\x18\x05 \x01(\x08\"\xcb\x01\n\nPhotoFacts\x12\r\n\x05width\x18\x01 \x01(\r\x12\x0e\n\x06height\x18\x02 \x01(\r\x12\x0e\n\x06\x66ormat\x18\x03 \x01(\t\x12\x11\n\tbit_depth\x18\x04 \x01(\r\x12\x15\n\rworking_width\x18\x05 \x01(\r\x12\x16\n\x0eworking_height\x18\x06 \x01(\r\x12\x11\n\town_alpha\x18\x07 \x01(\x08\x12\x18\n\x10\x65xif_orientation\x18\x08 \x01(\r\x12\x0f\n\x07has_icc\x18\t \x01(\x08\x12\x0e\n\x06\x66rames\x18\n \x01(\r\"+\n\nStepTiming\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\"\xb3\x01\n\tMaskFacts\x12%\n\x08strategy\x18\x01 \x01(\x0e\x32\x13.unflat.v1.Strategy\x12\x12\n\nused_depth\x18\x02 \x01(\x08\x12\x11\n\tagreement\x18\x03 \x01(\x01\x12\x12\n\nconfidence\x18\x04 \x01(\x01\x12\x10\n\x08\x63overage\x18\x05 \x01(\x01\x12\x13\n\x0b\x66rame_share\x18\x06 \x01(\x01\x12\x0f\n\x07touches\x18\x07 \x03(\t\x12\x0c\n\x04note\x18\x08 \x01(\t\"\x12\n\x10GetStatusRequest\"L\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12&\n\x06stages\x18\x02 \x03(\x0b\x32\x16.unflat.v1.StageStatus\"\x94\x01\n\x0bStageStatus\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12#\n\x07serving\x18\x03 \x01(\x0e\x32\x12.unflat.v1.Serving\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07\x62\x61\x63kend\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x06 \x01(\t\x12\x0f\n\x07\x62reaker\x18\x07 \x01(\t*\x9c\x01\n\x08Strategy\x12\x18\n\x14STRATEGY_UNSPECIFIED\x10\x00\x12\x11\n\rSTRATEGY_AUTO\x10\x01\x12\x19\n\x15STRATEGY_DEPTH_GUIDED\x10\x02\x12\x19\n\x15STRATEGY_INTERSECTION\x10\x03\x12\x12\n\x0eSTRATEGY_UNION\x10\x04\x12\x19\n\x15STRATEGY_SEGMENTATION\x10\x05*N\n\tDepthMode\x12\x1a\n\x16\x44\x45PTH_MODE_UNSPECIFIED\x10\x00\x12\x11\n\rDEPTH_MODE_ON\x10\x01\x12\x12\n\x0e\x44\x45PTH_MODE_OFF\x10\x02*\x86\x01\n\x0bImageFormat\x12\x1c\n\x18IMAGE_FORMAT_UNSPECIFIED\x10\x00\x12\x14\n\x10IMAGE_FORMAT_PNG\x10\x01\x12\x15\n\x11IMAGE_FORMAT_WEBP\x10\x02\x12\x15\n\x11IMAGE_FORMAT_TIFF\x10\x03\x12\x15\n\x11IMAGE_FORMAT_JPEG\x10\x04*v\n\x0cMetadataMode\x12\x1d\n\x19METADATA_MODE_UNSPECIFIED\x10\x00\x12\x15\n\x11METADATA_MODE_ALL\x10\x01\x12\x18\n\x14METADATA_MODE_NO_GPS\x10\x02\x12\x16\n\x12METADATA_MODE_NONE\x10\x03*\xa1\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0e\n\nOUTCOME_OK\x10\x01\x12\x14\n\x10OUTCOME_DISABLED\x10\x02\x12\x17\n\x13OUTCOME_UNAVAILABLE\x10\x03\x12\x13\n\x0fOUTCOME_TIMEOUT\x10\x04\x12\x13\n\x0fOUTCOME_INVALID\x10\x05\x12\x14\n\x10OUTCOME_SUPPLIED\x10\x06*i\n\x07Serving\x12\x17\n\x13SERVING_UNSPECIFIED\x10\x00\x12\x13\n\x0fSERVING_SERVING\x10\x01\x12\x17\n\x13SERVING_NOT_SERVING\x10\x02\x12\x17\n\x13SERVING_UNREACHABLE\x10\x03\x32\xd4\x02\n\x13OrchestratorService\x12]\n\x10RemoveBackground\x12\".unflat.v1.RemoveBackgroundRequest\x1a#.unflat.v1.RemoveBackgroundResponse0\x01\x12Q\n\x0cGenerateMesh\x12\x1e.unflat.v1.GenerateMeshRequest\x1a\x1f.unflat.v1.GenerateMeshResponse0\x01\x12\x43\n\x08GetDepth\x12\x1a.unflat.v1.GetDepthRequest\x1a\x1b.unflat.v1.GetDepthResponse\x12\x46\n\tGetStatus\x12\x1b.unflat.v1.GetStatusRequest\x1a\x1c.unflat.v1.GetStatusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'unflat.v1.orchestrator_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STRATEGY']._serialized_start=3256
-  _globals['_STRATEGY']._serialized_end=3412
-  _globals['_DEPTHMODE']._serialized_start=3414
-  _globals['_DEPTHMODE']._serialized_end=3492
-  _globals['_IMAGEFORMAT']._serialized_start=3495
-  _globals['_IMAGEFORMAT']._serialized_end=3629
-  _globals['_METADATAMODE']._serialized_start=3631
-  _globals['_METADATAMODE']._serialized_end=3749
-  _globals['_OUTCOME']._serialized_start=3752
-  _globals['_OUTCOME']._serialized_end=3913
-  _globals['_SERVING']._serialized_start=3915
-  _globals['_SERVING']._serialized_end=4020
-  _globals['_PHOTO']._serialized_start=121
-  _globals['_PHOTO']._serialized_end=171
-  _globals['_MASKOPTIONS']._serialized_start=174
-  _globals['_MASKOPTIONS']._serialized_end=409
-  _globals['_CUTOUTOPTIONS']._serialized_start=412
-  _globals['_CUTOUTOPTIONS']._serialized_end=762
-  _globals['_REMOVEBACKGROUNDREQUEST']._serialized_start=765
-  _globals['_REMOVEBACKGROUNDREQUEST']._serialized_end=918
-  _globals['_GENERATEMESHREQUEST']._serialized_start=921
-  _globals['_GENERATEMESHREQUEST']._serialized_end=1066
-  _globals['_REMOVEBACKGROUNDRESPONSE']._serialized_start=1068
-  _globals['_REMOVEBACKGROUNDRESPONSE']._serialized_end=1187
-  _globals['_GENERATEMESHRESPONSE']._serialized_start=1189
-  _globals['_GENERATEMESHRESPONSE']._serialized_end=1302
-  _globals['_PROGRESS']._serialized_start=1304
-  _globals['_PROGRESS']._serialized_end=1401
-  _globals['_CUTOUTRESULT']._serialized_start=1404
-  _globals['_CUTOUTRESULT']._serialized_end=1544
-  _globals['_MESHRESULT']._serialized_start=1547
-  _globals['_MESHRESULT']._serialized_end=1705
-  _globals['_DEBUGPICTURE']._serialized_start=1707
-  _globals['_DEBUGPICTURE']._serialized_end=1748
-  _globals['_GETDEPTHREQUEST']._serialized_start=1750
-  _globals['_GETDEPTHREQUEST']._serialized_end=1781
-  _globals['_GETDEPTHRESPONSE']._serialized_start=1783
-  _globals['_GETDEPTHRESPONSE']._serialized_end=1877
-  _globals['_STAGERECEIPT']._serialized_start=1880
-  _globals['_STAGERECEIPT']._serialized_end=2040
-  _globals['_RECEIPT']._serialized_start=2043
-  _globals['_RECEIPT']._serialized_end=2439
-  _globals['_MESHATTEMPT']._serialized_start=2442
-  _globals['_MESHATTEMPT']._serialized_end=2571
-  _globals['_PHOTOFACTS']._serialized_start=2574
-  _globals['_PHOTOFACTS']._serialized_end=2777
-  _globals['_STEPTIMING']._serialized_start=2779
-  _globals['_STEPTIMING']._serialized_end=2822
-  _globals['_MASKFACTS']._serialized_start=2825
-  _globals['_MASKFACTS']._serialized_end=3004
-  _globals['_GETSTATUSREQUEST']._serialized_start=3006
-  _globals['_GETSTATUSREQUEST']._serialized_end=3024
-  _globals['_GETSTATUSRESPONSE']._serialized_start=3026
-  _globals['_GETSTATUSRESPONSE']._serialized_end=3102
-  _globals['_STAGESTATUS']._serialized_start=3105
-  _globals['_STAGESTATUS']._serialized_end=3253
-  _globals['_ORCHESTRATORSERVICE']._serialized_start=4023
-  _globals['_ORCHESTRATORSERVICE']._serialized_end=4363
+  _globals['_STRATEGY']._serialized_start=3369
+  _globals['_STRATEGY']._serialized_end=3525
+  _globals['_DEPTHMODE']._serialized_start=3527
+  _globals['_DEPTHMODE']._serialized_end=3605
+  _globals['_IMAGEFORMAT']._serialized_start=3608
+  _globals['_IMAGEFORMAT']._serialized_end=3742
+  _globals['_METADATAMODE']._serialized_start=3744
+  _globals['_METADATAMODE']._serialized_end=3862
+  _globals['_OUTCOME']._serialized_start=3865
+  _globals['_OUTCOME']._serialized_end=4026
+  _globals['_SERVING']._serialized_start=4028
+  _globals['_SERVING']._serialized_end=4133
+  _globals['_PHOTO']._serialized_start=144
+  _globals['_PHOTO']._serialized_end=194
+  _globals['_MASKOPTIONS']._serialized_start=197
+  _globals['_MASKOPTIONS']._serialized_end=480
+  _globals['_CUTOUTOPTIONS']._serialized_start=483
+  _globals['_CUTOUTOPTIONS']._serialized_end=833
+  _globals['_REMOVEBACKGROUNDREQUEST']._serialized_start=836
+  _globals['_REMOVEBACKGROUNDREQUEST']._serialized_end=989
+  _globals['_GENERATEMESHREQUEST']._serialized_start=992
+  _globals['_GENERATEMESHREQUEST']._serialized_end=1137
+  _globals['_REMOVEBACKGROUNDRESPONSE']._serialized_start=1139
+  _globals['_REMOVEBACKGROUNDRESPONSE']._serialized_end=1258
+  _globals['_GENERATEMESHRESPONSE']._serialized_start=1260
+  _globals['_GENERATEMESHRESPONSE']._serialized_end=1373
+  _globals['_PROGRESS']._serialized_start=1375
+  _globals['_PROGRESS']._serialized_end=1472
+  _globals['_CUTOUTRESULT']._serialized_start=1475
+  _globals['_CUTOUTRESULT']._serialized_end=1615
+  _globals['_MESHRESULT']._serialized_start=1618
+  _globals['_MESHRESULT']._serialized_end=1776
+  _globals['_DEBUGPICTURE']._serialized_start=1778
+  _globals['_DEBUGPICTURE']._serialized_end=1819
+  _globals['_GETDEPTHREQUEST']._serialized_start=1821
+  _globals['_GETDEPTHREQUEST']._serialized_end=1894
+  _globals['_GETDEPTHRESPONSE']._serialized_start=1896
+  _globals['_GETDEPTHRESPONSE']._serialized_end=1990
+  _globals['_STAGERECEIPT']._serialized_start=1993
+  _globals['_STAGERECEIPT']._serialized_end=2153
+  _globals['_RECEIPT']._serialized_start=2156
+  _globals['_RECEIPT']._serialized_end=2552
+  _globals['_MESHATTEMPT']._serialized_start=2555
+  _globals['_MESHATTEMPT']._serialized_end=2684
+  _globals['_PHOTOFACTS']._serialized_start=2687
+  _globals['_PHOTOFACTS']._serialized_end=2890
+  _globals['_STEPTIMING']._serialized_start=2892
+  _globals['_STEPTIMING']._serialized_end=2935
+  _globals['_MASKFACTS']._serialized_start=2938
+  _globals['_MASKFACTS']._serialized_end=3117
+  _globals['_GETSTATUSREQUEST']._serialized_start=3119
+  _globals['_GETSTATUSREQUEST']._serialized_end=3137
+  _globals['_GETSTATUSRESPONSE']._serialized_start=3139
+  _globals['_GETSTATUSRESPONSE']._serialized_end=3215
+  _globals['_STAGESTATUS']._serialized_start=3218
+  _globals['_STAGESTATUS']._serialized_end=3366
+  _globals['_ORCHESTRATORSERVICE']._serialized_start=4136
+  _globals['_ORCHESTRATORSERVICE']._serialized_end=4476
 # @@protoc_insertion_point(module_scope)

@@ -1,4 +1,5 @@
 from unflat.v1 import common_pb2 as _common_pb2
+from unflat.v1 import depth_pb2 as _depth_pb2
 from unflat.v1 import mesher_pb2 as _mesher_pb2
 from unflat.v1 import segmentation_pb2 as _segmentation_pb2
 from google.protobuf.internal import containers as _containers
@@ -97,18 +98,20 @@ class Photo(_message.Message):
     def __init__(self, file: _Optional[bytes] = ..., mask: _Optional[bytes] = ..., depth: _Optional[bytes] = ...) -> None: ...
 
 class MaskOptions(_message.Message):
-    __slots__ = ("refine", "strategy", "depth_percentile", "depth", "depth_patience_s")
+    __slots__ = ("refine", "strategy", "depth_percentile", "depth", "depth_patience_s", "depth_quality")
     REFINE_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_FIELD_NUMBER: _ClassVar[int]
     DEPTH_PERCENTILE_FIELD_NUMBER: _ClassVar[int]
     DEPTH_FIELD_NUMBER: _ClassVar[int]
     DEPTH_PATIENCE_S_FIELD_NUMBER: _ClassVar[int]
+    DEPTH_QUALITY_FIELD_NUMBER: _ClassVar[int]
     refine: _segmentation_pb2.RefineOptions
     strategy: Strategy
     depth_percentile: float
     depth: DepthMode
     depth_patience_s: float
-    def __init__(self, refine: _Optional[_Union[_segmentation_pb2.RefineOptions, _Mapping]] = ..., strategy: _Optional[_Union[Strategy, str]] = ..., depth_percentile: _Optional[float] = ..., depth: _Optional[_Union[DepthMode, str]] = ..., depth_patience_s: _Optional[float] = ...) -> None: ...
+    depth_quality: _depth_pb2.DepthQuality
+    def __init__(self, refine: _Optional[_Union[_segmentation_pb2.RefineOptions, _Mapping]] = ..., strategy: _Optional[_Union[Strategy, str]] = ..., depth_percentile: _Optional[float] = ..., depth: _Optional[_Union[DepthMode, str]] = ..., depth_patience_s: _Optional[float] = ..., depth_quality: _Optional[_Union[_depth_pb2.DepthQuality, str]] = ...) -> None: ...
 
 class CutoutOptions(_message.Message):
     __slots__ = ("mask_only", "format", "matting", "foreground_threshold", "background_threshold", "erode_size", "background", "metadata", "with_mask")
@@ -223,10 +226,12 @@ class DebugPicture(_message.Message):
     def __init__(self, name: _Optional[str] = ..., png: _Optional[bytes] = ...) -> None: ...
 
 class GetDepthRequest(_message.Message):
-    __slots__ = ("file",)
+    __slots__ = ("file", "quality")
     FILE_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_FIELD_NUMBER: _ClassVar[int]
     file: bytes
-    def __init__(self, file: _Optional[bytes] = ...) -> None: ...
+    quality: _depth_pb2.DepthQuality
+    def __init__(self, file: _Optional[bytes] = ..., quality: _Optional[_Union[_depth_pb2.DepthQuality, str]] = ...) -> None: ...
 
 class GetDepthResponse(_message.Message):
     __slots__ = ("depth", "stage")
