@@ -74,7 +74,13 @@ def test_make_run(environment, tmp_path):
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_stopping_the_command_stops_every_process_it_started(how, environment, tmp_path, examples):
     command = [UNFLAT, "mesh", *[str(examples / "mug.jpg")], "-o", str(tmp_path / "out"), "--preview"]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - ignored in the background
+    )
     deadline = time.monotonic() + PATIENCE_S
     while len(_children(environment["UNFLAT_MODELS"])) < 4:
         assert process.poll() is None, process.stderr.read()
