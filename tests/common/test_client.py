@@ -13,9 +13,9 @@ from services.common.client import CutoutWishes, MaskWishes, MeshWishes, UnflatC
 from services.common.errors import DeadlineExceeded, Internal, InvalidOption, NoSubject, StageUnavailable, UnflatError
 from services.common.interceptors import CallGuard
 from services.common.wire import depth_to_proto
+from unflat.v1 import depth_pb2, segmentation_pb2
 from unflat.v1 import orchestrator_pb2 as pb
 from unflat.v1 import orchestrator_pb2_grpc as pb_grpc
-from unflat.v1 import segmentation_pb2
 
 
 class _Orchestrator(pb_grpc.OrchestratorServiceServicer):
@@ -79,7 +79,9 @@ def test_a_cutout_comes_with_its_type_and_debug_pictures(client):
 def test_wishes_become_fields_and_unset_ones_stay_unset(client, orchestrator):
     client.remove_background(
         b"photo",
-        mask=MaskWishes(preset="fast", strategy="union", depth=False, kernel_size=7, mask=b"mask"),
+        mask=MaskWishes(
+            preset="fast", strategy="union", depth=False, kernel_size=7, mask=b"mask", depth_quality="high"
+        ),
         cutout=CutoutWishes(format="webp", background=(1, 2, 3), erode_size=0),
     )
     (request,) = orchestrator.asked
@@ -88,6 +90,7 @@ def test_wishes_become_fields_and_unset_ones_stay_unset(client, orchestrator):
     assert request.mask.refine.kernel_size == 7
     assert not request.mask.refine.HasField("blur_size")
     assert (request.mask.strategy, request.mask.depth) == (pb.STRATEGY_UNION, pb.DEPTH_MODE_OFF)
+    assert request.mask.depth_quality == depth_pb2.DEPTH_QUALITY_HIGH
     assert request.cutout.format == pb.IMAGE_FORMAT_WEBP
     assert list(request.cutout.background) == [1, 2, 3]
     assert request.cutout.HasField("erode_size")
@@ -100,8 +103,9 @@ def test_wishes_become_fields_and_unset_ones_stay_unset(client, orchestrator):
         (lambda client: client.remove_background(b"", mask=MaskWishes(preset="best")), "preset"),
         (lambda client: client.remove_background(b"", mask=MaskWishes(strategy="magic")), "strategy"),
         (lambda client: client.generate_mesh(b"", mesh=MeshWishes(format="fbx")), "format"),
+        (lambda client: client.estimate_depth(b"", quality="best"), "depth_quality"),
     ],
-    ids=["preset", "strategy", "format"],
+    ids=["preset", "strategy", "format", "depth quality"],
 )
 def test_an_unknown_word_is_refused_before_anything_is_sent(client, orchestrator, call, field):
     with pytest.raises(InvalidOption, match="wanted one of") as caught:

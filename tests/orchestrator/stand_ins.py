@@ -87,9 +87,11 @@ class Depth:
     entered: list[float] = field(default_factory=list)
     cancelled: int = 0
     given_up: int = 0
+    qualities: list[int] = field(default_factory=list)
 
     async def estimate(self, rgb: np.ndarray, timeout_s: float, quality: int = 1) -> Any:
         self.entered.append(timeout_s)
+        self.qualities.append(quality)
         await _pass(self)
         if self.answer is not None:
             return self.answer() if callable(self.answer) else self.answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from services.common.errors import (
 from services.orchestrator.requests import read_wishes
 from services.orchestrator.stages import no_depth
 from tests.orchestrator.stand_ins import DISC, NEAR, PHOTO, SIDE, alpha_of, archive, stage_of
-from unflat.v1 import mesher_pb2
+from unflat.v1 import depth_pb2, mesher_pb2
 from unflat.v1 import orchestrator_pb2 as pb
 
 
@@ -68,6 +69,19 @@ def test_depth_that_hangs_beyond_our_own_patience_counts_against_it(bench, monke
     bench.depth.gate = asyncio.Event()
     bench.cut()
     assert bench.depth.given_up == 1
+
+
+def test_depth_of_high_quality_is_waited_for_beyond_our_own_patience(bench, monkeypatch):
+    monkeypatch.setattr("services.orchestrator.pipeline.CUTOUT_PATIENCE_S", 0.01)
+    bench.depth.gate = asyncio.Event()
+    bench.budget_s = 2.0
+    made = bench.cut(depth_quality=depth_pb2.DEPTH_QUALITY_HIGH)
+    reason = stage_of(made.receipt, "depth").reason
+    waited = re.search(r"more than ([0-9.]+) s", reason)
+    assert waited, reason
+    assert float(waited[1]) > 0.5, "half of what is left, not the hundredth of a second of a standard map"
+    assert bench.depth.qualities == [depth_pb2.DEPTH_QUALITY_HIGH]
+    assert bench.depth.given_up == 0, "what one caller asks beyond the usual must not open the breaker for others"
 
 
 def test_however_patient_the_caller_depth_never_takes_all_the_time_that_is_left(bench):

@@ -14,7 +14,7 @@ from services.orchestrator.requests import read_wishes
 from services.orchestrator.stages import no_depth
 from tests.orchestrator.stand_ins import PHOTO as ENCODED
 from tests.orchestrator.stand_ins import Bench, Depth, Segmentation, stage_of
-from unflat.v1 import mesher_pb2, segmentation_pb2
+from unflat.v1 import depth_pb2, mesher_pb2, segmentation_pb2
 from unflat.v1 import orchestrator_pb2 as pb
 
 PHOTO = np.zeros((96, 96, 3), np.uint8)
@@ -130,6 +130,14 @@ def test_depth_that_did_not_come_is_asked_for_again(outcome):
     for _ in range(2):
         assert asyncio.run(stage.estimate(PHOTO, 1.0)).depth is None
     assert len(asked.entered) == 2
+
+
+def test_depth_of_another_quality_is_another_question():
+    asked = Depth()
+    stage = RecallingDepth(asked, Recall("depth", 1 << 20, 60.0))
+    for quality in (depth_pb2.DEPTH_QUALITY_STANDARD, depth_pb2.DEPTH_QUALITY_HIGH, depth_pb2.DEPTH_QUALITY_HIGH):
+        asyncio.run(stage.estimate(PHOTO, 1.0, quality))
+    assert asked.qualities == [depth_pb2.DEPTH_QUALITY_STANDARD, depth_pb2.DEPTH_QUALITY_HIGH]
 
 
 def test_many_callers_at_once_all_get_the_one_answer():

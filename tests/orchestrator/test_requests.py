@@ -7,8 +7,8 @@ import pytest
 from services.common.errors import InvalidOption
 from services.orchestrator.cutout.cut import PRESETS
 from services.orchestrator.requests import read_encoding, read_wishes
+from unflat.v1 import depth_pb2, segmentation_pb2
 from unflat.v1 import orchestrator_pb2 as pb
-from unflat.v1 import segmentation_pb2
 
 
 def _wishes(cutout: pb.CutoutOptions | None = None, **mask: object):
@@ -21,6 +21,7 @@ def test_an_empty_request_takes_the_balanced_preset_auto_fusion_and_depth():
     assert (wishes.fusion.strategy, wishes.fusion.depth_percentile) == ("auto", "auto")
     assert wishes.depth
     assert wishes.depth_patience_s is None
+    assert wishes.depth_quality == depth_pb2.DEPTH_QUALITY_STANDARD
 
 
 @pytest.mark.parametrize(("preset", "matting"), [("PRESET_FAST", False), ("PRESET_QUALITY", True)])
@@ -48,6 +49,7 @@ def test_strategies_keep_their_name(number):
         ({"depth_percentile": 90.0}, "depth_percentile"),
         ({"depth_percentile": float("nan")}, "depth_percentile"),
         ({"depth_patience_s": -1.0}, "depth_patience_s"),
+        ({"depth_quality": 9}, "depth_quality"),
         ({"depth_patience_s": float("nan")}, "depth_patience_s"),
         ({"strategy": 99}, "strategy"),
         ({"refine": segmentation_pb2.RefineOptions(preset=99)}, "preset"),

@@ -100,6 +100,7 @@ class DepthAnythingBackend:
         self._threads = threads
         self._lock = threading.Lock()
         self._engine: Engine | None = None
+        self._fallback = ""
 
     @property
     def dtype(self) -> str:
@@ -129,8 +130,9 @@ class DepthAnythingBackend:
         return to_photo(values, width, height)
 
     def note(self, width_px: int, height_px: int) -> str:
-        """Say when a photo is too long for the full resolution."""
-        return network_size(width_px, height_px, self._options.size_px).note
+        """Say when a photo is too long for the full resolution, and why float32 runs where bfloat16 was to."""
+        said = (network_size(width_px, height_px, self._options.size_px).note, self._fallback)
+        return "; ".join(sentence for sentence in said if sentence)
 
     def _open(self) -> Engine:
         try:
@@ -148,12 +150,19 @@ class DepthAnythingBackend:
         if wanted == "float32" or (wanted == "auto" and not has_bfloat16()):
             return exact
         fast = Engine(graphs, self._threads, "bfloat16")
-        return fast if _agree(fast.infer(probe()), reference) else exact
+        error = error_share(fast.infer(probe()), reference)
+        if error <= MAX_ERROR:  # False for NaN
+            return fast
+        self._fallback = (
+            f"bfloat16 would change a trial map by {error:.1%} of its range (at most {MAX_ERROR:.0%} is allowed), "
+            "so depth runs in float32, which is slower"
+        )
+        return exact
 
 
-def _agree(fast: Float, exact: Float) -> bool:
-    """Tell whether one map is the other to `MAX_ERROR` of its range at every pixel."""
-    return bool(np.abs(fast - exact).max() <= MAX_ERROR * np.ptp(exact))  # False for NaN
+def error_share(fast: Float, exact: Float) -> float:
+    """Return how far one map is from the other at its worst pixel, as a share of the exact one's range."""
+    return float(np.abs(fast - exact).max() / np.ptp(exact))
 
 
 def probe() -> Float:

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from services.common.arrays import RGB, Float, InverseDepth
 from services.common.errors import InvalidOption, StageUnavailable
 from services.common.name_options import Triple, read_triple, refuse_unknown
+from services.depth.backends.memory import is_out_of_memory, smaller
 from services.depth.backends.name_options import parse_size
 from services.depth.depth_anything_v2.preprocess import (
     INPUT_PX,
@@ -92,6 +94,7 @@ class OnnxBackend:
         self._lock = threading.Lock()
         self._session: Any = None  # an onnxruntime.InferenceSession
         self._fixed: NetworkSize | None = None
+        self._too_large: set[NetworkSize] = set()  # sizes at which memory ran out the last time
 
     def load(self) -> None:
         """Load the file and run it once on a grey picture.
@@ -113,8 +116,11 @@ class OnnxBackend:
         return self._run(self._session, rgb)
 
     def note(self, width_px: int, height_px: int) -> str:
-        """Say when a photo is squeezed into a fixed size of another shape, or bounded."""
+        """Say when a photo is squeezed into a fixed size of another shape, bounded, or too large for the memory."""
         size = self._size(width_px, height_px)
+        if size in self._too_large:
+            less = smaller(size)
+            return f"the {self.device} ran out of memory; depth saw the photo at {less.width_px} × {less.height_px} px"
         stretch = (size.width_px / size.height_px) / (width_px / height_px)
         if self._fixed and not 0.5 <= stretch <= 2:
             return f"depth squeezed the photo into the file's fixed {size.width_px} × {size.height_px} px"
@@ -164,13 +170,7 @@ class OnnxBackend:
 
     def _run(self, session: Any, rgb: RGB) -> InverseDepth:
         height, width = rgb.shape[:2]
-        size = self._size(width, height)
-        tensor = to_network(rgb, size.width_px, size.height_px, self._options.mean, self._options.std)
-        feed = {session.get_inputs()[0].name: tensor.astype(self.dtype, copy=False)}
-        try:
-            answer = np.asarray(session.run([session.get_outputs()[0].name], feed)[0])
-        except Exception as error:
-            raise StageUnavailable(f"{self._path} failed on a picture: {_first_line(error)}") from error
+        answer = self._infer_within_memory(session, rgb, self._size(width, height))
         if answer.ndim < 2 or answer.size != answer.shape[-1] * answer.shape[-2]:
             raise StageUnavailable(f"{self._path} answers {answer.shape}; a depth network answers one map (1, h, w)")
         values = answer.reshape(answer.shape[-2:]).astype(np.float32)
@@ -178,11 +178,43 @@ class OnnxBackend:
             raise StageUnavailable(f"{self._path} answers values that are not finite")
         return to_photo(values if self._options.near == "large" else inverse(values), width, height)
 
+    def _infer_within_memory(self, session: Any, rgb: RGB, size: NetworkSize) -> npt.NDArray[Any]:
+        """Return the network's answer; where memory runs out, once more at a smaller size, then a clear error."""
+        try:
+            answer = self._infer(session, rgb, size)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise StageUnavailable(f"{self._path} failed on a picture: {_first_line(error)}") from error
+            if self._fixed:
+                raise StageUnavailable(_no_memory(self.device, size)) from error
+        else:
+            self._too_large.discard(size)
+            return answer
+        less = smaller(size)  # outside the handler, so that the error no longer holds on to what it had
+        try:
+            answer = self._infer(session, rgb, less)
+        except Exception as error:
+            raise StageUnavailable(_no_memory(self.device, less)) from error
+        self._too_large.add(size)
+        return answer
+
+    def _infer(self, session: Any, rgb: RGB, size: NetworkSize) -> npt.NDArray[Any]:
+        tensor = to_network(rgb, size.width_px, size.height_px, self._options.mean, self._options.std)
+        feed = {session.get_inputs()[0].name: tensor.astype(self.dtype, copy=False)}
+        return np.asarray(session.run([session.get_outputs()[0].name], feed)[0])
+
 
 def inverse(depth: Float) -> InverseDepth:
     """Return 1 / `depth`, with depth kept above a hundredth of its median, so that a zero cannot become infinity."""
     floor = max(FLOOR_SHARE * float(np.median(depth)), float(np.finfo(np.float32).tiny) * 1e3)
     return np.asarray(1.0 / np.maximum(depth, floor), dtype=np.float32)
+
+
+def _no_memory(device: str, size: NetworkSize) -> str:
+    return (
+        f"the {device} has too little memory for depth, even at {size.width_px} × {size.height_px} px; "
+        "free some, or run the depth stage elsewhere"
+    )
 
 
 def _may_be_three(channels: object) -> bool:

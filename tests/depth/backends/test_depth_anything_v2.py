@@ -78,7 +78,30 @@ def test_bfloat16_is_taken_only_when_the_trial_agrees(
     if not module.has_bfloat16():
         pytest.skip("this CPU has no bfloat16")
     monkeypatch.setattr(module, "MAX_ERROR", limit)
-    assert _open(weights_file).dtype == dtype
+    backend = _open(weights_file)
+    assert backend.dtype == dtype
+    assert ("depth runs in float32" in backend.note(640, 480)) is (dtype == "float32")
+
+
+@pytest.mark.parametrize(("off", "dtype"), [(0.009, "bfloat16"), (0.011, "float32"), (np.nan, "float32")])
+def test_the_worst_pixel_of_the_trial_decides(
+    weights_file: Path, monkeypatch: pytest.MonkeyPatch, off: float, dtype: str
+) -> None:
+    class Engine:
+        def __init__(self, graphs: object, threads: int, dtype: str = "float32") -> None:
+            self.dtype = dtype
+
+        def infer(self, picture: np.ndarray) -> np.ndarray:
+            exact = np.linspace(0, 5, 100, dtype=np.float32).reshape(10, 10)
+            worst = exact + 5 * off * (np.arange(100).reshape(10, 10) == 37)
+            return exact if self.dtype == "float32" else worst.astype(np.float32)
+
+    monkeypatch.setattr(module, "Engine", Engine)
+    monkeypatch.setattr(module, "has_bfloat16", lambda: True)
+    backend = _open(weights_file)
+    assert backend.dtype == dtype
+    said = backend.note(640, 480)
+    assert ("1.1% of its range" in said) if off == 0.011 else (bool(said) is (dtype == "float32"))
 
 
 def test_cpu_without_bfloat16_runs_float32(weights_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
