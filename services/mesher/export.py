@@ -12,7 +12,7 @@ from PIL import Image
 
 from services.common.arrays import Colours
 from services.common.errors import InvalidOption
-from services.mesher.mesh import Mesh, vertex_normals
+from services.mesher.mesh import Mesh, normalise, vertex_normals
 
 Format = Literal["glb", "obj", "ply", "stl"]
 FORMATS: tuple[str, ...] = get_args(Format)
@@ -137,7 +137,8 @@ def _textured(mesh: Mesh) -> Any:
 
 def _seamless_normals(mesh: Mesh) -> npt.NDArray[np.float64]:
     """Return (n, 3) smooth normals that agree across texture seams, where vertices stand several times."""
-    _, first, inverse = np.unique(np.round(mesh.vertices, 6), axis=0, return_index=True, return_inverse=True)
+    unit = normalise(mesh).vertices  # six decimals of what size the mesh has would join all of a small one
+    _, first, inverse = np.unique(np.round(unit, 6), axis=0, return_index=True, return_inverse=True)
     if len(first) == len(mesh.vertices):
         return vertex_normals(mesh.vertices, mesh.faces)
     joined = inverse.reshape(-1)

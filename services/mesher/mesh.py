@@ -29,6 +29,7 @@ class Mesh:
         colours: (n, 3) uint8 sRGB, or None.
         uv: (n, 2) float32, origin at the texture's lower left, or None. A textured mesh repeats vertices along seams.
         texture: (H, W, 3) uint8 sRGB, or None.
+        notes: what was done to it, one sentence each, for the receipt.
     """
 
     vertices: Points
@@ -36,6 +37,7 @@ class Mesh:
     colours: Colours | None = None
     uv: UV | None = None
     texture: RGB | None = None
+    notes: tuple[str, ...] = ()
 
 
 def normalise(mesh: Mesh, size_mm: float | None = None) -> Mesh:

@@ -27,6 +27,7 @@ from services.mesher.backends.base import Backend, FramedSubject, MeshOptions
 from services.mesher.backends.catalogue import open_backend
 from services.mesher.backends.weights import StoredWeights
 from services.mesher.export import Format, export
+from services.mesher.finish import FACES, SIZES_MM, SMOOTH, FinishOptions, place, shape
 from services.mesher.inflate.camera import Camera
 from services.mesher.mesh import Mesh
 from services.mesher.quality import Quality, inspect
@@ -48,6 +49,7 @@ _RESOLUTION = (32, 1024)
 _TEXTURE_RESOLUTION = (256, 8192)
 _DEFAULT_TEXTURE_RESOLUTION = 1024
 _WARM_UP_SIDE_PX = 64
+_GLTF_UNIT_MM = 1000.0
 
 Event: TypeAlias = pb.MesherServiceGenerateMeshResponse
 Emit: TypeAlias = Callable[[Event], None]
@@ -87,20 +89,25 @@ class MesherServicer(pb_grpc.MesherServiceServicer):
         with call.phase("preprocess"):
             subject = _subject(request)
             options = mesh_options(request.options)
+            wanted = finish_options(request.options)
         with call.phase("compute"):
             mesh = backend.mesh(subject, options, progress)
         with call.phase("postprocess"):
             progress("quality", 0.8)
+            mesh = shape(mesh, wanted)
             alpha = alpha_from_bytes(subject.rgba[:, :, 3])
             quality = inspect(mesh, alpha, subject.camera, subject.depth)
             if options.texture == "baked":
                 progress("texture", 0.85)
                 mesh = bake(mesh, subject.rgba, subject.camera, options.texture_resolution)
             progress("export", 0.95)
-            data = export(mesh, _FORMATS[request.options.format])
+            format = _FORMATS[request.options.format]  # noqa: A001 - the word users know
+            data = export(place(mesh, wanted, _GLTF_UNIT_MM if format == "glb" else 1.0), format)
         form = request.options.format or pb.MESH_FORMAT_GLB
-        result = pb.MesherResult(mesh=data, format=form, quality=quality_to_proto(mesh, quality), report=call.report())
-        return Event(result=result)
+        report = call.report(mesh.notes)
+        return Event(
+            result=pb.MesherResult(mesh=data, format=form, quality=quality_to_proto(mesh, quality), report=report)
+        )
 
 
 def _with_progress(compute: Callable[[Emit], Event]) -> Iterator[Event]:
@@ -165,6 +172,26 @@ def mesh_options(message: pb.MeshOptions) -> MeshOptions:
         texture="baked" if message.texture == pb.TEXTURE_MODE_BAKED else "vertex",
         texture_resolution=message.texture_resolution or _DEFAULT_TEXTURE_RESOLUTION,
         use_depth=message.use_depth if message.HasField("use_depth") else True,
+    )
+
+
+def finish_options(message: pb.MeshOptions) -> FinishOptions:
+    """Return what a request wants done to the finished mesh, checked.
+
+    Raises:
+        InvalidOption: a number out of its range, or a placement that this version does not know.
+    """
+    for name, (low, high) in (("size_mm", SIZES_MM), ("faces", FACES), ("smooth", SMOOTH)):
+        value = getattr(message, name)
+        if message.HasField(name) and not low <= value <= high:
+            raise InvalidOption(f"{name} is {value:g}; wanted {low:g} to {high:,.0f}", field=name)
+    if message.placement not in pb.MeshPlacement.values():
+        raise InvalidOption(f"placement is {message.placement}; wanted 1 (centred) or 2 (standing)", field="placement")
+    return FinishOptions(
+        smooth=message.smooth,
+        faces=message.faces if message.HasField("faces") else None,
+        size_mm=message.size_mm if message.HasField("size_mm") else None,
+        placement="standing" if message.placement == pb.MESH_PLACEMENT_STANDING else "centred",
     )
 
 

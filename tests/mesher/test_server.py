@@ -10,6 +10,7 @@ import pytest
 
 from services.common.admission import Admission
 from services.common.errors import InvalidImage, InvalidOption
+from services.common.mesh_views import read_mesh
 from services.common.wire import depth_to_proto, image_to_proto
 from services.mesher.backends.base import MeshOptions
 from services.mesher.backends.catalogue import open_backend
@@ -30,6 +31,9 @@ class _Context:
 
     def time_remaining(self) -> None:
         return None
+
+    def invocation_metadata(self) -> tuple[()]:
+        return ()
 
     def add_callback(self, callback) -> None:
         pass
@@ -84,13 +88,30 @@ def test_the_format_is_the_one_asked_for(form, magic):
         ({"options": pb.MeshOptions(resolution=4)}, "resolution"),
         ({"options": pb.MeshOptions(texture_resolution=1)}, "texture_resolution"),
         ({"options": pb.MeshOptions(format=99)}, "format"),
+        ({"options": pb.MeshOptions(size_mm=0)}, "size_mm"),
+        ({"options": pb.MeshOptions(size_mm=float("nan"))}, "size_mm"),
+        ({"options": pb.MeshOptions(faces=5)}, "faces"),
+        ({"options": pb.MeshOptions(smooth=1000)}, "smooth"),
+        ({"options": pb.MeshOptions(placement=9)}, "placement"),
     ],
-    ids=["not square", "no alpha", "depth size", "focal 0", "focal NaN", "centre", "resolution", "atlas", "format"],
 )
 def test_a_request_that_makes_no_sense_is_refused_by_its_field(change, field):
     with pytest.raises((InvalidImage, InvalidOption)) as caught:
         list(_mesh(_request(**change)))
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize(("form", "unit"), [("GLB", 0.001), ("PLY", 1.0)])
+def test_size_place_and_faces_are_those_asked_for_and_said(form, unit):
+    number = pb.MeshFormat.Value(f"MESH_FORMAT_{form}")
+    options = {"size_mm": 80, "faces": 900, "smooth": 3, "placement": pb.MESH_PLACEMENT_STANDING}
+    result = list(_mesh(_request(options=pb.MeshOptions(resolution=48, format=number, **options))))[-1].result
+    vertices, faces, _ = read_mesh(result.mesh, form.lower())
+    assert len(faces) == result.quality.faces <= 900
+    assert np.ptp(vertices, axis=0).max() == pytest.approx(80 * unit, rel=1e-5)
+    assert vertices[:, 1].min() == pytest.approx(0, abs=1e-5 * unit)
+    assert result.quality.watertight
+    assert [note.split()[0] for note in result.report.notes] == ["smoothed", "thinned"]
 
 
 def test_unset_options_are_the_backends_own():

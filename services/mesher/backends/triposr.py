@@ -164,17 +164,18 @@ def _extract(field: SceneField, level: float, resolution: int, progress: Progres
         return field.density(points)
 
     surface = extract_surface(density, ExtractOptions(level, resolution, field.radius))
-    vertices, faces, _ = keep_real_parts(surface.vertices, surface.faces)
+    vertices, faces, dropped = keep_real_parts(surface.vertices, surface.faces)
     if len(faces) == 0:
         raise NoSubject("TripoSR sees no body in this cutout; a lower threshold may find one", field="threshold")
     progress("colours", 0.7)
     colours = field.colour(np.clip(vertices, -field.radius, field.radius))
-    return _to_our_frame(vertices, faces, colours)
+    notes = (f"{dropped} floating or hidden part{'s' * (dropped > 1)} removed",) if dropped else ()
+    return _to_our_frame(vertices, faces, colours, notes)
 
 
-def _to_our_frame(vertices: Points, faces: Faces, colours: Colours) -> Mesh:
+def _to_our_frame(vertices: Points, faces: Faces, colours: Colours, notes: tuple[str, ...]) -> Mesh:
     """Return the mesh with +Y up and the photo's front towards +Z, centred, largest extent 1."""
-    return normalise(Mesh(np.ascontiguousarray(vertices[:, TO_GLTF]), faces, colours))
+    return normalise(Mesh(np.ascontiguousarray(vertices[:, TO_GLTF]), faces, colours, notes=notes))
 
 
 def _level(threshold: float | None, bias: float) -> float:
