@@ -45,30 +45,31 @@ class _Run:
 
 def compare_triposr(runs: int) -> Section:
     """Return time and memory of a whole picture → mesh at 256³; each way in a process of its own."""
-    from services.mesher.triposr.checkpoint import convert
+    from services.mesher.triposr.convert import convert
 
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
-        write_random(folder)
+        _apart(write_random, folder)  # a child's peak memory begins at its parent's
         size_mb = (folder / "model.ckpt").stat().st_size / 2**20
         ways = {
             "plain, attention written out": _apart(_run_plain, folder, runs, False),
             "plain, fused attention in the backbone": _apart(_run_plain, folder, runs, True),
         }
-        _apart(convert, folder)
+        for precision in ("float32", "bfloat16"):
+            _apart(convert, folder, precision)
         ways |= {
             "ours, float32": _apart(_run_ours, folder, runs, "float32"),
             "ours, bfloat16": _apart(_run_ours, folder, runs, "bfloat16"),
         }
-    plain = ways["plain, attention written out"]
+    plain = ways["plain, fused attention in the backbone"]
     rows = [_row(name, way, plain, size_mb) for name, way in ways.items()]
     return Section(
         title="TripoSR against its official code path, picture to mesh",
         method=f"512 × 512 px in, {RESOLUTION} points an axis, {os.cpu_count()} threads, full size, random weights "
         f"that show a body; each row in a process of its own, medians of {runs} runs. At load: most that loading "
         f"added, mapped files included, in sizes of the weights ({size_mb:.0f} MB). Code: relative error of the scene "
-        "code; side: random points in the cube that change side; both against the first row. How bfloat16 behaves on "
-        "trained weights is another matter.",
+        "code; side: random points in the cube that change side; all against plain with fused attention. How bfloat16 "
+        "behaves on trained weights is another matter.",
         columns=(
             "way",
             "forward s",

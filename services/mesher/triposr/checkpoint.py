@@ -26,23 +26,39 @@ _VIT = "image_tokenizer.model."
 _POSITIONS = _VIT + "embeddings.position_embeddings"
 
 
-def read_state(folder: Path) -> State:
+def read_state(folder: Path, precision: str = "float32") -> State:
     """Return the tensors of a folder, mapped from the file rather than read, without the pooler's, which nothing uses.
+
+    Args:
+        folder: holds the official checkpoint, or what `convert` made of it.
+        precision: a form converted to it is taken where there is one, else the one in float32, else the official one.
+    Raises:
+        StageUnavailable: there is no such file, or it is not a plain dictionary of tensors.
+    """
+    found = [path for path in (folder / converted_name(precision), folder / CONVERTED) if path.is_file()]
+    if not found:
+        return read_official(folder)
+    try:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+    except ImportError:
+        raise StageUnavailable(f"{found[0]} needs safetensors; `pip install safetensors`") from None
+    try:
+        return {name: value for name, value in load_file(found[0]).items() if name not in UNUSED}
+    except (SafetensorError, OSError, ValueError) as problem:
+        raise StageUnavailable(f"{found[0]} cannot be read: {str(problem)[:200]}") from None
+
+
+def read_official(folder: Path) -> State:
+    """Return the tensors of model.ckpt, mapped, without the pooler's.
 
     Raises:
         StageUnavailable: there is no such file, or it is not a plain dictionary of tensors.
     """
     try:
-        if (folder / CONVERTED).is_file():
-            from safetensors.torch import load_file
-
-            state = load_file(folder / CONVERTED)
-        else:
-            state = torch.load(folder / OFFICIAL, map_location="cpu", weights_only=True, mmap=True)
+        state = torch.load(folder / OFFICIAL, map_location="cpu", weights_only=True, mmap=True)
     except FileNotFoundError:
         raise StageUnavailable(f"{folder} holds neither {CONVERTED} nor {OFFICIAL}") from None
-    except ImportError:
-        raise StageUnavailable(f"{folder / CONVERTED} needs safetensors; `pip install safetensors`") from None
     except (pickle.UnpicklingError, RuntimeError, ValueError) as problem:
         raise StageUnavailable(f"the weights in {folder} cannot be read: {str(problem)[:200]}") from None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
@@ -50,16 +66,9 @@ def read_state(folder: Path) -> State:
     return {name: value for name, value in state.items() if name not in UNUSED}
 
 
-def convert(folder: Path) -> Path:
-    """Write model.safetensors beside model.ckpt, the same numbers without the pooler, and return its path."""
-    from safetensors.torch import save_file
-
-    state = torch.load(folder / OFFICIAL, map_location="cpu", weights_only=True, mmap=True)
-    kept = {name: value.contiguous() for name, value in state.items() if name not in UNUSED}
-    aside = folder / f"{CONVERTED}.part"
-    save_file(kept, aside)
-    aside.replace(folder / CONVERTED)
-    return folder / CONVERTED
+def converted_name(precision: str) -> str:
+    """Return the name of the file that `convert` writes."""
+    return CONVERTED if precision == "float32" else f"model.{precision}.safetensors"
 
 
 def vit_sizes(state: State, config: TripoSRConfig) -> ViTConfig:

@@ -7,6 +7,7 @@ picture ─ image_tokenizer ─► 1025 image tokens ─┐
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -24,7 +25,7 @@ from services.mesher.triposr.query import SceneField
 from services.mesher.triposr.tokenizer import Tokenizer
 
 Precision = Literal["float32", "bfloat16", "float16"]
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class TripoSR(nn.Module):
@@ -53,11 +54,12 @@ class TripoSR(nn.Module):
         """
         folder = Path(directory)
         config = read_config(folder / checkpoint.CONFIG)
-        state = checkpoint.read_state(folder)
+        state = checkpoint.read_state(folder, precision)
         with torch.device("meta"):
             network = cls(config, checkpoint.vit_sizes(state, config))
         checkpoint.fill(network, state)
-        network._set_precision(_DTYPES[precision])
+        for _, module in network.sixteen_bit_modules():
+            module.to(DTYPES[precision])
         network.to(device).eval()
         return network
 
@@ -80,8 +82,8 @@ class TripoSR(nn.Module):
                 raise StageUnavailable(f"TripoSR answers in numbers that are not finite (dtype {dtype})")
         return SceneField(scene_code, self.decoder, self.config.radius)
 
-    def _set_precision(self, dtype: torch.dtype) -> None:
-        for part in (self.image_tokenizer, self.backbone):
-            for module in part.modules():
-                if isinstance(module, nn.Linear | nn.Conv2d):
-                    module.to(dtype)
+    def sixteen_bit_modules(self) -> Iterator[tuple[str, nn.Module]]:
+        """Yield by name what holds its weights in 16 bits where these are asked for: all matrices but the decoder's."""
+        for name, module in self.named_modules():
+            if isinstance(module, nn.Linear | nn.Conv2d) and name.startswith(("image_tokenizer.", "backbone.")):
+                yield name, module

@@ -10,6 +10,7 @@ from services.common.errors import StageUnavailable
 torch = pytest.importorskip("torch", reason="TripoSR runs on torch")
 
 from services.mesher.triposr import checkpoint  # noqa: E402
+from services.mesher.triposr.convert import convert  # noqa: E402
 from services.mesher.triposr.model import TripoSR  # noqa: E402
 
 
@@ -81,9 +82,28 @@ def test_converted_weights_give_the_same_network(folder: Path) -> None:
     pytest.importorskip("safetensors", reason="the converted form is safetensors")
     image = torch.rand(1, 3, 64, 64)
     before = TripoSR.from_checkpoint(folder)(image)
-    checkpoint.convert(folder)
+    convert(folder)
     (folder / "model.ckpt").unlink()
     assert torch.equal(TripoSR.from_checkpoint(folder)(image), before)
+
+
+def test_bfloat16_weights_give_the_network_that_rounding_on_loading_gives(folder: Path) -> None:
+    pytest.importorskip("safetensors", reason="the converted form is safetensors")
+    image = torch.rand(1, 3, 64, 64)
+    before = TripoSR.from_checkpoint(folder, precision="bfloat16")(image)
+    whole, half = convert(folder), convert(folder, "bfloat16")
+    (folder / "model.ckpt").unlink()
+    assert half.stat().st_size < 0.65 * whole.stat().st_size  # the toy's tokens and decoder, kept whole, weigh more
+    assert torch.equal(TripoSR.from_checkpoint(folder, precision="bfloat16")(image), before)
+    network = TripoSR.from_checkpoint(folder)
+    assert network.backbone.proj_in.weight.dtype == network.decoder.layers[0].weight.dtype == torch.float32
+
+
+def test_a_torn_conversion_is_refused(folder: Path) -> None:
+    path = convert(folder)
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(StageUnavailable, match="cannot be read"):
+        TripoSR.from_checkpoint(folder)
 
 
 def test_position_table_keeps_the_stored_rows_where_sizes_agree() -> None:
