@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +20,9 @@ from services.common.models.pull import import_folder
 from services.common.models.pull import pull as pull_model
 from services.common.models.store import ModelStore
 from services.common.settings import default_store
+
+_CONVERTERS = {"triposr": "services.mesher.triposr.convert"}
+_CONVERTED = {"float32": "model.safetensors", "bfloat16": "model.bfloat16.safetensors"}
 
 app = typer.Typer(help="List, pull, verify and import weights.", no_args_is_help=True)
 Names = Annotated[list[str] | None, typer.Argument(help="Models by name.", show_default=False)]
@@ -43,8 +49,12 @@ def pull(
     all_defaults: Annotated[bool, typer.Option("--all", help="The whole production set.")] = False,
     wait: Annotated[float, typer.Option(help="Most seconds for each model.")] = 3600.0,
     optional: Annotated[bool, typer.Option("--optional", help="Exit 0 also when something could not be had.")] = False,
+    bfloat16: Annotated[bool, typer.Option("--bf16", help="TripoSR also in bfloat16: half as large to load.")] = False,
 ) -> None:
-    """Fetch models, showing size and licence of each first; every file is checked by its hash."""
+    """Fetch models, showing size and licence of each first; every file is checked by its hash.
+
+    TripoSR is then converted once to safetensors, which load without a second copy in memory (needs torch).
+    """
     console = make_console()
     store = ModelStore(default_store())
     models = _chosen(names or [], light, all_defaults)
@@ -52,6 +62,7 @@ def pull(
     for model in models:
         if all(store.variant_here(model, file) is not None for file in model.files):
             console.print(f"{model.name}: already here", highlight=False)
+            _convert(console, store, model, bfloat16)
             continue
         console.print(f"{model.name}: {_size(model)}, {model.licence}, {model.about}", highlight=False)
         try:
@@ -62,6 +73,7 @@ def pull(
             continue
         for line in lines:
             console.print(f"  {line}", style="dim", highlight=False, soft_wrap=True)
+        _convert(console, store, model, bfloat16)
     if failed and not optional:
         raise typer.Exit(1)
 
@@ -105,6 +117,26 @@ def _pull_with_bar(console: Console, store: ModelStore, model: Model, wait_s: fl
             progress.update(task, description=label, completed=done, total=total)
 
         return pull_model(store, model, wait_s, tell)
+
+
+def _convert(console: Console, store: ModelStore, model: Model, bfloat16: bool) -> None:
+    """Convert what can be, once, in a process of its own: it needs torch, and the memory of the weights."""
+    module = _CONVERTERS.get(model.name)
+    if module is None:
+        return
+    folder = store.path_of(model, model.files[0]).parent
+    for dtype, name in _CONVERTED.items():
+        if (dtype == "bfloat16" and not bfloat16) or (folder / name).is_file():
+            continue
+        if find_spec("torch") is None:
+            console.print("  left as published: converting needs torch", style="dim", highlight=False)
+            return
+        done = subprocess.run(
+            [sys.executable, "-m", module, folder, dtype], capture_output=True, text=True, check=False
+        )
+        style = "dim" if done.returncode == 0 else "yellow"
+        said = done.stdout.strip() or f"not converted: {done.stderr.strip()[-300:]}"
+        console.print(f"  {said}", style=style, highlight=False, soft_wrap=True)
 
 
 def _chosen(names: list[str], light: bool, defaults: bool, everything: bool = False) -> list[Model]:

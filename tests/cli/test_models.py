@@ -82,6 +82,29 @@ def test_pull_of_what_is_here_asks_nobody(unflat, store, one_model):
     assert (ended.code, ended.out.strip()) == (0, "net: already here")
 
 
+def test_pull_converts_what_is_here_once_and_in_bfloat16_on_request(unflat, store, one_model, monkeypatch, tmp_path):
+    script = "import sys, pathlib; pathlib.Path(sys.argv[1], sys.argv[2]).touch(); print('made', sys.argv[2])"
+    (tmp_path / "convert_a_net.py").write_text(script)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr("services.cli.models._CONVERTERS", {"net": "convert_a_net"})
+    monkeypatch.setattr("services.cli.models._CONVERTED", {"float32": "float32", "bfloat16": "bfloat16"})
+    monkeypatch.setattr("services.cli.models.find_spec", lambda name: name)
+    _put(store, CONTENT)
+    assert "made float32" in unflat("models", "pull", "net").out
+    assert "made" not in unflat("models", "pull", "net").out
+    assert "made bfloat16" in unflat("models", "pull", "net", "--bf16").out
+
+
+def test_pull_says_why_it_did_not_convert(unflat, store, one_model, monkeypatch):
+    monkeypatch.setattr("services.cli.models._CONVERTERS", {"net": "services.no_such_module"})
+    _put(store, CONTENT)
+    monkeypatch.setattr("services.cli.models.find_spec", lambda name: None)
+    ended = unflat("models", "pull", "net")
+    assert ended.code == 0 and "needs torch" in ended.out
+    monkeypatch.setattr("services.cli.models.find_spec", lambda name: name)
+    assert "not converted" in unflat("models", "pull", "net").out
+
+
 def test_pull_of_nothing_is_wrong_usage(unflat, one_model):
     ended = unflat("models", "pull")
     assert ended.code == 2
