@@ -25,6 +25,7 @@ from services.common.errors import DeadlineExceeded, InvalidOption, NoSubject, S
 from services.common.logs import get_logger
 from services.orchestrator.cutout.cut import Cutout
 from services.orchestrator.debug_pictures import debug_pictures, preview_mask
+from services.orchestrator.depth_polarity import polarity_warning
 from services.orchestrator.encoding import MEDIA_TYPES, EncodeOptions, encode_cutout, encode_mask
 from services.orchestrator.fusion import Fused, fuse
 from services.orchestrator.gate import Attempt, Way, find_fault, first_way, next_best, pick_better, state_verdict
@@ -164,6 +165,7 @@ class Pipeline:
         finally:
             await _end(depth_task)
         run.record(answer.receipt)
+        _check_polarity(answer, segmented.alpha, run)
         with run.step("fuse", 0.35):
             fused = await asyncio.to_thread(_fuse, photo, segmented, answer.depth, wishes, supplied is not None)
         run.receipt.mask.MergeFrom(_mask_facts(fused, wishes))
@@ -354,6 +356,14 @@ def _fuse(photo: Photo, segmented: Segmented, depth: InverseDepth | None, wishes
     # A mask that the caller brought is what the caller wants: depth may guide the mesh, not change the mask.
     options = replace(wishes.fusion, strategy="segmentation") if supplied else wishes.fusion
     return fuse(photo.working, segmented.alpha, depth, options)
+
+
+def _check_polarity(answer: DepthAnswer, alpha: Alpha, run: Run) -> None:
+    if answer.depth is None:
+        return
+    warning = polarity_warning(answer.receipt.report.backend, answer.depth, alpha)
+    if warning:
+        run.warn(warning)
 
 
 def _encode_png(photo: Photo, cutout: Cutout) -> bytes:
