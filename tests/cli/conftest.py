@@ -58,7 +58,7 @@ class FakeClient:
         yield MeshMade(b"glTF mesh", rest["mesh"].format, b"cutout", receipt, {})
 
     def estimate_depth(self, photo: bytes, quality: str | None = None) -> tuple[np.ndarray, pb.StageReceipt]:
-        self._receipt(photo)
+        self._receipt(photo, quality=quality)
         return np.tile(np.linspace(1, 2, 30, dtype=np.float32), (20, 1)), pb.StageReceipt(stage="depth")
 
 

@@ -26,11 +26,13 @@ def test_options_reach_the_request(unflat, client, make_photo, tmp_path):
     ended = unflat(
         "mesh", make_photo("mug.jpg"), "-o", tmp_path / "out", "--preset", "quality", "--strategy", "union",
         "--depth-percentile", 40, "--depth", "off", "--mask", mask, "--format", "ply", "--resolution", 64,
+        "--depth-quality", "high",
     )  # fmt: skip
     assert ended.code == 0, ended.err
     asked = client.asked[0]
     assert (asked["mask"].preset, asked["mask"].strategy, asked["mask"].depth_percentile) == ("quality", "union", 40)
     assert not asked["mask"].depth
+    assert asked["mask"].depth_quality == "high"
     assert asked["mask"].mask == mask.read_bytes()
     assert (asked["mesh"].format, asked["mesh"].resolution) == ("ply", 64)
     assert (tmp_path / "out" / "mug.ply").exists()
@@ -187,6 +189,13 @@ def test_depth_comes_as_colours_as_sixteen_bits_or_as_values(unflat, client, mak
     assert (deep.min(), deep.max()) == (0, 65_535)
     assert unflat("depth", photo, "--out", tmp_path / "d.npz").code == 0
     assert np.load(io.BytesIO((tmp_path / "d.npz").read_bytes()))["depth"].shape == (20, 30)
+
+
+def test_the_quality_of_depth_reaches_the_request(unflat, client, make_photo, tmp_path):
+    photo = make_photo("mug.png")
+    assert unflat("depth", photo, "--out", tmp_path / "a.npz").code == 0
+    assert unflat("depth", photo, "--out", tmp_path / "b.npz", "--depth-quality", "high").code == 0
+    assert [asked["quality"] for asked in client.asked] == ["standard", "high"]
 
 
 def test_depth_is_never_written_over_its_photo(unflat, client, make_photo, tmp_path):
