@@ -83,6 +83,10 @@ eval: .venv/dev ## Quality on the fixed set: report and figures in out/eval (ARG
 bench: .venv/dev .venv-peers/ready ## Timings beside what they replace, in one run; writes bench/README.md
 	@$(BIN)/python -m bench $(ARGS)
 
+.PHONY: bench-gpu
+bench-gpu: .venv/torch ## TripoSR on a CUDA device beside the device's measured ceilings; without one it says so
+	@$(BIN)/python -m bench.gpu
+
 .PHONY: soak
 soak: .venv/dev ## 2,000 requests: memory of every process stays flat; ten times too many: who pays
 	@$(BIN)/python -m bench.soak $(ARGS)

@@ -67,9 +67,13 @@ def test_every_mesh_option_reaches_the_orchestrator(house, photo):
         "threshold": "25.5",
         "texture_resolution": "512",
         "use_depth": "false",
+        "size_mm": "80.5",
+        "faces": "5000",
+        "smooth": "4",
+        "placement": "standing",
     }
     house.http.post("/generate-mesh", files={"file": photo}, data=form)
-    assert house.last()["mesh"] == MeshWishes("stl", "baked", 128, 25.5, 512, False)
+    assert house.last()["mesh"] == MeshWishes("stl", "baked", 128, 25.5, 512, False, 80.5, 5000, 4, "standing")
 
 
 @pytest.mark.parametrize("off", ["off", "false", "0", "no"])

@@ -148,7 +148,7 @@ def _is_mixed(values: Float, padding: Booleans, level: float) -> Booleans:
 def _follow(samples: _Samples, grid: Grid, cells: Cells, values: Float, padding: Booleans) -> SurfaceCells:
     """Return the cells with the surface among the given ones, and all that it reaches from there."""
     seen = np.sort(grid.keys(cells))
-    found: list[tuple[Cells, Float]] = []
+    found: list[tuple[Cells, Float]] = [(np.zeros((0, 3), np.int64), np.zeros((0, 8), np.float32))]
     while len(cells):
         mixed = _is_mixed(values, padding, samples.level)
         cells, values = cells[mixed], np.where(padding[mixed], np.float32(samples.level) - FAR_BELOW, values[mixed])

@@ -97,3 +97,10 @@ def test_a_field_without_a_surface_gives_an_empty_mesh() -> None:
 def test_a_resolution_out_of_range_is_refused(ball, resolution: int) -> None:
     with pytest.raises(InvalidOption, match=str(resolution)):
         extract_surface(ball, ExtractOptions(0.0, resolution))
+
+
+@pytest.mark.parametrize("resolution", [32, 256])
+def test_a_field_that_never_comes_near_the_level_has_no_surface(resolution: int) -> None:
+    found = extract_surface(lambda p: np.full(len(p), -50.0, np.float32), ExtractOptions(0.0, resolution))
+    assert found.faces.shape == (0, 3)
+    assert found.vertices.shape == (0, 3)
