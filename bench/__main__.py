@@ -19,6 +19,7 @@ from bench.against_plain_depth import compare_depth
 from bench.against_plain_triposr import compare_extraction, compare_triposr
 from bench.against_pymatting import compare_matting
 from bench.against_rembg import compare_quality, compare_time
+from bench.batching import measure_batching
 from bench.gateway_throughput import compare_throughput
 from bench.overload import describe_overload, overload
 from bench.peers import have_peers
@@ -82,6 +83,7 @@ def _sections(options: argparse.Namespace) -> dict[str, Callable[[], Section]]:
         "cutout-quality": lambda: compare_quality(options.set, options.masks, _shown(options.set)),
         "gateway": lambda: compare_throughput(photo, options.throughput_requests),
         "overload": _measure_overload,
+        "batching": lambda: measure_batching(runs),
         "matting": lambda: compare_matting(options.matting_set, trimaps, _shown(options.matting_set)),
         "depth": lambda: compare_depth(tuple(options.depth_sizes.split(",")), runs),
         "triposr": lambda: compare_triposr(min(runs, 3)),

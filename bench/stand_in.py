@@ -30,7 +30,7 @@ def write_stand_in(path: Path, mask: Alpha, side_px: int = 1024, layers: int = 0
     first = numpy_helper.from_array(np.zeros(4, np.int64), "first")
     last = numpy_helper.from_array(np.ones(4, np.int64), "last")
     faint = numpy_helper.from_array(np.full((), 1e-12, np.float32), "faint")
-    nodes, weights, top = _convolutions(layers)
+    nodes, weights, top = convolutions(layers)
     nodes += [  # the answer depends on one value of what came before, so that no engine can leave that out
         helper.make_node("Slice", [top, "first", "last"], ["one"]),
         helper.make_node("Mul", ["one", "faint"], ["almost nothing"]),
@@ -44,7 +44,7 @@ def write_stand_in(path: Path, mask: Alpha, side_px: int = 1024, layers: int = 0
     onnx.save(model, path)
 
 
-def _convolutions(layers: int) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto], str]:
+def convolutions(layers: int) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto], str]:
     """Return nodes and weights of so many layers, and the name of the last one's answer."""
     rng = np.random.default_rng(0)
     nodes, weights, top, channels = [], [], "input", 3
