@@ -79,7 +79,7 @@ def _sections(options: argparse.Namespace) -> dict[str, Callable[[], Section]]:
     return {
         "stages": lambda: time_stages(photo, runs),
         "services": lambda: time_services(photo, options.requests),
-        "cutout": lambda: compare_time(photo, runs),
+        "cutout": lambda: compare_time(photo, runs, tuple(options.megapixels)),
         "cutout-quality": lambda: compare_quality(options.set, options.masks, _shown(options.set)),
         "gateway": lambda: compare_throughput(photo, options.throughput_requests),
         "overload": _measure_overload,
@@ -103,6 +103,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--requests", type=int, default=20)
     parser.add_argument("--throughput-requests", type=int, default=64)
+    parser.add_argument("--megapixels", type=int, nargs="+", default=[1, 12], help="sizes for cutout")
     parser.add_argument("--depth-sizes", default="vits", help="of vits,vitb,vitl; the larger ones take minutes")
     parser.add_argument("--set", type=Path, default=FIXED, help="photos with exact alpha, for cutout-quality")
     parser.add_argument("--masks", default="simulated", help="raw masks of --set: a file name pattern, or simulated")
@@ -122,6 +123,8 @@ def _shown(folder: Path) -> str:
 def _command(name: str, options: argparse.Namespace) -> str:
     """Return the command that measures this section again."""
     words = ["python", "-m", "bench", name]
+    if name == "cutout":
+        words += ["--megapixels", *map(str, options.megapixels), "--runs", str(options.runs)]
     if name == "cutout-quality" and options.set != FIXED:
         words += ["--set", options.set.name, "--masks", options.masks]
     if name == "matting" and options.matting_set != FIXED:

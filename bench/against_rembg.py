@@ -39,7 +39,6 @@ from services.segmentation.backends.grabcut import GrabCut
 from services.segmentation.backends.onnx_network import OnnxNetwork
 from services.segmentation.refine.chain import RefineOptions, refine
 
-_MEGAPIXELS = (1, 12)
 _PLAIN = CutoutOptions(alpha_matting=False, estimate_foreground=False)
 _MATTED = {"alpha_matting": True}
 _FIGURES = ("iou", "boundary_f", "sad", "sad_band")
@@ -62,22 +61,25 @@ WORKS = (
 )
 
 
-def compare_time(photo: Path, runs: int) -> Section:
-    """Return the times at 1 and 12 megapixels, from pixels to pixels and from a JPEG to a PNG."""
+def compare_time(photo: Path, runs: int, megapixels: tuple[int, ...]) -> Section:
+    """Return the times at each size, from pixels to pixels and from a JPEG to a PNG.
+
+    rembg's matting of 12 megapixels takes minutes a run and eight gigabytes.
+    """
     rows, ratios = [], {}
     with tempfile.TemporaryDirectory() as folder:
-        network, sizes = _stage(photo, Path(folder))
+        network, sizes = _stage(photo, Path(folder), megapixels)
         for work in WORKS:
             theirs = _time_theirs(sizes, Path(folder), work, runs)
-            for megapixels, path in sizes.items():
-                few = runs if megapixels == 1 else max(runs // 3, 1)
+            for size, path in sizes.items():
+                few = runs if size == 1 else max(runs // 3, 1)
                 ours = _time_ours(path, network, work, few)
                 for what in ("pixels", "bytes"):
                     other = theirs.get(what, {}).get(str(path))
                     cells = (ours[what].ms(), other.ms() if other else "", _times(ours[what], other))
-                    rows.append((f"{work.name}, {megapixels} MP, {_WAY[what]}", *cells))
+                    rows.append((f"{work.name}, {size} MP, {_WAY[what]}", *cells))
                     if other and what == "pixels":
-                        ratios[f"cutout against rembg: {work.name}, {megapixels} MP"] = other.median / ours[what].median
+                        ratios[f"cutout against rembg: {work.name}, {size} MP"] = other.median / ours[what].median
     return Section(
         title="Cutout against rembg.remove",
         method="One process each, the same stored mask in place of the network's answer (ISNet's shape), so that all "
@@ -121,13 +123,13 @@ def compare_quality(folder: Path, masks: str, shown: str, limit: int | None = No
 _WAY = {"pixels": "pixels", "bytes": "file"}
 
 
-def _stage(photo: Path, folder: Path) -> tuple[OnnxNetwork, dict[int, Path]]:
+def _stage(photo: Path, folder: Path, wanted: tuple[int, ...]) -> tuple[OnnxNetwork, dict[int, Path]]:
     """Write the photo at each size, and a network that answers its mask."""
     decoded = decode_photo(photo.read_bytes())
     mask = cv2.GaussianBlur(GrabCut().segment(decoded.working).alpha, (0, 0), 1.5)
     network = _network(folder, np.asarray(mask, np.float32))
     sizes = {}
-    for megapixels in _MEGAPIXELS:
+    for megapixels in wanted:
         factor = (megapixels * 1e6 / decoded.pixels[..., 0].size) ** 0.5
         size = (round(decoded.pixels.shape[1] * factor), round(decoded.pixels.shape[0] * factor))
         sizes[megapixels] = folder / f"{megapixels}.jpg"
