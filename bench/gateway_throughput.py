@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import socket
 import subprocess
 import tempfile
 import threading
@@ -26,6 +25,7 @@ from bench.section import Section
 from bench.stand_in import write_stand_in
 from services.cli.stack import LocalStack, StackOptions
 from services.common.decoding import decode_photo
+from services.common.free_ports import free_port
 from services.common.models.store import ModelStore
 from services.common.settings import default_store
 from services.segmentation.backends.grabcut import GrabCut
@@ -84,9 +84,7 @@ def _networks(photo: Path, folder: Path, requests: int) -> Iterator[tuple[str, s
 def _ours(path: Path, model: str) -> Iterator[str]:
     family = "side=320" if model == "u2netp" else "side=1024&mean=0.5,0.5,0.5&std=1,1,1"
     environment = {"UNFLAT_SEGMENTATION_BACKEND": f"onnx:{path}?{family}"}
-    with LocalStack(
-        StackOptions(http_port=_free_port(), environment=environment, without=("depth", "mesher"))
-    ) as stack:
+    with LocalStack(StackOptions(http_port=free_port(), environment=environment, without=("depth", "mesher"))) as stack:
         yield f"http://127.0.0.1:{stack.processes['gateway'].port}"
 
 
@@ -96,7 +94,7 @@ def _rembg(model: str, path: Path, folder: Path) -> Iterator[str]:
     home = folder / f"home-{model}"
     home.mkdir()
     (home / f"{model}.onnx").symlink_to(path)
-    port = _free_port()
+    port = free_port()
     command = [str(PYTHON.with_name("rembg")), "s", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
     log = (folder / f"{model}.log").open("ab")
     server = subprocess.Popen(
@@ -172,9 +170,3 @@ def _load(url: str, model: str, photos: list[bytes]) -> Load:
 def _remove(http: httpx2.Client, url: str, model: str, photo: bytes) -> int:
     fields = {"model": model} if model else {}
     return http.post(f"{url}/api/remove", files={"file": ("photo.jpg", photo)}, data=fields).status_code
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import socket
 import sys
 import tempfile
 import threading
@@ -26,6 +25,7 @@ from bench.overload import describe_overload, overload, small_photo
 from bench.services import resident_mb
 from services.cli.stack import LocalStack, StackOptions
 from services.common.client import CutoutWishes, MaskWishes, MeshWishes, UnflatClient
+from services.common.free_ports import free_port
 
 MOST_GROWTH = 0.02
 WARM_UP = 0.25  # of all requests: pools, caches and allocators find their size
@@ -76,9 +76,7 @@ def _soak(store: str, requests: int) -> tuple[Samples, float]:
         "UNFLAT_THREADS": "1",
         "UNFLAT_ORCHESTRATOR_RECALL_MB": "4",  # full within the warm-up: a memory that fills is no leak
     }
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        http_port = int(probe.getsockname()[1])
+    http_port = free_port()
     samples, lock, done = Samples(), threading.Lock(), 0
     with LocalStack(StackOptions(http_port=http_port, environment=environment)) as stack:
         url = f"http://127.0.0.1:{http_port}/remove-bg"

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+
+from services.common.free_ports import free_port
 
 _RULES = Path(__file__).resolve().parents[2] / "deploy" / "observability" / "rules"
 _STOP_S = 5.0  # then it is killed
@@ -40,7 +41,7 @@ class LocalPrometheus:
         folder = Path(self._folder.name)
         config, self.log = folder / "prometheus.yaml", folder / "prometheus.log"
         config.write_text(configuration(targets, rules), encoding="utf-8")
-        self.address = f"127.0.0.1:{_free_port()}"
+        self.address = f"127.0.0.1:{free_port()}"
         command = [
             *_ending_with_us(),
             binary,
@@ -90,9 +91,3 @@ def _ending_with_us() -> list[str]:
     """Return what makes the kernel end a command with its parent, where there is such a thing (util-linux)."""
     found = shutil.which("setpriv")
     return [found, "--pdeathsig=TERM", "--"] if found and os.name == "posix" else []
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])

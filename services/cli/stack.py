@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.common.channels import open_channel
 from services.common.errors import StageUnavailable
+from services.common.free_ports import free_port, free_ports
 from services.common.tls import environment_identity
 from unflat.v1 import status_pb2, status_pb2_grpc
 
@@ -101,8 +101,8 @@ class LocalStack:
         Raises:
             StageUnavailable: one of them ended or did not come up; the sentence has the end of its log.
         """
-        ports = dict(zip(STAGES, _free_ports(len(STAGES)), strict=True))
-        orchestrator_port = self._options.port or _free_ports(1)[0]
+        ports = dict(zip(STAGES, free_ports(len(STAGES)), strict=True))
+        orchestrator_port = self._options.port or free_port()
         for stage in STAGES:
             if stage not in self._options.without:
                 self.launch(stage, ports[stage])
@@ -206,15 +206,6 @@ def _has_loaded(channel: grpc.Channel) -> bool:
     except grpc.RpcError:
         return False
     return not answer.loading
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return free ports; a port that is taken in the meantime ends its service with a sentence."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 def _tail(log: Path, lines: int = 6) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from services.cli.stack import LocalStack, StackOptions
+from services.common import free_ports
 from services.common.client import UnflatClient
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,7 +52,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, depth_network: Path) -> Iter
         "UNFLAT_DEPTH_BACKEND": f"onnx:{depth_network}?size=252",
         "UNFLAT_ORCHESTRATOR_RECALL_MB": "0",  # the tests send the same photos; each wants to see every stage work
     }
-    with LocalStack(StackOptions(http_port=_free_port(), environment=environment)) as running:
+    with LocalStack(StackOptions(http_port=free_ports.free_port(), environment=environment)) as running:
         yield running
 
 
@@ -66,10 +66,4 @@ def client(stack: LocalStack) -> Iterator[UnflatClient]:
 @pytest.fixture
 def free_port() -> Callable[[], int]:
     """Returns ports of loopback that nobody listens on."""
-    return _free_port
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports.free_port

@@ -7,18 +7,17 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.common.client import UnflatClient
+from services.common.free_ports import free_ports
 from tests.fault.proxy import FaultProxy, proxies_to
 from unflat.v1 import orchestrator_pb2 as pb
 from unflat.v1 import status_pb2, status_pb2_grpc
@@ -45,7 +44,7 @@ class System:
             "UNFLAT_DEPTH_BACKEND": depth_backend,
             "UNFLAT_THREADS": "1",
         }
-        self._ports = dict(zip(STAGES, _free_ports(len(STAGES)), strict=True))
+        self._ports = dict(zip(STAGES, free_ports(len(STAGES)), strict=True))
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._open = contextlib.ExitStack()
         self.proxies: dict[str, FaultProxy] = {}
@@ -174,11 +173,3 @@ def depth_of(receipt: pb.Receipt) -> str:
     """Return what became of depth."""
     (stage,) = [stage for stage in receipt.stages if stage.stage == "depth"]
     return pb.Outcome.Name(stage.outcome).removeprefix("OUTCOME_")
-
-
-def _free_ports(count: int) -> Iterator[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return iter([int(one.getsockname()[1]) for one in sockets])

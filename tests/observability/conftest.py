@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import threading
 import time
 import urllib.request
@@ -21,6 +20,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from services.cli.stack import LocalStack, StackOptions
+from services.common.free_ports import free_port
 
 trace_service = pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
 
@@ -104,7 +104,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Ite
         "UNFLAT_OTLP_ENDPOINT": f"http://{collector.address}",
         "OTEL_BSP_SCHEDULE_DELAY": "50",
     }
-    with LocalStack(StackOptions(http_port=_free_port(), environment=environment)) as running:
+    with LocalStack(StackOptions(http_port=free_port(), environment=environment)) as running:
         yield running
 
 
@@ -190,9 +190,3 @@ def _depth_network(folder: Path) -> Path:
     path = folder / "depth.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10), str(path))
     return path
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -1,10 +1,9 @@
 """The page before real services: a sample becomes a cutout and a mesh that can be turned."""
 
-import socket
-
 import pytest
 
 from services.cli.stack import LocalStack, StackOptions
+from services.common.free_ports import free_port
 
 pytestmark = pytest.mark.e2e
 
@@ -12,9 +11,7 @@ pytestmark = pytest.mark.e2e
 @pytest.fixture
 def url(tmp_path):
     """The gateway of a whole system with embedded backends."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = {"UNFLAT_MODELS": str(tmp_path)}
     with LocalStack(StackOptions(http_port=port, environment=environment)):
         yield f"http://127.0.0.1:{port}"

@@ -29,6 +29,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from services.common.client import MaskWishes, MeshMade, MeshWishes, UnflatClient
+from services.common.free_ports import free_ports
 from unflat.v1 import status_pb2, status_pb2_grpc
 
 STAGES = ("segmentation", "depth", "mesher")
@@ -119,7 +120,7 @@ class Fleet:
         self._environment = dict(environment)
         self._started = 0
         self.dns = TinyDns()
-        self.ports = dict(zip(STAGES, _free_ports(len(STAGES)), strict=True))
+        self.ports = dict(zip(STAGES, free_ports(len(STAGES), "0.0.0.0"), strict=True))
         self.replicas: dict[str, list[Replica]] = {stage: [] for stage in STAGES}
         self.client: UnflatClient | None = None
         self._all: list[subprocess.Popen[bytes]] = []
@@ -242,18 +243,6 @@ def _wait_for(replica: Replica) -> None:
         assert replica.popen.poll() is None, replica.log.read_text()
         assert time.monotonic() < deadline, replica.log.read_text()
         time.sleep(0.02)
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports that are free on every address."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("0.0.0.0", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 def _write_depth_network(path: Path) -> None:
