@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import grpc
@@ -96,22 +96,21 @@ class CallGuard(grpc.ServerInterceptor):
 
 
 def _guard_unary(inner: Any, record: CallRecord, request: Any, context: grpc.ServicerContext) -> Any:
-    with record.span():
-        try:
-            answer = inner(request, context)
-        except CallAbandonedError:
-            record.done("CANCELLED")
-            context.abort(grpc.StatusCode.CANCELLED, "the caller left")
-        except Exception as problem:  # noqa: BLE001 - the outermost layer answers everything
-            context.abort_with_status(to_status(record.refused(problem), record.request_id))
-        record.done("OK")
-    return answer
+    with _guarded(record, context):
+        return inner(request, context)
 
 
 def _guard_stream(inner: Any, record: CallRecord, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+    with _guarded(record, context):
+        yield from inner(request, context)
+
+
+@contextmanager
+def _guarded(record: CallRecord, context: grpc.ServicerContext) -> Iterator[None]:
+    """Turn what the body raises into a status, and count how it ended."""
     with record.span():
         try:
-            yield from inner(request, context)
+            yield
         except CallAbandonedError:
             record.done("CANCELLED")
             context.abort(grpc.StatusCode.CANCELLED, "the caller left")

@@ -95,17 +95,10 @@ class _Method:
         return method
 
 
-class RenewingChannel(grpc.Channel):
-    """A sync channel that is opened anew when that is due.
+class _Methods(Generic[C]):
+    """The methods of a channel, of either kind."""
 
-    Args:
-        renewal: looked at before each call.
-        reopen: returns a channel for a certificate, or a plaintext one for None.
-    """
-
-    def __init__(self, renewal: Renewal, reopen: Reopen[grpc.Channel]) -> None:
-        self._renewer = _Renewer(renewal, reopen, self._retire)
-        self._timers: list[threading.Timer] = []
+    _renewer: _Renewer[C]
 
     def unary_unary(self, *arguments: Any, **options: Any) -> Any:
         """Return the method."""
@@ -122,6 +115,19 @@ class RenewingChannel(grpc.Channel):
     def stream_stream(self, *arguments: Any, **options: Any) -> Any:
         """Return the method."""
         return _Method(self._renewer, "stream_stream", arguments, options)
+
+
+class RenewingChannel(_Methods[grpc.Channel], grpc.Channel):
+    """A sync channel that is opened anew when that is due.
+
+    Args:
+        renewal: looked at before each call.
+        reopen: returns a channel for a certificate, or a plaintext one for None.
+    """
+
+    def __init__(self, renewal: Renewal, reopen: Reopen[grpc.Channel]) -> None:
+        self._renewer = _Renewer(renewal, reopen, self._retire)
+        self._timers: list[threading.Timer] = []
 
     def subscribe(self, *arguments: Any, **options: Any) -> None:
         """Subscribe to the state of the channel that is current now."""
@@ -154,28 +160,12 @@ class RenewingChannel(grpc.Channel):
         self._timers = [*(one for one in self._timers if one.is_alive()), timer]
 
 
-class RenewingAioChannel(grpc.aio.Channel):
+class RenewingAioChannel(_Methods[grpc.aio.Channel], grpc.aio.Channel):
     """The same for coroutines."""
 
     def __init__(self, renewal: Renewal, reopen: Reopen[grpc.aio.Channel]) -> None:
         self._renewer = _Renewer(renewal, reopen, self._retire)
         self._closing: set[asyncio.Task[None]] = set()
-
-    def unary_unary(self, *arguments: Any, **options: Any) -> Any:
-        """Return the method."""
-        return _Method(self._renewer, "unary_unary", arguments, options)
-
-    def unary_stream(self, *arguments: Any, **options: Any) -> Any:
-        """Return the method."""
-        return _Method(self._renewer, "unary_stream", arguments, options)
-
-    def stream_unary(self, *arguments: Any, **options: Any) -> Any:
-        """Return the method."""
-        return _Method(self._renewer, "stream_unary", arguments, options)
-
-    def stream_stream(self, *arguments: Any, **options: Any) -> Any:
-        """Return the method."""
-        return _Method(self._renewer, "stream_stream", arguments, options)
 
     async def close(self, grace: float | None = None) -> None:
         """Close; running calls have `grace` seconds."""

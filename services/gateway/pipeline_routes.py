@@ -98,9 +98,7 @@ def pipeline_router(gateway: Gateway) -> APIRouter:
         headers = await keep_receipt(gateway, made.receipt, request_id)
         return file_answer(made.data, mesh_result(made, file.filename or ""), headers)
 
-    @router.get(
-        "/receipts/{request_id}", response_class=JSONResponse, responses={200: _RECEIPT, **refusals(401, 404, 503)}
-    )
+    @router.get("/receipts/{request_id}", response_class=JSONResponse, responses=_RECEIPTS)
     async def receipt(request_id: str) -> JSONResponse:
         """Return the whole receipt of an answer: what ran where, how long, what was degraded and why."""
         found = await gateway.receipts.get(request_id)
