@@ -31,7 +31,8 @@ from evaluation.made import read_alpha
 from evaluation.mask_metrics import score_mask
 from evaluation.sets import Item, open_set
 from services.common.arrays import RGB, Alpha, Pixels
-from services.common.decoding import decode_photo
+from services.common.decoding import WORKING_SIDE_PX, decode_photo
+from services.common.imaging.working_size import shrink_to
 from services.orchestrator.cutout.cut import PRESETS, CutoutOptions, cut_out
 from services.orchestrator.encoding import EncodeOptions, encode_cutout
 from services.segmentation.backends.catalogue import FAMILIES
@@ -160,9 +161,9 @@ def _time_theirs(sizes: dict[int, Path], folder: Path, work: Work, runs: int) ->
 
 def _time_ours(path: Path, network: OnnxNetwork, work: Work, runs: int) -> dict[str, Spread]:
     data = path.read_bytes()
-    pixels = decode_photo(data).pixels
+    pixels = np.asarray(decode_photo(data).pixels, np.uint8)
     return {
-        "pixels": measure(lambda: _cut(pixels, _working(pixels), network, work), runs),
+        "pixels": measure(lambda: _cut(pixels, shrink_to(pixels, WORKING_SIDE_PX), network, work), runs),
         "bytes": measure(_file_way(data, network, work), runs),
     }
 
@@ -174,13 +175,6 @@ def _file_way(data: bytes, network: OnnxNetwork, work: Work) -> Callable[[], byt
         return encode_cutout(foreground, alpha, photo.metadata, EncodeOptions("png"))
 
     return whole
-
-
-def _working(pixels: Pixels) -> RGB:
-    """Return the photo as networks see it: at most 1024 px long, as decoding makes it."""
-    factor = min(1.0, 1024 / max(pixels.shape[:2]))
-    size = (round(pixels.shape[1] * factor), round(pixels.shape[0] * factor))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _cut(pixels: Pixels, working: RGB, network: OnnxNetwork, work: Work) -> tuple[Pixels, Alpha]:

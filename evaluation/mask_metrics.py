@@ -51,7 +51,7 @@ def score_mask(truth: Soft, guess: Soft) -> Metrics:
     area = max(int(np.count_nonzero(exact)), 1)
     difference = np.abs(truth - guess)
     return {
-        "iou": _iou(exact, found),
+        "iou": iou(exact, found),
         "boundary_iou": boundary_iou(exact, found),
         "boundary_f": boundary_f(exact, found),
         "mae": float(difference.mean()),
@@ -65,13 +65,19 @@ def score_mask(truth: Soft, guess: Soft) -> Metrics:
     }
 
 
+def iou(a: BoolMask, b: BoolMask) -> float:
+    """Return the overlap of two masks as a share of their union; 1 for two empty ones."""
+    either = np.count_nonzero(a | b)
+    return 1.0 if either == 0 else float(np.count_nonzero(a & b) / either)
+
+
 def boundary_iou(exact: BoolMask, found: BoolMask) -> float:
     """Return the IoU of the two masks' inner rims, 2 % of the diagonal wide; the picture's border is an outline too.
 
     Source: Cheng, Girshick, Dollár, Berg, Kirillov, Boundary IoU, CVPR 2021, equation 2, and its code (square erosion).
     """
     width = max(1, round(BOUNDARY_OF_DIAGONAL * float(np.hypot(*exact.shape))))
-    return _iou(_rim(exact, width), _rim(found, width))
+    return iou(_rim(exact, width), _rim(found, width))
 
 
 def boundary_f(exact: BoolMask, found: BoolMask) -> float:
@@ -101,11 +107,6 @@ def find_thin(exact: BoolMask) -> BoolMask:
     keeps = length > 3 * radius
     keeps[0] = False
     return np.asarray(keeps[labels])
-
-
-def _iou(a: BoolMask, b: BoolMask) -> float:
-    either = np.count_nonzero(a | b)
-    return 1.0 if either == 0 else float(np.count_nonzero(a & b) / either)
 
 
 def _rim(mask: BoolMask, width: int) -> BoolMask:

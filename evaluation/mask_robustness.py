@@ -21,7 +21,7 @@ import numpy as np
 
 from evaluation.damage import bite, leak
 from evaluation.made import read_alpha
-from evaluation.mask_metrics import boundary_f
+from evaluation.mask_metrics import boundary_f, iou
 from evaluation.sets import Item, open_set
 from services.common.arrays import RGB, Alpha, InverseDepth
 from services.common.decoding import decode_depth, decode_photo
@@ -140,13 +140,8 @@ def table(outcomes: Sequence[Outcome]) -> str:
 
 def _outcome(form: str, way: str, before: Alpha, after: Alpha, truth: Alpha) -> Outcome:
     exact = np.asarray(truth >= 0.5)
-    edge = boundary_f(exact, np.asarray(after >= 0.5))
-    return Outcome(form, way, _iou(before, truth), _iou(after, truth), edge)
-
-
-def _iou(alpha: Alpha, truth: Alpha) -> float:
-    one, two = alpha >= 0.5, truth >= 0.5
-    return float((one & two).sum() / max(int((one | two).sum()), 1))
+    put_in, came_out = np.asarray(before >= 0.5), np.asarray(after >= 0.5)
+    return Outcome(form, way, iou(exact, put_in), iou(exact, came_out), boundary_f(exact, came_out))
 
 
 def _at(values: Alpha, rgb: RGB) -> Alpha:

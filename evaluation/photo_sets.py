@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from evaluation.mask_metrics import iou
 from services.cli.second_look import AGAIN_FROM
 from services.cli.set_colours import propose_mask
 from services.cli.set_consistency import find_doubts, measure
@@ -74,7 +75,7 @@ def _mend(shots: Sequence[Shot], damaged: BoolMask) -> Result:
     features = [measure(view) for view in views]
     doubts = {doubt.index: doubt for doubt in find_doubts(features)}
     shot = shots[DAMAGED]
-    before = _iou(damaged, shot.truth)
+    before = iou(damaged, shot.truth)
     if DAMAGED not in doubts:
         return Result(False, False, before, before)
     if doubts[DAMAGED].excess < AGAIN_FROM:
@@ -83,7 +84,7 @@ def _mend(shots: Sequence[Shot], damaged: BoolMask) -> Result:
     proposed = propose_mask(shot.photo, near) > 127
     features[DAMAGED] = measure(_view(shot.photo, proposed))
     kept = all(doubt.index != DAMAGED for doubt in find_doubts(features))
-    return Result(True, kept, before, _iou(proposed, shot.truth))
+    return Result(True, kept, before, iou(proposed, shot.truth))
 
 
 def _shoot(mask: Path, rng: np.random.Generator) -> list[Shot]:
@@ -138,10 +139,6 @@ def _view(photo: RGB, mask: BoolMask) -> View:
     small = shrink_to(photo, SIDE_PX)
     values = cv2.resize(mask.astype(np.uint8) * 255, small.shape[1::-1], interpolation=cv2.INTER_AREA)
     return View(small, np.asarray(values, dtype=np.uint8))
-
-
-def _iou(a: BoolMask, b: BoolMask) -> float:
-    return int(np.count_nonzero(a & b)) / max(1, int(np.count_nonzero(a | b)))
 
 
 if __name__ == "__main__":
