@@ -20,7 +20,7 @@ from bench.section import Section
 from evaluation.made import read_alpha
 from evaluation.sets import open_set
 from services.common.arrays import RGB, Alpha, Float
-from services.common.decoding import decode_photo
+from services.common.photos.decoding import decode_photo
 from services.orchestrator.cutout.matting import BALANCED, QUICK, THOROUGH, matte
 
 _OURS = {"quick": QUICK, "balanced": BALANCED, "thorough": THOROUGH}

@@ -31,8 +31,8 @@ from evaluation.made import read_alpha
 from evaluation.mask_metrics import score_mask
 from evaluation.sets import Item, open_set
 from services.common.arrays import RGB, Alpha, Pixels
-from services.common.decoding import WORKING_SIDE_PX, decode_photo
 from services.common.imaging.working_size import shrink_to
+from services.common.photos.decoding import WORKING_SIDE_PX, decode_photo
 from services.orchestrator.cutout.cut import PRESETS, CutoutOptions, cut_out
 from services.orchestrator.encoding import EncodeOptions, encode_cutout
 from services.segmentation.backends.catalogue import FAMILIES

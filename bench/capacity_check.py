@@ -32,15 +32,15 @@ import numpy as np
 from PIL import Image
 
 from bench.timing import describe_machine
-from services.cli.capacity_plan import StageTimes, stage_waiting
-from services.cli.service_times import times_of
-from services.common.admission import Admission
+from services.cli.capacity.plan import StageTimes, stage_waiting
+from services.cli.capacity.service_times import times_of
 from services.common.arrays import RGB
-from services.common.channels import server_options
+from services.common.calling.channels import server_options
 from services.common.client import CutoutWishes, MaskWishes, UnflatClient
-from services.common.interceptors import CallGuard
-from services.common.logs import configure_logs
-from services.common.model_slot import ModelSlot
+from services.common.models.slot import ModelSlot
+from services.common.serving.admission import Admission
+from services.common.serving.interceptors import CallGuard
+from services.common.telemetry.logs import configure_logs
 from services.segmentation.backends.base import RawMask
 from services.segmentation.server import SegmentationServicer
 from unflat.v1 import orchestrator_pb2 as pb

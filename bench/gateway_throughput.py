@@ -24,9 +24,9 @@ from bench.peers import PYTHON
 from bench.section import Section
 from bench.stand_in import write_stand_in
 from services.cli.stack import LocalStack, StackOptions
-from services.common.decoding import decode_photo
 from services.common.free_ports import free_port
 from services.common.models.store import ModelStore
+from services.common.photos.decoding import decode_photo
 from services.common.settings import default_store
 from services.segmentation.backends.grabcut import GrabCut
 

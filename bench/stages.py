@@ -9,7 +9,7 @@ import numpy as np
 from bench.section import Section
 from bench.timing import Spread, measure
 from services.common.arrays import Alpha
-from services.common.decoding import Photo, decode_photo
+from services.common.photos.decoding import Photo, decode_photo
 from services.mesher.export import export
 from services.mesher.inflate import Camera, inflate
 from services.mesher.quality import inspect

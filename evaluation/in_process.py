@@ -14,9 +14,9 @@ from evaluation.made import Made, read_alpha
 from evaluation.sets import Item
 from evaluation.ways import WAYS, Way
 from services.common.arrays import RGB, Alpha, Float, InverseDepth, alpha_to_bytes
-from services.common.decoding import Photo, decode_depth, decode_photo
 from services.common.errors import NoSubject, UnflatError
 from services.common.models.store import ModelStore
+from services.common.photos.decoding import Photo, decode_depth, decode_photo
 from services.common.settings import StageSettings
 from services.mesher.backends.base import FramedSubject, MeshOptions
 from services.mesher.backends.catalogue import open_backend as open_mesher

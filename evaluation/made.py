@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from services.common.arrays import InverseDepth
-from services.common.decoding import decode_mask
 from services.common.errors import InvalidImage, UnflatError
+from services.common.photos.decoding import decode_mask
 
 Bytes2D = npt.NDArray[np.uint8]
 """(H, W) uint8: a mask as it is written to disk; figures are taken from it, so that other tools find the same."""

@@ -24,7 +24,7 @@ from evaluation.made import read_alpha
 from evaluation.mask_metrics import boundary_f, iou
 from evaluation.sets import Item, open_set
 from services.common.arrays import RGB, Alpha, InverseDepth
-from services.common.decoding import decode_depth, decode_photo
+from services.common.photos.decoding import decode_depth, decode_photo
 from services.orchestrator.fusion import FusionOptions, fuse
 from services.segmentation.refine.chain import RefineOptions, refine
 

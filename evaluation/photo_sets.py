@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 
 from evaluation.mask_metrics import iou
-from services.cli.second_look import AGAIN_FROM
-from services.cli.set_colours import propose_mask
-from services.cli.set_consistency import find_doubts, measure
+from services.cli.photo_sets.colours import propose_mask
+from services.cli.photo_sets.consistency import find_doubts, measure
+from services.cli.photo_sets.second_look import AGAIN_FROM
 from services.cli.views import SIDE_PX, View
 from services.common.arrays import RGB, BoolMask
 from services.common.imaging.working_size import shrink_to

@@ -13,9 +13,9 @@ from PIL import Image
 from evaluation.made import Made, read_alpha
 from evaluation.sets import Item
 from services.common.arrays import RGB
-from services.common.decoding import decode_photo
-from services.common.depth_colours import colour_depth
-from services.common.mesh_views import SIX_VIEWS, read_mesh, render_views
+from services.common.drawing.depth_colours import colour_depth
+from services.common.drawing.mesh_views import SIX_VIEWS, read_mesh, render_views
+from services.common.photos.decoding import decode_photo
 
 SIDE_PX = 176
 QUALITY = 82

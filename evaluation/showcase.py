@@ -23,8 +23,8 @@ from evaluation.made import read_alpha
 from evaluation.pictures import colour_errors
 from evaluation.sets import Item, open_set
 from services.common.arrays import RGB
-from services.common.decoding import decode_photo
-from services.common.mesh_views import View, read_mesh, render_views
+from services.common.drawing.mesh_views import View, read_mesh, render_views
+from services.common.photos.decoding import decode_photo
 
 ROOT = Path(__file__).resolve().parent.parent
 WAYS = ("raw", "final")

@@ -22,16 +22,16 @@ from evaluation.made import Bytes2D, Made, read_alpha
 from evaluation.sets import Item
 from evaluation.ways import NO_GRABCUT, WAYS, Way
 from services.cli.stack import LocalStack, StackOptions
-from services.common.admission import Admission
 from services.common.arrays import RGB, alpha_to_bytes
-from services.common.channels import server_options
+from services.common.calling.channels import server_options
 from services.common.client import CutoutWishes, MaskWishes, UnflatClient
-from services.common.decoding import decode_depth, decode_photo
 from services.common.errors import StageUnavailable, UnflatError
-from services.common.interceptors import CallGuard
-from services.common.logs import configure_logs
-from services.common.model_slot import ModelSlot
-from services.common.server import StageStatus
+from services.common.models.slot import ModelSlot
+from services.common.photos.decoding import decode_depth, decode_photo
+from services.common.serving.admission import Admission
+from services.common.serving.interceptors import CallGuard
+from services.common.serving.server import StageStatus
+from services.common.telemetry.logs import configure_logs
 from services.segmentation.backends.base import RawMask
 from services.segmentation.server import STAGE, SegmentationServicer
 from unflat.v1 import orchestrator_pb2, segmentation_pb2_grpc, status_pb2_grpc

@@ -26,7 +26,7 @@ from evaluation.mesh_metrics import ExactMesh, score_mesh
 from evaluation.sets import Item, open_set
 from evaluation.surface import Surface, read_surface
 from services.common.arrays import Alpha, InverseDepth
-from services.common.decoding import decode_depth, decode_photo
+from services.common.photos.decoding import decode_depth, decode_photo
 from services.orchestrator.cutout.cut import CutoutOptions, cut_out
 
 FIXED = Path(__file__).parent / "fixed"

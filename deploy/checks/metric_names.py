@@ -8,7 +8,7 @@ from functools import cache
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from services.common import metrics
+from services.common.telemetry import metrics
 
 _SELECTOR = re.compile(r"\b(unflat_\w+)(?:\{([^}]*)\})?")
 _MATCHER = re.compile(r'(\w+)\s*(?:=~|!~|!=|=)\s*"([^"]*)"')

@@ -10,8 +10,6 @@ from typing import Annotated
 import typer
 
 from services.cli.jobs import Done, Tell, connect, debug_files, follow, receipt_json, run_jobs, say_done, say_failed
-from services.cli.journal import digest
-from services.cli.mask_sidecars import MaskSidecar, Polarity, sidecar_path, sidecar_png
 from services.cli.options import (
     DebugOption,
     DepthOption,
@@ -34,8 +32,10 @@ from services.cli.options import (
 )
 from services.cli.outcome import Outcome
 from services.cli.outputs import Item, write_all
-from services.cli.photo_set import PhotoSet, Product, SetOptions
-from services.cli.set_report import exit_code, print_summary, write_sheet
+from services.cli.photo_sets.journal import digest
+from services.cli.photo_sets.mask_sidecars import MaskSidecar, Polarity, sidecar_path, sidecar_png
+from services.cli.photo_sets.photo_set import PhotoSet, Product, SetOptions
+from services.cli.photo_sets.report import exit_code, print_summary, write_sheet
 from services.cli.tables import make_console
 from services.common.client import CutoutMade, CutoutWishes, MaskWishes, UnflatClient
 from services.common.errors import Internal, InvalidOption

@@ -21,8 +21,8 @@ from services.cli.stack import LocalStack
 from services.cli.tables import make_console, print_receipt
 from services.common.client import CutoutMade, MeshMade, Progress, UnflatClient
 from services.common.errors import Internal, InvalidImage, UnflatError
-from services.common.priority import Priority
 from services.common.receipts import receipt_to_dict
+from services.common.serving.priority import Priority
 from services.common.tls import environment_identity
 from unflat.v1 import orchestrator_pb2 as pb
 

@@ -11,14 +11,14 @@ import typer
 from rich.markup import escape
 
 from services.cli import models
-from services.cli.capacity import capacity
+from services.cli.capacity.command import capacity
 from services.cli.cutout import cutout
 from services.cli.doctor import doctor
 from services.cli.make import depth, mesh
 from services.cli.system import status, up
 from services.cli.tables import make_console
 from services.common.errors import InvalidOption, UnflatError
-from services.common.logs import configure_logs
+from services.common.telemetry.logs import configure_logs
 from services.common.version import VERSION
 
 app = typer.Typer(

@@ -37,7 +37,7 @@ from services.cli.preview import preview_sheet
 from services.cli.tables import make_console
 from services.common.arrays import InverseDepth
 from services.common.client import MeshMade, MeshWishes, UnflatClient
-from services.common.depth_colours import colour_depth
+from services.common.drawing.depth_colours import colour_depth
 from services.common.errors import InvalidOption
 
 _HERE = Path()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services.cli.journal import Entry
 from services.cli.outputs import Item
-from services.cli.set_consistency import Doubt
+from services.cli.photo_sets.consistency import Doubt
+from services.cli.photo_sets.journal import Entry
 from services.common.errors import UnflatError
 from unflat.v1 import orchestrator_pb2 as pb
 

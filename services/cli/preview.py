@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from services.common.decoding import Photo, decode_photo
-from services.common.mesh_views import contact_sheet, read_mesh, render_views
+from services.common.drawing.mesh_views import contact_sheet, read_mesh, render_views
+from services.common.photos.decoding import Photo, decode_photo
 
 _SIDE_PX = 640  # of photo and cutout on the sheet
 

@@ -22,7 +22,7 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from services.common.channels import open_channel
+from services.common.calling.channels import open_channel
 from services.common.errors import StageUnavailable
 from services.common.free_ports import free_port, free_ports
 from services.common.tls import environment_identity

@@ -11,8 +11,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from services.cli.capacity.prometheus import LocalPrometheus, find_prometheus, targets_of
 from services.cli.options import JsonOption
-from services.cli.prometheus import LocalPrometheus, find_prometheus, targets_of
 from services.cli.stack import LocalStack, StackOptions
 from services.cli.tables import make_console, print_status
 from services.common.client import UnflatClient

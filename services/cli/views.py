@@ -14,8 +14,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from services.common.arrays import RGB
-from services.common.decoding import decode_photo
 from services.common.imaging.working_size import shrink_to
+from services.common.photos.decoding import decode_photo
 
 SIDE_PX = 256  # long side: fills a contact sheet's cell, and says enough of colours and position
 _JPEG_QUALITY = 88

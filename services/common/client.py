@@ -17,15 +17,15 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 import grpc
 
-from services.common import tracing
 from services.common.arrays import InverseDepth
-from services.common.channels import open_channel
+from services.common.calling.channels import open_channel
 from services.common.errors import Internal, InvalidOption
-from services.common.logs import REQUEST_ID_KEY, new_request_id
-from services.common.photo_metadata import MetadataMode
-from services.common.priority import PRIORITY_KEY, Priority
+from services.common.photos.metadata import MetadataMode
 from services.common.receipts import format_name
 from services.common.rpc_errors import from_rpc_error
+from services.common.serving.priority import PRIORITY_KEY, Priority
+from services.common.telemetry import tracing
+from services.common.telemetry.logs import REQUEST_ID_KEY, new_request_id
 from services.common.tls import Identity
 from services.common.wire import depth_from_proto
 from unflat.v1 import depth_pb2, mesher_pb2, segmentation_pb2

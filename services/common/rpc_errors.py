@@ -16,7 +16,7 @@ from grpc_status import rpc_status
 
 from services.common import errors
 from services.common.errors import DeadlineExceeded, Internal, Overloaded, StageUnavailable, UnflatError
-from services.common.logs import get_logger
+from services.common.telemetry.logs import get_logger
 
 DOMAIN = "unflat"
 _LONGEST_TEXT = 2_000

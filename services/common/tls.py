@@ -20,9 +20,9 @@ from typing import TypeAlias
 
 import grpc
 
-from services.common import metrics
 from services.common.errors import InvalidOption
-from services.common.logs import get_logger
+from services.common.telemetry import metrics
+from services.common.telemetry.logs import get_logger
 
 _ROUNDS = 8  # of a handshake in memory; TLS 1.3 takes two
 _log = get_logger()

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import grpc
 
-from services.common.admission import Admission
 from services.common.arrays import RGB, InverseDepth
-from services.common.calls import StageCall, stage_call
-from services.common.model_slot import ModelSlot
+from services.common.calling.calls import StageCall, stage_call
+from services.common.models.slot import ModelSlot
 from services.common.models.store import ModelStore
-from services.common.server import run_stage
+from services.common.serving.admission import Admission
+from services.common.serving.server import run_stage
 from services.common.settings import StageSettings, load_settings
 from services.common.wire import depth_to_proto, image_from_proto
 from services.depth.backends.base import Backend

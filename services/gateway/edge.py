@@ -11,9 +11,9 @@ from contextlib import AbstractContextManager, nullcontext
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.common import tracing
-from services.common.logs import REQUEST_ID_KEY, accept_request_id, bind_request, get_logger
-from services.common.metrics import REQUEST_SECONDS, observe
+from services.common.telemetry import tracing
+from services.common.telemetry.logs import REQUEST_ID_KEY, accept_request_id, bind_request, get_logger
+from services.common.telemetry.metrics import REQUEST_SECONDS, observe
 from services.gateway.problems import of_defect
 
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})

@@ -22,7 +22,7 @@ from services.common.client import (
     Texture,
 )
 from services.common.errors import InvalidOption
-from services.common.photo_metadata import MetadataMode
+from services.common.photos.metadata import MetadataMode
 from services.gateway.colours import parse_background
 
 MOST_ERODE_PX = 1000

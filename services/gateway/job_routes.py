@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from services.common.client import ImageFormat
 from services.common.errors import StageUnavailable
-from services.common.logs import get_logger
+from services.common.telemetry.logs import get_logger
 from services.gateway.answers import MESH_MEDIA_TYPES, file_answer
 from services.gateway.api_docs import UPLOAD_REFUSALS, Responses, file_of, job_answer, refusals
 from services.gateway.gateway import Gateway

@@ -11,8 +11,8 @@ from typing import Generic, TypeAlias, TypeVar
 
 from services.common.client import CutoutMade, MeshMade, Progress
 from services.common.errors import Internal, StageUnavailable, UnflatError
-from services.common.logs import bind_request, get_logger
 from services.common.receipts import receipt_to_dict
+from services.common.telemetry.logs import bind_request, get_logger
 from services.gateway.job import PREVIEW, RESULT, Job, Kind, Result
 from services.gateway.job_book import LOOK_S, JobBook
 from services.gateway.problems import problem_body

@@ -20,7 +20,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from services.common.client import MaskWishes, MeshWishes
 from services.common.errors import ImageTooLarge, InvalidImage, InvalidOption, UnflatError
-from services.common.logs import get_logger
+from services.common.telemetry.logs import get_logger
 from services.gateway.forms import mask_form, mesh_form, options_model
 from services.gateway.gateway import Gateway
 from services.gateway.job import RESULT

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from services.common.client import MeshMade
-from services.common.logs import get_logger
-from services.common.mesh_views import contact_sheet, read_mesh, render_views
+from services.common.drawing.mesh_views import contact_sheet, read_mesh, render_views
+from services.common.telemetry.logs import get_logger
 
 SIDE_PX = 256  # of each view
 LARGEST_PX = 50_000_000  # pictures beyond it are not opened here: 200 MB each

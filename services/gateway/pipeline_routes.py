@@ -13,8 +13,8 @@ from starlette.responses import JSONResponse, Response
 
 from services.common.client import CutoutMade, CutoutWishes, ImageFormat, MaskWishes, MeshMade, MeshWishes
 from services.common.errors import InvalidImage, Overloaded, StageUnavailable
-from services.common.logs import get_logger
 from services.common.receipts import receipt_to_dict
+from services.common.telemetry.logs import get_logger
 from services.gateway.answers import MESH_MEDIA_TYPES, cutout_result, file_answer, mesh_result, receipt_headers
 from services.gateway.api_docs import UPLOAD_REFUSALS, Responses, file_of, refusals
 from services.gateway.forms import accepted_format, cutout_form, mask_form, mesh_form

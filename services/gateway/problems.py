@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
 from services.common.errors import UnflatError
-from services.common.logs import get_logger
+from services.common.telemetry.logs import get_logger
 from services.gateway.work import CallerLeftError
 
 PROBLEM_TYPE = "application/problem+json"

@@ -19,7 +19,7 @@ from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import StorageError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from services.common.logs import get_logger
+from services.common.telemetry.logs import get_logger
 from services.gateway.auth import token_of
 from services.gateway.problems import is_rembg, problem
 from services.gateway.stores import MEMORY

@@ -15,7 +15,7 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
 
 from services.common.errors import StageUnavailable
-from services.common.logs import get_logger
+from services.common.telemetry.logs import get_logger
 
 _PREFIX = "unflat:"
 _CONNECT_S = 2.0

@@ -13,14 +13,14 @@ from types import FrameType
 
 import uvicorn
 
-from services.common.announcing import announce_addresses
 from services.common.client import UnflatClient
-from services.common.logs import configure_logs, get_logger
-from services.common.metrics import start_metrics
-from services.common.parent import end_with_parent
+from services.common.serving.announcing import announce_addresses
+from services.common.serving.parent import end_with_parent
 from services.common.settings import load_settings
+from services.common.telemetry.logs import configure_logs, get_logger
+from services.common.telemetry.metrics import start_metrics
+from services.common.telemetry.tracing import start_tracing
 from services.common.tls import load_identity
-from services.common.tracing import start_tracing
 from services.gateway.app import create_app
 from services.gateway.gateway import Draining
 from services.gateway.settings import GatewaySettings

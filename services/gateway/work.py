@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 from starlette.requests import Request
 
-from services.common.admission import AioAdmission
 from services.common.errors import Internal, UnflatError
+from services.common.serving.admission import AioAdmission
 
 T = TypeVar("T")
 _STAGE = "gateway"

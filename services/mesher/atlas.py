@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from services.common.arrays import Faces, Points
+from services.common.drawing.mesh_views import rasterise
 from services.common.errors import StageUnavailable
-from services.common.mesh_views import rasterise
 from services.mesher.mesh import UV
 
 PADDING_SHARE = 1 / 256  # of the atlas between charts, as TripoSR has it: mip levels do not bleed

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from services.common.arrays import Alpha, Faces, InverseDepth, Points
-from services.common.mesh_views import rasterise
+from services.common.drawing.mesh_views import rasterise
 from services.mesher.inflate.camera import Camera, project
 from services.mesher.inflate.information import MAX_UNEVENNESS, is_informative, long_side, unevenness
 from services.mesher.inflate.silhouette import drop_specks

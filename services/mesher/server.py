@@ -14,13 +14,13 @@ from typing import TypeAlias
 import grpc
 import numpy as np
 
-from services.common.admission import Admission
 from services.common.arrays import alpha_from_bytes
-from services.common.calls import StageCall, stage_call
+from services.common.calling.calls import StageCall, stage_call
 from services.common.errors import InvalidOption, NoSubject
-from services.common.model_slot import ModelSlot
+from services.common.models.slot import ModelSlot
 from services.common.models.store import ModelStore
-from services.common.server import run_stage
+from services.common.serving.admission import Admission
+from services.common.serving.server import run_stage
 from services.common.settings import StageSettings, load_settings
 from services.common.wire import depth_from_proto, image_from_proto
 from services.mesher.backends.base import Backend, FramedSubject, MeshOptions

@@ -9,8 +9,8 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from services.common.arrays import RGBA, Faces, Points
+from services.common.drawing.mesh_views import rasterise
 from services.common.errors import InvalidOption
-from services.common.mesh_views import rasterise
 from services.mesher.atlas import find_texels, interpolate, unwrap
 from services.mesher.inflate.camera import Camera, project
 from services.mesher.inflate.colours import clean_palette, facing_camera, fill_nearest, paint, photo_share

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-from services.common import metrics
+from services.common.telemetry import metrics
 
 State = Literal["closed", "open", "half-open"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from services.common.arrays import Alpha, BoolMask, InverseDepth, alpha_to_bytes
-from services.common.depth_colours import colour_depth
+from services.common.drawing.depth_colours import colour_depth
 from services.common.imaging.working_size import shrink_to
 from services.orchestrator.encoding import encode_png
 from unflat.v1 import orchestrator_pb2 as pb

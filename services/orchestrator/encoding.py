@@ -18,8 +18,8 @@ from PIL import Image
 
 from services.common.arrays import Alpha, Pixels, alpha_to_bytes
 from services.common.errors import InvalidOption
-from services.common.exif_block import strip_prefix
-from services.common.photo_metadata import Metadata, MetadataMode, keep
+from services.common.photos.exif_block import strip_prefix
+from services.common.photos.metadata import Metadata, MetadataMode, keep
 from services.orchestrator.tiff import encode_tiff
 
 ImageFormat = Literal["png", "webp", "tiff", "jpeg"]

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from services.common.arrays import Alpha, BoolMask, InverseDepth
-from services.common.decoding import Photo
 from services.common.errors import NoSubject
+from services.common.photos.decoding import Photo
 from services.orchestrator.cutout.cut import Cutout, CutoutOptions, cut_out
 from services.orchestrator.framing import FramingOptions, frame_subject
 from services.orchestrator.stages import MeshJob

@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from services.common import metrics
 from services.common.arrays import Alpha, InverseDepth, alpha_from_bytes
-from services.common.decode_pool import DecodePool
-from services.common.decoding import Photo, decode_depth, decode_mask, decode_photo
 from services.common.errors import DeadlineExceeded, InvalidOption, NoSubject, StageUnavailable, UnflatError
-from services.common.logs import get_logger
+from services.common.photos.decode_pool import DecodePool
+from services.common.photos.decoding import Photo, decode_depth, decode_mask, decode_photo
+from services.common.telemetry import metrics
+from services.common.telemetry.logs import get_logger
 from services.orchestrator.cutout.cut import Cutout
 from services.orchestrator.debug_pictures import debug_pictures, preview_mask
 from services.orchestrator.depth_polarity import polarity_warning

@@ -20,8 +20,8 @@ from typing import Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from services.common import metrics
 from services.common.arrays import RGB
+from services.common.telemetry import metrics
 from services.orchestrator.stage_protocols import DepthLike, SegmentationLike
 from services.orchestrator.stages import DEPTH, SEGMENTATION, STANDARD, DepthAnswer, Segmented, stage_receipt
 from unflat.v1 import common_pb2, depth_pb2, segmentation_pb2

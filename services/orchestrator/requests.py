@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from services.common.errors import InvalidOption
-from services.common.photo_metadata import MetadataMode
+from services.common.photos.metadata import MetadataMode
 from services.orchestrator.cutout.cut import PRESETS, CutoutOptions, Preset
 from services.orchestrator.encoding import EncodeOptions, ImageFormat
 from services.orchestrator.fusion import FusionOptions, Percentile, Strategy

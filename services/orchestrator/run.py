@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from services.common import metrics, tracing
 from services.common.errors import DeadlineExceeded
-from services.common.logs import get_logger
+from services.common.telemetry import metrics, tracing
+from services.common.telemetry.logs import get_logger
 from services.common.version import VERSION
 from unflat.v1 import orchestrator_pb2 as pb
 

@@ -18,18 +18,18 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from pydantic import Field
 
-from services.common.admission import AioAdmission
-from services.common.channels import server_options
-from services.common.decode_pool import DecodePool
-from services.common.decoding import MAX_PIXELS
-from services.common.interceptors import AioCallGuard, current_request_id
-from services.common.logs import configure_logs, get_logger
-from services.common.parent import end_with_parent
-from services.common.priority import bind_priority, read_priority
-from services.common.server import HealthBoard, announce, bind, serve_health, serve_metrics
+from services.common.calling.channels import server_options
+from services.common.photos.decode_pool import DecodePool
+from services.common.photos.decoding import MAX_PIXELS
+from services.common.serving.admission import AioAdmission
+from services.common.serving.interceptors import AioCallGuard, current_request_id
+from services.common.serving.parent import end_with_parent
+from services.common.serving.priority import bind_priority, read_priority
+from services.common.serving.server import HealthBoard, announce, bind, serve_health, serve_metrics
 from services.common.settings import RpcSettings, load_settings
+from services.common.telemetry.logs import configure_logs, get_logger
+from services.common.telemetry.tracing import start_tracing
 from services.common.tls import load_identity
-from services.common.tracing import start_tracing
 from services.common.version import VERSION
 from services.common.wire import depth_to_proto
 from services.orchestrator.pipeline import Pipeline

@@ -15,9 +15,9 @@ import grpc
 import grpc.aio
 import numpy as np
 
-from services.common import metrics, tracing
 from services.common.arrays import RGB, RGBA, Alpha, InverseDepth
-from services.common.channels import open_aio_channel
+from services.common.calling.channels import open_aio_channel
+from services.common.calling.renewing_channels import Renewal
 from services.common.errors import (
     DeadlineExceeded,
     Internal,
@@ -28,11 +28,11 @@ from services.common.errors import (
     StageUnavailable,
     UnflatError,
 )
-from services.common.interceptors import current_request_id
-from services.common.logs import REQUEST_ID_KEY
-from services.common.priority import priority_metadata
-from services.common.renewing_channels import Renewal
 from services.common.rpc_errors import from_rpc_error
+from services.common.serving.interceptors import current_request_id
+from services.common.serving.priority import priority_metadata
+from services.common.telemetry import metrics, tracing
+from services.common.telemetry.logs import REQUEST_ID_KEY
 from services.common.tls import Identity
 from services.common.wire import alpha_from_proto, depth_from_proto, depth_to_proto, image_to_proto
 from services.orchestrator.breaker import Breaker

@@ -14,8 +14,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from services.common.exif_block import STORAGE_TAGS, ByteOrder, byte_order, directory, first_directory, strip_prefix
-from services.common.photo_metadata import Metadata
+from services.common.photos.exif_block import (
+    STORAGE_TAGS,
+    ByteOrder,
+    byte_order,
+    directory,
+    first_directory,
+    strip_prefix,
+)
+from services.common.photos.metadata import Metadata
 
 _EMPTY_BLOCK = b"II*\0" + struct.pack("<IHI", 8, 0, 0)
 _STRIP_BYTES = 1 << 18  # readers hold one at a time

@@ -11,13 +11,13 @@ from dataclasses import replace
 import grpc
 import numpy as np
 
-from services.common.admission import Admission
 from services.common.arrays import RGB, Alpha
-from services.common.calls import StageCall, stage_call
+from services.common.calling.calls import StageCall, stage_call
 from services.common.errors import InvalidOption, NoSubject
-from services.common.model_slot import ModelSlot
+from services.common.models.slot import ModelSlot
 from services.common.models.store import ModelStore
-from services.common.server import run_stage
+from services.common.serving.admission import Admission
+from services.common.serving.server import run_stage
 from services.common.settings import StageSettings, load_settings
 from services.common.wire import alpha_to_proto, image_from_proto
 from services.segmentation.backends.base import Backend

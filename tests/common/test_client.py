@@ -11,7 +11,7 @@ import pytest
 
 from services.common.client import CutoutWishes, MaskWishes, MeshWishes, UnflatClient
 from services.common.errors import DeadlineExceeded, Internal, InvalidOption, NoSubject, StageUnavailable, UnflatError
-from services.common.interceptors import CallGuard
+from services.common.serving.interceptors import CallGuard
 from services.common.wire import depth_to_proto
 from unflat.v1 import depth_pb2, segmentation_pb2
 from unflat.v1 import orchestrator_pb2 as pb

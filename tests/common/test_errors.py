@@ -9,9 +9,9 @@ import pytest
 
 from services.common import errors
 from services.common.errors import Internal, InvalidOption, Overloaded, StageUnavailable, UnflatError
-from services.common.interceptors import CallGuard
-from services.common.logs import REQUEST_ID_KEY
 from services.common.rpc_errors import from_rpc_error
+from services.common.serving.interceptors import CallGuard
+from services.common.telemetry.logs import REQUEST_ID_KEY
 from unflat.v1 import depth_pb2, depth_pb2_grpc
 
 

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from services.common.admission import Admission
 from services.common.errors import DeadlineExceeded, InvalidImage, StageUnavailable
-from services.common.model_slot import ModelSlot
+from services.common.models.slot import ModelSlot
+from services.common.serving.admission import Admission
 from services.common.wire import depth_from_proto, image_to_proto
 from services.depth.server import DepthServicer
 from unflat.v1 import depth_pb2 as pb

@@ -16,8 +16,8 @@ import trimesh
 from PIL import Image
 
 from services.common.client import CutoutWishes, MaskWishes, MeshWishes
+from services.common.drawing.mesh_views import read_mesh
 from services.common.errors import ImageTooLarge, InvalidImage, InvalidOption, NoSubject
-from services.common.mesh_views import read_mesh
 from services.common.receipts import outcome_of
 
 pytestmark = pytest.mark.e2e

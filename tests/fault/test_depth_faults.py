@@ -10,9 +10,9 @@ import grpc
 import numpy as np
 import pytest
 
-from services.common import metrics
 from services.common.errors import Overloaded
 from services.common.rpc_errors import to_status
+from services.common.telemetry import metrics
 from services.orchestrator.stages import DepthAnswer, DepthStage, StageChannel
 from tests.fault.proxy import FaultProxy
 from unflat.v1 import depth_pb2
@@ -129,7 +129,7 @@ def test_an_answer_that_makes_no_sense_is_invalid(server, answered, said):
 
 def test_an_answer_beyond_the_message_limit_is_unavailable(server, monkeypatch):
     limit = [("grpc.max_receive_message_length", 1000)]
-    monkeypatch.setattr("services.common.channels.client_options", lambda: limit)
+    monkeypatch.setattr("services.common.calling.channels.client_options", lambda: limit)
     assert _outcome(_ask(server.port)) == "UNAVAILABLE"
 
 

@@ -20,7 +20,7 @@ from PIL import Image
 from pydantic import SecretStr
 
 from services.common.client import CutoutMade, CutoutWishes, MaskWishes, MeshMade, MeshWishes, Progress
-from services.common.logs import configure_logs
+from services.common.telemetry.logs import configure_logs
 from services.gateway.app import create_app
 from services.gateway.gateway import Fetch
 from services.gateway.settings import GatewaySettings

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import trimesh
 
+from services.common.drawing.mesh_views import read_mesh
 from services.common.errors import InvalidOption
-from services.common.mesh_views import read_mesh
 from services.mesher.export import export
 from services.mesher.mesh import Mesh, is_watertight, merge_by_position
 

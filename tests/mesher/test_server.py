@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from services.common.admission import Admission
+from services.common.drawing.mesh_views import read_mesh
 from services.common.errors import InvalidImage, InvalidOption
-from services.common.mesh_views import read_mesh
+from services.common.serving.admission import Admission
 from services.common.wire import depth_to_proto, image_to_proto
 from services.mesher.backends.base import MeshOptions
 from services.mesher.backends.catalogue import open_backend

@@ -12,7 +12,7 @@ import yaml
 from prometheus_client import Counter, Gauge, Histogram
 
 from deploy.observability.dashboard import PATH, ROWS, dashboard
-from services.common import metrics
+from services.common.telemetry import metrics
 
 RECORDING = Path(__file__).resolve().parents[2] / "deploy" / "observability" / "rules" / "recording.yaml"
 QUERIES = [expression for row in ROWS for panel in row.panels for expression, _ in panel.asks]

@@ -14,7 +14,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from deploy.observability.dashboard import ROWS
-from services.cli.prometheus import LocalPrometheus, configuration, find_prometheus, targets_of
+from services.cli.capacity.prometheus import LocalPrometheus, configuration, find_prometheus, targets_of
 from services.cli.stack import LocalStack
 
 pytestmark = pytest.mark.e2e

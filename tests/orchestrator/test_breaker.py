@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.common import metrics
+from services.common.telemetry import metrics
 from services.orchestrator.breaker import Breaker
 
 

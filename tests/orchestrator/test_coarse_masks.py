@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from services.common.decoding import decode_photo
+from services.common.photos.decoding import decode_photo
 from services.orchestrator.cutout.cut import PRESETS
 from services.orchestrator.masked import Masked, cut
 

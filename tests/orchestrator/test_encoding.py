@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from services.common.decoding import decode_photo
-from services.common.photo_metadata import Metadata
+from services.common.photos.decoding import decode_photo
+from services.common.photos.metadata import Metadata
 from services.orchestrator.encoding import MEDIA_TYPES, EncodeOptions, composite, encode_cutout, encode_mask
 
 HEIGHT, WIDTH = 24, 40

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from services.common.decoding import decode_photo
+from services.common.photos.decoding import decode_photo
 from services.orchestrator.encoding import EncodeOptions, encode_cutout
 
 pytestmark = pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not here")

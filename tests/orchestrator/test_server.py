@@ -11,12 +11,12 @@ import grpc.aio
 import numpy as np
 import pytest
 
-from services.common.admission import AioAdmission
 from services.common.errors import NoSubject, Overloaded
-from services.common.interceptors import AioCallGuard
-from services.common.logs import REQUEST_ID_KEY
-from services.common.priority import PRIORITY_KEY, priority_metadata
 from services.common.rpc_errors import from_rpc_error
+from services.common.serving.admission import AioAdmission
+from services.common.serving.interceptors import AioCallGuard
+from services.common.serving.priority import PRIORITY_KEY, priority_metadata
+from services.common.telemetry.logs import REQUEST_ID_KEY
 from services.orchestrator.run import Run
 from services.orchestrator.server import OrchestratorServicer
 from services.orchestrator.stages import DepthAnswer, StageChannel, stage_receipt

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from prometheus_client import REGISTRY
 
-from services.common import metrics
 from services.common.errors import Internal, NoSubject, StageUnavailable
 from services.common.rpc_errors import to_status
+from services.common.telemetry import metrics
 from services.common.wire import alpha_to_proto
 from services.orchestrator.stages import (
     Meshed,

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from services.common.decoding import decode_photo
-from services.common.photo_metadata import Metadata
+from services.common.photos.decoding import decode_photo
+from services.common.photos.metadata import Metadata
 from services.orchestrator.tiff import encode_tiff
 
 RNG = np.random.default_rng(3)

@@ -23,7 +23,7 @@ from pydantic import SecretStr
 
 from services.common.client import CutoutMade, CutoutWishes, MaskWishes, MeshMade, MeshWishes
 from services.common.errors import InvalidImage
-from services.common.logs import configure_logs
+from services.common.telemetry.logs import configure_logs
 from services.gateway.app import create_app
 from services.gateway.settings import GatewaySettings
 from unflat.v1 import common_pb2, mesher_pb2

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from services.common.admission import Admission
 from services.common.errors import DeadlineExceeded, InvalidImage, InvalidOption, NoSubject
+from services.common.serving.admission import Admission
 from services.common.wire import alpha_from_proto, image_to_proto
 from services.segmentation.backends.base import RawMask
 from services.segmentation.server import SegmentationServicer, refine_options

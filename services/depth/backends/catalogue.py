@@ -13,8 +13,8 @@ import importlib.util
 from pathlib import Path
 
 from services.common.errors import InvalidOption, StageUnavailable
+from services.common.models.name_options import read_options
 from services.common.models.store import FindModel
-from services.common.name_options import read_options
 from services.depth.backends.base import Backend
 from services.depth.backends.depth_anything_v2 import DEPTH_ANYTHING, open_depth_anything
 from services.depth.backends.onnx import OnnxBackend, OnnxOptions

@@ -17,8 +17,8 @@ import numpy as np
 
 from services.common.arrays import RGB, Float, InverseDepth
 from services.common.errors import InvalidOption, StageUnavailable
+from services.common.models.name_options import refuse_unknown
 from services.common.models.store import FindModel, StoredModel
-from services.common.name_options import refuse_unknown
 from services.depth.backends.name_options import parse_size
 from services.depth.depth_anything_v2.config import CONFIGS
 from services.depth.depth_anything_v2.engine import Engine, has_bfloat16

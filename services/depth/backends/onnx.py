@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from services.common.arrays import RGB, Float, InverseDepth
 from services.common.errors import InvalidOption, StageUnavailable
-from services.common.name_options import Triple, read_triple, refuse_unknown
+from services.common.models.name_options import Triple, read_triple, refuse_unknown
 from services.depth.backends.memory import is_out_of_memory, smaller
 from services.depth.backends.name_options import parse_size
 from services.depth.depth_anything_v2.preprocess import (

@@ -16,8 +16,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from services.common.errors import InvalidOption, StageUnavailable
+from services.common.models.name_options import read_options, read_triple, refuse_unknown
 from services.common.models.store import FindModel, StoredModel
-from services.common.name_options import read_options, read_triple, refuse_unknown
 from services.segmentation.backends.base import Backend
 from services.segmentation.backends.engines import Provider
 from services.segmentation.backends.grabcut import GrabCut

@@ -17,7 +17,7 @@ from PIL import Image
 
 from services.common.arrays import RGB, Float
 from services.common.errors import Internal, StageUnavailable
-from services.common.name_options import Triple
+from services.common.models.name_options import Triple
 from services.segmentation.backends.base import RawMask
 from services.segmentation.backends.engines import Engine, Provider, open_engine
 

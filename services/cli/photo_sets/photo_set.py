@@ -1,0 +1,245 @@
+"""A set of photos: everything in a folder, side by side, each made once, none in the way of the others.
+
+find ─► name clashes? ─► made already? ─► make, several at a time ─► views that stand out, once more ─► summary
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from services.cli.jobs import read_photo
+from services.cli.outcome import Outcome
+from services.cli.outputs import Item, colliding, find_items, write_all
+from services.cli.photo_sets.colours import propose_mask
+from services.cli.photo_sets.journal import Entry, Journal, digest, sizes
+from services.cli.photo_sets.second_look import Fits, look_again
+from services.cli.photo_sets.watching import Settling, watch_photos
+from services.cli.views import View, make_view, png, read_working
+from services.common.client import UnflatClient
+from services.common.errors import InvalidImage, InvalidOption, Overloaded, UnflatError
+from unflat.v1 import orchestrator_pb2 as pb
+
+_TRIES = 6  # at a service that is full
+_PAUSE_S = 1.0  # between them, where it does not say how long
+
+
+@dataclass(frozen=True)
+class Product:
+    """What a request came to: the receipt, the files to write, and the mask as a grey PNG."""
+
+    receipt: pb.Receipt
+    files: dict[Path, bytes]
+    mask: bytes
+
+
+class Maker(Protocol):
+    """Makes the results of one photo."""
+
+    def planned(self, item: Item) -> list[Path]:
+        """Return the files that will be written for a photo."""
+        ...
+
+    def make(self, client: UnflatClient, item: Item, photo: bytes, hint: bytes = b"") -> Product:
+        """Ask for the results of a photo; `hint`, an encoded mask, replaces segmentation."""
+        ...
+
+
+@dataclass(frozen=True)
+class SetOptions:
+    """How a set is worked through.
+
+    Attributes:
+        inputs: folders of photos, and photos.
+        out: folder of the results.
+        also_read: other files that must not be written over.
+        wishes: digest of everything asked of a photo; another one makes photos anew.
+        jobs: photos at a time.
+        consistency: look for views that stand out, and make those again.
+        watch: wait for more photos until Ctrl-C.
+    """
+
+    inputs: Sequence[Path]
+    out: Path
+    wishes: str
+    also_read: Sequence[Path] = ()
+    jobs: int = 2
+    consistency: bool = True
+    watch: bool = False
+
+
+Told = Callable[[Outcome], None]
+"""Called once a photo, as it is finished."""
+
+
+class PhotoSet:
+    """Works through a set. What has ended stands in `outcomes`, by place.
+
+    Args:
+        client: of the orchestrator; calls that run are cancelled by closing it.
+        maker: makes one photo.
+        options: what and how.
+        console: where progress is shown.
+        told: hears of every photo.
+    """
+
+    def __init__(
+        self, client: UnflatClient, maker: Maker, options: SetOptions, console: Console, told: Told = lambda _: None
+    ) -> None:
+        self._client = client
+        self._maker = maker
+        self._options = options
+        self._console = console
+        self._told = told
+        self._journal = Journal(options.out)
+        self._stopped = threading.Event()
+        self.outcomes: dict[Path, Outcome] = {}
+
+    def run(self) -> bool:
+        """Work through everything and return whether it came to its end; Ctrl-C ends it early, a watch as it should."""
+        options = self._options
+        try:
+            if options.watch:
+                self._watch()
+            else:
+                self._work_through(self._find())
+        except KeyboardInterrupt:
+            if not options.watch:
+                return False
+        if options.consistency and not self._stopped.is_set():
+            look_again(self.outcomes, self._second)
+        return True
+
+    # ── once ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _find(self) -> list[Item]:
+        options = self._options
+        return find_items(options.inputs, options.out, options.also_read, self._journal.files())
+
+    def _watch(self) -> None:
+        folders = [path for path in self._options.inputs if path.is_dir()]
+        self._console.print(f"waiting for photos in {', '.join(map(str, folders))}; Ctrl-C ends", markup=False)
+        for whole in watch_photos(folders, [item.photo for item in self._find_any()], Settling()):
+            wanted = {path.resolve() for path in whole}
+            self._work_through([item for item in self._find_any() if item.photo.resolve() in wanted])
+
+    def _find_any(self) -> list[Item]:
+        try:
+            return self._find()
+        except InvalidOption:  # no photo yet
+            return []
+
+    def _work_through(self, items: Sequence[Item]) -> None:
+        clashes = colliding(items, {item.photo: self._maker.planned(item) for item in items})
+        for item in (item for item in items if item.photo in clashes):
+            sentence = f"its results would have the names of {clashes[item.photo]}'s"
+            self._end(Outcome(item, problem=InvalidImage(sentence)))
+        free = [item for item in items if item.photo not in clashes]
+        pool = ThreadPoolExecutor(self._options.jobs)
+        futures = [pool.submit(self._one, item) for item in free]
+        try:
+            with _bar(self._console, len(futures)) as advance:
+                for future in as_completed(futures):
+                    self._end(future.result())
+                    advance()
+        except BaseException:
+            self._stopped.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            self._client.close()
+            pool.shutdown(wait=True)
+            for future in futures:
+                if not future.cancelled() and future.exception() is None:
+                    self._end_if_made(future.result())
+            raise
+        pool.shutdown()
+
+    def _end_if_made(self, outcome: Outcome) -> None:
+        """Count what was finished while we stopped; what failed, failed because we did."""
+        if outcome.entry is not None and outcome.item.place not in self.outcomes:
+            self._end(outcome)
+
+    def _end(self, outcome: Outcome) -> None:
+        self.outcomes[outcome.item.place] = outcome
+        self._told(outcome)
+
+    def _one(self, item: Item) -> Outcome:
+        try:
+            photo = read_photo(item.photo)
+            entry = self._journal.done(item.place, photo, self._options.wishes)
+            if entry is not None:
+                return Outcome(item, entry)
+            product = self._make(item, photo)
+            view = make_view(read_working(photo), product.mask)
+            return Outcome(item, self._keep(item, photo, product, view), receipt=product.receipt)
+        except UnflatError as problem:
+            return Outcome(item, problem=problem)
+
+    def _make(self, item: Item, photo: bytes, hint: bytes = b"") -> Product:
+        """Make one photo; a service that is full is asked again."""
+        for _ in range(_TRIES - 1):
+            try:
+                return self._maker.make(self._client, item, photo, hint)
+            except Overloaded as problem:
+                self._stopped.wait(_PAUSE_S if problem.retry_after_s is None else problem.retry_after_s)
+        return self._maker.make(self._client, item, photo, hint)
+
+    def _keep(self, item: Item, photo: bytes, product: Product, view: View, second: str = "") -> Entry:
+        """Write the results and note them."""
+        files = write_all(product.files)
+        entry = Entry(
+            place=item.place.as_posix(),
+            photo_sha256=digest(photo),
+            options=self._options.wishes,
+            files=sizes(self._options.out, files),
+            view=view,
+            confidence=round(product.receipt.mask.confidence, 4),
+            warnings=tuple(product.receipt.warnings),
+            second=second,
+        )
+        self._journal.add(entry)
+        return entry
+
+    # ── views that stand out ────────────────────────────────────────────────────────────────────────────────────────
+
+    def _second(self, outcome: Outcome, neighbours: Sequence[View], fits: Fits) -> None:
+        """Make a photo again with the mask that the set's colours propose; keep it where it no longer stands out."""
+        item = outcome.item
+        try:
+            photo = read_photo(item.photo)
+            working = read_working(photo)
+            with self._console.status(f"once more: {item.photo.name}"):
+                product = self._make(item, photo, png(propose_mask(working, neighbours)))
+            view = make_view(working, product.mask)
+            if fits(view):
+                entry = self._keep(item, photo, product, view, second="kept")
+                outcome.entry, outcome.problem, outcome.doubt = entry, None, None
+                outcome.receipt = product.receipt
+                return
+        except UnflatError:
+            pass  # the first attempt stands, with its doubt
+        if outcome.entry is not None and outcome.doubt is not None:
+            outcome.entry = replace(outcome.entry, doubts=outcome.doubt.reasons, second="dropped")
+            self._journal.add(outcome.entry)
+
+
+@contextmanager
+def _bar(console: Console, total: int) -> Iterator[Callable[[], None]]:
+    columns = (
+        TextColumn("photos"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("photos", total=total)
+        yield lambda: progress.advance(task)

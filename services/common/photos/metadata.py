@@ -1,0 +1,36 @@
+"""What a photo says of itself beside its pixels, and how much of it is handed on."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from services.common.photos import exif_block, xmp_packet
+
+MetadataMode = Literal["all", "no-gps", "none"]
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a photo says of itself, ready to be written again with its upright pixels."""
+
+    exif: bytes = b""  # `Exif\0\0` and the block; Orientation reset to 1, sizes as decoded
+    icc: bytes = b""  # the profile that `Photo.pixels` are in; empty means sRGB
+    xmp: bytes = b""
+
+
+def keep(metadata: Metadata, mode: MetadataMode) -> Metadata:
+    """Return what `mode` lets through.
+
+    Without positions (`no-gps`) a block that cannot be read is dropped, since nobody knows what it says. The colour
+    profile stays in every mode: without it the pixels would show other colours.
+    """
+    if mode == "all":
+        return metadata
+    if mode == "none":
+        return Metadata(icc=metadata.icc)
+    exif = b""
+    with contextlib.suppress(ValueError):
+        exif = exif_block.remove_gps(metadata.exif)
+    return replace(metadata, exif=exif, xmp=xmp_packet.remove_gps(metadata.xmp))

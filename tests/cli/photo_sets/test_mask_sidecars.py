@@ -1,0 +1,71 @@
+"""Masks beside photos: names, polarity, and the pixel grid of the photo's own file."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from services.cli.outputs import Item
+from services.cli.photo_sets.mask_sidecars import MaskSidecar, Polarity, as_stored, sidecar_path, sidecar_png
+
+ITEM = Item(Path("/set/abc/012.jpg"), Path("/out/abc"), "012", Path("/out"))
+
+
+@pytest.mark.parametrize(
+    ("program", "name"),
+    [
+        ("colmap", "/out/masks/abc/012.jpg.png"),
+        ("meshroom", "/out/masks/abc/012.png"),
+        ("metashape", "/out/masks/abc/012_mask.png"),
+        ("realityscan", "/out/masks/abc/012.jpg.mask.png"),
+    ],
+)
+def test_each_program_finds_its_masks(program, name):
+    assert sidecar_path(ITEM, MaskSidecar(program)) == Path(name)
+
+
+def _mask(**options):
+    values = np.zeros((6, 9), np.uint8)
+    values[2:4, 3:8] = 255
+    out = io.BytesIO()
+    Image.fromarray(values).save(out, "PNG")
+    wanted = {"program": MaskSidecar.colmap, "polarity": Polarity.auto, "orientation": 1, **options}
+    return values, np.asarray(Image.open(io.BytesIO(sidecar_png(out.getvalue(), **wanted))))
+
+
+@pytest.mark.parametrize("program", ["colmap", "meshroom", "metashape"])
+def test_white_is_kept_by_most(program):
+    before, after = _mask(program=MaskSidecar(program))
+    assert np.array_equal(after, before)
+
+
+def test_white_is_masked_out_for_realityscan():
+    before, after = _mask(program=MaskSidecar.realityscan)
+    assert np.array_equal(after, 255 - before)
+
+
+def test_either_polarity_can_be_had_of_each():
+    before, after = _mask(program=MaskSidecar.realityscan, polarity=Polarity.white_kept)
+    assert np.array_equal(after, before)
+    before, after = _mask(program=MaskSidecar.colmap, polarity=Polarity.white_masked)
+    assert np.array_equal(after, 255 - before)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_mask_lies_on_the_pixels_of_the_file_whatever_its_orientation(orientation):
+    stored = np.arange(6 * 9, dtype=np.uint8).reshape(6, 9)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    out = io.BytesIO()
+    Image.fromarray(stored).save(out, "PNG", exif=exif)
+    upright = np.asarray(ImageOps.exif_transpose(Image.open(out)))
+    assert np.array_equal(as_stored(upright, orientation), stored)
+
+
+def test_a_photo_without_an_orientation_has_its_mask_as_it_is():
+    upright = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    assert np.array_equal(as_stored(upright, 0), upright)
