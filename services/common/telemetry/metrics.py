@@ -38,6 +38,12 @@ QUEUE_LIMIT = Gauge("unflat_queue_limit", "Calls that may wait; beyond it they a
 ADMITTED = Counter("unflat_admitted_total", "Calls that got their turn.", ["stage"])
 SHED = Counter("unflat_shed_total", "Calls refused at once because the queue was full.", ["stage"])
 ABANDONED = Counter("unflat_abandoned_total", "Calls cancelled or expired before they were done.", ["stage", "where"])
+BATCH_SIZE = Histogram(
+    "unflat_batch_size",
+    "Pictures that went through a network at once, where a stage batches.",
+    ["stage"],
+    buckets=(1, 2, 4, 8, 16, 32, 64),
+)
 MODEL_LOAD_SECONDS = Gauge("unflat_model_load_seconds", "Load and warm-up of the model.", ["stage"])
 MODEL_INFO = Gauge(
     "unflat_model_info",
