@@ -65,6 +65,9 @@ def cutout(
     format: Annotated[ImageFormat, typer.Option(help="Format of the picture.")] = ImageFormat.png,  # noqa: A002
     background: Annotated[str, typer.Option(help="R,G,B to composite on; empty keeps the alpha.")] = "",
     matting: Annotated[bool | None, typer.Option(help="Alpha matting along the edge; by preset.")] = None,
+    estimate_foreground: Annotated[
+        bool | None, typer.Option(help="Take the background's colour out of soft pixels; no: keep the photo's colours.")
+    ] = None,
     metadata: Annotated[
         MetadataKept, typer.Option(help="What of EXIF and XMP is kept: all, all but the position, none.")
     ] = MetadataKept.all,
@@ -95,7 +98,7 @@ def cutout(
         mask_wishes(preset, strategy, depth_percentile, depth, mask, depth_quality),
         CutoutWishes(
             mask_only, format.value, _colour(background), matting, metadata=metadata.value,
-            with_mask=bool(folders or mask_sidecar),
+            with_mask=bool(folders or mask_sidecar), estimate_foreground=estimate_foreground,
         ),
         mask_sidecar,
         mask_polarity,

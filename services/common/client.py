@@ -79,7 +79,7 @@ class CutoutWishes:
     """How the cutout is written; None leaves the choice to the service.
 
     `metadata` says what of EXIF, XMP and the ICC profile is carried over; `with_mask` asks for the mask beside the
-    cutout.
+    cutout; without `estimate_foreground` soft pixels keep the photo's colour, background and all.
     """
 
     mask_only: bool = False
@@ -91,6 +91,7 @@ class CutoutWishes:
     erode_size: int | None = None
     metadata: MetadataMode = "all"
     with_mask: bool = False
+    estimate_foreground: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -335,6 +336,7 @@ def _cutout_options(wishes: CutoutWishes) -> pb.CutoutOptions:
         background=wishes.background,
         metadata=_value(pb.MetadataMode, "METADATA_MODE", wishes.metadata.replace("-", "_"), "metadata"),
         with_mask=wishes.with_mask,
+        estimate_foreground=wishes.estimate_foreground,
     )
 
 

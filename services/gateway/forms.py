@@ -45,6 +45,9 @@ MaskOnlyField = Annotated[bool, Form(description="answer the mask as a grey pict
 MattingField = Annotated[bool | None, Form(description="alpha matting at the edge; default by preset")]
 LevelField = Annotated[int | None, Form(ge=0, le=255, description="threshold of the classic trimap, 0 to 255")]
 ErodeField = Annotated[int | None, Form(ge=0, le=MOST_ERODE_PX, description="erosion of the classic trimap, pixels")]
+ForegroundField = Annotated[
+    bool | None, Form(description="take the background's colour out of soft pixels, the default; no: keep the photo's")
+]
 MetadataField = Annotated[MetadataMode, Form(description="what is kept of the photo's EXIF and XMP: all; no-gps; none")]
 MeshFormatField = Annotated[MeshFormat, Form(description="glb; obj (a zip when textured); ply; stl")]
 TextureField = Annotated[Texture, Form(description="vertex colours, or a baked atlas")]
@@ -102,6 +105,7 @@ def cutout_form(
     foreground_threshold: LevelField = None,
     background_threshold: LevelField = None,
     erode_size: ErodeField = None,
+    estimate_foreground: ForegroundField = None,
     metadata: MetadataField = "all",
 ) -> tuple[CutoutWishes, bool]:
     """Return how the cutout is to be written, and whether the form names the format."""
@@ -113,6 +117,7 @@ def cutout_form(
         foreground_threshold=foreground_threshold,
         background_threshold=background_threshold,
         erode_size=erode_size,
+        estimate_foreground=estimate_foreground,
         metadata=metadata,
     )
     return wishes, bool(format)

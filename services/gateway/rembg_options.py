@@ -56,7 +56,7 @@ class RembgOptions(BaseModel):
     ae: int = Field(10, ge=0, description="matting: erosion in pixels")
     om: bool = Field(False, description="only the mask")
     ppm: bool = Field(False, description="post-process the mask: alpha is 0 or 255")
-    dc: bool = Field(False, description="decontaminate colours; always done here")
+    dc: bool = Field(False, description="decontaminate colours at soft edges, as matting does anyway")
     vm: bool = Field(False, description="rembg's ViTMatte; alpha matting here")
     bgc: str = Field("", description="background colour r,g,b or r,g,b,a")
     extras: str = Field("", description="JSON object of further options")

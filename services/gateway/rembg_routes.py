@@ -137,9 +137,13 @@ async def _answer(
 
 
 def cutout_wishes(options: RembgOptions) -> CutoutWishes:
-    """Return what rembg's options ask of the cutout; `om` wins over matting, as it does there."""
+    """Return what rembg's options ask of the cutout; `om` wins over matting, as it does there.
+
+    The subject's own colour is estimated with matting or where `dc` asks for it, as there: it costs as much as all the
+    rest around a small network.
+    """
     if options.om or not options.matting:
-        return CutoutWishes(mask_only=options.om)
+        return CutoutWishes(mask_only=options.om, estimate_foreground=options.dc)
     if not options.a:
         return CutoutWishes(matting=True)
     return CutoutWishes(

@@ -122,6 +122,8 @@ def _cutout_options(preset: Preset, message: pb.CutoutOptions) -> CutoutOptions:
     options = PRESETS[preset]
     if message.HasField("matting"):
         options = replace(options, alpha_matting=message.matting)
+    if message.HasField("estimate_foreground") or message.mask_only:  # a mask alone has no colour
+        options = replace(options, estimate_foreground=message.estimate_foreground and not message.mask_only)
     names = ("foreground_threshold", "background_threshold", "erode_size")
     classic = {name: getattr(message, name) for name in names if message.HasField(name)}
     if classic:

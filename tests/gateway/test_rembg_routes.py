@@ -103,9 +103,13 @@ def test_vm_is_served_by_our_own_matting(house, photo):
     assert house.last()["cutout"].matting is True
 
 
-def test_dc_changes_nothing_because_colours_are_always_estimated(house, photo):
-    plain = house.http.post(URL, files={"file": photo}).content
-    assert house.http.post(URL, files={"file": photo}, data={"dc": "true"}).content == plain
+@pytest.mark.parametrize(
+    ("asked", "wanted"),
+    [({}, False), ({"dc": "true"}, True), ({"a": "true"}, None), ({"vm": "true", "dc": "true"}, None)],
+)
+def test_the_subjects_own_colour_is_estimated_with_matting_or_dc(house, photo, asked, wanted):
+    house.http.post(URL, files={"file": photo}, data=asked)
+    assert house.last()["cutout"].estimate_foreground is wanted
 
 
 @pytest.mark.parametrize(

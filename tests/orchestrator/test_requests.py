@@ -62,6 +62,19 @@ def test_a_mask_option_out_of_range_is_named(mask, field):
     assert caught.value.field == field
 
 
+@pytest.mark.parametrize(
+    ("message", "wanted"),
+    [
+        (pb.CutoutOptions(), True),
+        (pb.CutoutOptions(estimate_foreground=False), False),
+        (pb.CutoutOptions(estimate_foreground=True), True),
+        (pb.CutoutOptions(mask_only=True, estimate_foreground=True), False),
+    ],
+)
+def test_colour_is_estimated_unless_unwanted_or_nobody_sees_it(message, wanted):
+    assert _wishes(message).cutout.estimate_foreground is wanted
+
+
 def test_matting_thresholds_out_of_order_are_refused():
     with pytest.raises(InvalidOption, match="wanted 0 <= background <= foreground"):
         _wishes(pb.CutoutOptions(foreground_threshold=10, background_threshold=200))
