@@ -24,6 +24,12 @@ from services.common.settings import default_store
 _CONVERTERS = {"triposr": "services.mesher.triposr.convert"}
 _CONVERTED = {"float32": "model.safetensors", "bfloat16": "model.bfloat16.safetensors"}
 
+_CONVERSION_WORDS = {
+    True: "[green]as it was converted[/green]",
+    False: "[red]not what was converted; remove it and pull again[/red]",
+    None: "[yellow]no hash was noted when it was converted; remove it and pull again[/yellow]",
+}
+
 app = typer.Typer(help="List, pull, verify and import weights.", no_args_is_help=True)
 Names = Annotated[list[str] | None, typer.Argument(help="Models by name.", show_default=False)]
 
@@ -80,7 +86,7 @@ def pull(
 
 @app.command()
 def verify(names: Names = None) -> None:
-    """Hash every file that is here anew and compare."""
+    """Hash every file that is here anew and compare, those that were converted here with what they were then."""
     console = make_console()
     store = ModelStore(default_store())
     wrong = 0
@@ -93,6 +99,10 @@ def verify(names: Names = None) -> None:
             wrong += not good
             word = "[green]good[/green]" if good else "[red]wrong hash[/red]"
             console.print(f"{model.name}/{file.name}: {word}", highlight=False)
+        for name in _converted_here(store, model):
+            same = store.is_as_made(model, name)
+            wrong += same is not True
+            console.print(f"{model.name}/{name}: {_CONVERSION_WORDS[same]}", highlight=False, soft_wrap=True)
     if wrong:
         raise typer.Exit(1)
 
@@ -134,9 +144,18 @@ def _convert(console: Console, store: ModelStore, model: Model, bfloat16: bool) 
         done = subprocess.run(
             [sys.executable, "-m", module, folder, dtype], capture_output=True, text=True, check=False
         )
+        if done.returncode == 0:
+            store.record_made(model, name)
         style = "dim" if done.returncode == 0 else "yellow"
         said = done.stdout.strip() or f"not converted: {done.stderr.strip()[-300:]}"
         console.print(f"  {said}", style=style, highlight=False, soft_wrap=True)
+
+
+def _converted_here(store: ModelStore, model: Model) -> list[str]:
+    """Return the converted forms of a model that lie in the store."""
+    if model.name not in _CONVERTERS:
+        return []
+    return [name for name in _CONVERTED.values() if (store.folder / model.name / name).is_file()]
 
 
 def _chosen(names: list[str], light: bool, defaults: bool, everything: bool = False) -> list[Model]:

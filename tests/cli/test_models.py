@@ -109,3 +109,25 @@ def test_pull_of_nothing_is_wrong_usage(unflat, one_model):
     ended = unflat("models", "pull")
     assert ended.code == 2
     assert "--light or --all" in ended.err
+
+
+def test_verify_covers_what_was_converted(unflat, store, one_model, monkeypatch, tmp_path):
+    script = "import sys, pathlib; pathlib.Path(sys.argv[1], 'made').write_bytes(b'converted'); print('made')"
+    (tmp_path / "convert_a_net.py").write_text(script)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr("services.cli.models._CONVERTERS", {"net": "convert_a_net"})
+    monkeypatch.setattr("services.cli.models._CONVERTED", {"float32": "made"})
+    monkeypatch.setattr("services.cli.models.find_spec", lambda name: name)
+    _put(store, CONTENT)
+    unflat("models", "pull", "net")
+    ended = unflat("models", "verify")
+    assert ended.code == 0
+    assert "net/made: as it was converted" in ended.out
+    (store / "net" / "made").write_bytes(b"CONVERTED")
+    ended = unflat("models", "verify")
+    assert ended.code == 1
+    assert "net/made: not what was converted" in ended.out
+    (store / "net" / ".made.hash.json").unlink()
+    ended = unflat("models", "verify")
+    assert ended.code == 1
+    assert "no hash was noted" in ended.out

@@ -130,6 +130,20 @@ class ModelStore:
         """Have the file hashed anew at the next look."""
         _record_path(self.path_of(model, file)).unlink(missing_ok=True)
 
+    def record_made(self, model: Model, name: str) -> None:
+        """Note the hash of a file that was made here from the model's own, for `is_as_made`."""
+        path = self.folder / model.name / name
+        self._write_record(path, _digests(path))
+
+    def is_as_made(self, model: Model, name: str) -> bool | None:
+        """Hash a file that was made here anew and tell whether it is what was noted; None where nothing was."""
+        path = self.folder / model.name / name
+        try:
+            noted = json.loads(_record_path(path).read_text(encoding="utf-8"))["sha256"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return bool(_digests(path)["sha256"] == noted)
+
     def _record(self, path: Path) -> dict[HashKind, str]:
         stat = path.stat()
         try:
