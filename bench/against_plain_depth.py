@@ -17,10 +17,10 @@ import numpy as np
 from bench.section import Section
 from bench.timing import Spread, measure
 from services.common.arrays import Float
-from services.depth.backends.depth_anything_v2 import probe
 from services.depth.depth_anything_v2.config import CONFIGS, Config, tensor_shapes
-from services.depth.depth_anything_v2.engine import Dtype, Engine, has_bfloat16
+from services.depth.depth_anything_v2.engine import Dtype, OpenVinoEngine, has_bfloat16
 from services.depth.depth_anything_v2.graph import build_graphs
+from services.depth.depth_anything_v2.trial import probe
 
 SIDE_PX = 518
 
@@ -86,10 +86,10 @@ def _run_plain(size: str, runs: int) -> _Answer:
 
 def _run_ours(size: str, runs: int, dtype: Dtype) -> _Answer:
     config = CONFIGS[size]
-    engine = Engine(build_graphs(_weights(config), config), 0, dtype)
+    engine = OpenVinoEngine(build_graphs(_weights(config), config), 0, dtype)
     picture = _picture()
     time = measure(lambda: engine.infer(picture), runs)
-    return _Answer(time, engine.infer(picture))
+    return _Answer(time, engine.infer(picture)[0])
 
 
 def _picture() -> Float:

@@ -6,16 +6,19 @@ Only translates: message → array → backend → message.
 from __future__ import annotations
 
 import grpc
+from pydantic import Field
 
 from services.common.arrays import RGB, InverseDepth
 from services.common.calling.calls import StageCall, stage_call
+from services.common.models.gpu_memory import find_gpus
 from services.common.models.slot import ModelSlot
 from services.common.models.store import ModelStore
 from services.common.serving.admission import Admission
 from services.common.serving.server import run_stage
 from services.common.settings import StageSettings, load_settings
+from services.common.telemetry import metrics
 from services.common.wire import depth_to_proto, image_from_proto
-from services.depth.backends.base import Backend
+from services.depth.backends.base import GPU_BATCH, Backend, Batching
 from services.depth.backends.catalogue import open_backend
 from services.depth.looks import LooksOptions, count_looks, estimate_from_looks
 from unflat.v1 import depth_pb2 as pb
@@ -31,6 +34,10 @@ class DepthSettings(StageSettings):
 
     backend: str = "auto"
     """auto, depth-anything-v2:vits|vitb|vitl, onnx:/path?size=…&near=large|small, or none."""
+    batch: int = Field(default=0, ge=0, le=64)
+    """Photos of one size that go through the network at once; 0: 8 on a GPU, 1 on a CPU, which gains little by more."""
+    batch_patience_s: float = Field(default=0.005, ge=0, le=1)
+    """How long the first photo of a batch waits for others."""
 
 
 class DepthServicer(pb_grpc.DepthServiceServicer):
@@ -63,17 +70,32 @@ class DepthServicer(pb_grpc.DepthServiceServicer):
 def _estimate(backend: Backend, rgb: RGB, quality: pb.DepthQuality, call: StageCall) -> InverseDepth:
     """Look once, or several times; nobody waits any more: stop between the looks."""
     if quality == pb.DEPTH_QUALITY_HIGH:
-        return estimate_from_looks(rgb, backend.estimate, go_on=call.check)
-    return backend.estimate(rgb)
+        return estimate_from_looks(rgb, lambda part: backend.estimate(part, call.check), go_on=call.check)
+    return backend.estimate(rgb, call.check)
+
+
+def share_runs(settings: DepthSettings, gpus: int) -> tuple[DepthSettings, Batching | None]:
+    """Return the settings with as many calls side by side as a batch takes, and how they share a run.
+
+    Args:
+        settings: as they were read.
+        gpus: of this machine.
+    """
+    most = settings.batch or (GPU_BATCH if gpus else 1)
+    if most == 1:
+        return settings, None
+    observe = metrics.BATCH_SIZE.labels(STAGE).observe
+    wide = settings.model_copy(update={"concurrency": max(settings.concurrency, most)})
+    return wide, Batching(settings.batch, settings.batch_patience_s, observe)
 
 
 def main() -> None:
     """Run the service until it is told to stop."""
-    settings = load_settings(DepthSettings, STAGE)
+    settings, batching = share_runs(load_settings(DepthSettings, STAGE), len(find_gpus()))
     store = ModelStore(settings.models)
 
     def load() -> Backend:
-        backend = open_backend(settings.backend, store.find, settings.threads)
+        backend = open_backend(settings.backend, store.find, settings.threads, batching)
         backend.load()
         return backend
 

@@ -7,11 +7,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from services.common.calling.calls import CallAbandonedError
 from services.common.errors import DeadlineExceeded, InvalidImage, StageUnavailable
 from services.common.models.slot import ModelSlot
 from services.common.serving.admission import Admission
 from services.common.wire import depth_from_proto, image_to_proto
-from services.depth.server import DepthServicer
+from services.depth.backends.base import GPU_BATCH
+from services.depth.server import DepthServicer, DepthSettings, share_runs
 from unflat.v1 import depth_pb2 as pb
 
 RAMP = np.tile(np.linspace(1, 2, 30, dtype=np.float32), (20, 1))
@@ -27,7 +29,7 @@ class _Backend:
         self._note = note
         self.seen: list[tuple[int, ...]] = []
 
-    def estimate(self, rgb: np.ndarray) -> np.ndarray:
+    def estimate(self, rgb: np.ndarray, check: object) -> np.ndarray:
         self.seen.append(rgb.shape[:2])
         return RAMP[: rgb.shape[0], : rgb.shape[1]]
 
@@ -84,3 +86,34 @@ def test_time_that_runs_out_between_the_looks_ends_the_call():
     with pytest.raises(DeadlineExceeded):
         _estimate(SimpleNamespace(get=lambda: backend), np.zeros((20, 30, 3), np.uint8), pb.DEPTH_QUALITY_HIGH, context)
     assert len(backend.seen) == 3
+
+
+def test_on_a_gpu_as_many_calls_run_side_by_side_as_a_batch_takes():
+    settings, batching = share_runs(DepthSettings(), gpus=1)
+    assert settings.concurrency == GPU_BATCH
+    assert batching is not None
+
+
+def test_on_a_cpu_nothing_is_batched_unless_it_is_asked_for():
+    assert share_runs(DepthSettings(concurrency=2), gpus=0) == (DepthSettings(concurrency=2), None)
+    settings, batching = share_runs(DepthSettings(batch=4), gpus=0)
+    assert settings.concurrency == 4
+    assert batching is not None
+    assert batching.most == 4
+
+
+def test_batching_can_be_switched_off_on_a_gpu():
+    settings, batching = share_runs(DepthSettings(batch=1), gpus=1)
+    assert (settings.concurrency, batching) == (1, None)
+
+
+def test_a_waiting_photo_learns_that_its_caller_left():
+    class Waits(_Backend):
+        def estimate(self, rgb: np.ndarray, check) -> np.ndarray:
+            context.is_active = lambda: False
+            check()
+            pytest.fail("must have stopped")
+
+    context = SimpleNamespace(**vars(CONTEXT))
+    with pytest.raises(CallAbandonedError):
+        _estimate(SimpleNamespace(get=Waits), np.zeros((20, 30, 3), np.uint8), context=context)

@@ -136,19 +136,29 @@ class Batcher(Generic[Item, Result]):
     def _gather(self) -> list[_Waiting[Item, Result]]:
         """Return the next batch, or nothing once closed and empty."""
         with self._changed:
-            self._changed.wait_for(lambda: self._line or self._closed)
-            if not self._line:
-                return []
-            first = self._line[0]
-            most = self._limits.get(first.key, self._options.most)
-            left_s = first.came + self._options.patience_s - time.monotonic()
-            self._changed.wait_for(lambda: self._closed or len(self._of(first.key)) >= most, max(left_s, 0.0))
-            batch = self._of(first.key)[:most]
+            batch: list[_Waiting[Item, Result]] = []
+            while not batch:
+                self._changed.wait_for(lambda: self._alive() or self._closed)
+                if not self._alive():
+                    return []
+                batch = self._wait_for_more(self._line[0])
             self._line = [waiting for waiting in self._line if waiting not in batch]
             return batch
 
+    def _wait_for_more(self, first: _Waiting[Item, Result]) -> list[_Waiting[Item, Result]]:
+        """Return what goes with `first`; nothing where all of it was cancelled meanwhile."""
+        most = self._limits.get(first.key, self._options.most)
+        left_s = first.came + self._options.patience_s - time.monotonic()
+        self._changed.wait_for(lambda: self._closed or len(self._of(first.key)) >= most, max(left_s, 0.0))
+        return self._of(first.key)[:most]
+
+    def _alive(self) -> bool:
+        """Drop what was cancelled, and tell whether anything is left."""
+        self._line = [waiting for waiting in self._line if not waiting.future.cancelled()]
+        return bool(self._line)
+
     def _of(self, key: Hashable) -> list[_Waiting[Item, Result]]:
-        return [waiting for waiting in self._line if waiting.key == key]
+        return [waiting for waiting in self._line if waiting.key == key and not waiting.future.cancelled()]
 
     def _run_batch(self, batch: list[_Waiting[Item, Result]]) -> None:
         """Run and deliver; on failure again in smaller parts, down to single items."""

@@ -1,51 +1,41 @@
-"""Depth-Anything-V2 as a backend: our own network, the official weights, OpenVINO, no torch.
+"""Depth-Anything-V2 as a backend: our own network, the official weights, OpenVINO on a CPU, torch on a GPU.
 
-    depth-anything-v2:vits[?size=518&dtype=auto&weights=/path]
+    depth-anything-v2:vits[?size=518&dtype=auto&engine=auto&device=auto&weights=/path]
 
-`size` is the network's short side (more is finer and slower). `dtype` is float32, bfloat16 or auto (bfloat16
-where the CPU has it). bfloat16 is taken only if a trial shows that the map stays the same to 1 % of its range, else
-float32. `weights` is a file outside the model store, the official `.pth` or a transformers safetensors file.
+`size` is the network's short side (more is finer and slower). `engine`, `device` and `dtype` are those of
+`engine_choice`: what is faster than float32 is taken only if a trial shows that the map stays the same to 1 % of its
+range. `weights` is a file outside the model store, the official `.pth` or a transformers safetensors file.
 """
 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from services.common.arrays import RGB, Float, InverseDepth
-from services.common.errors import InvalidOption, StageUnavailable
+from services.common.errors import StageUnavailable
 from services.common.models.name_options import refuse_unknown
 from services.common.models.store import FindModel, StoredModel
+from services.common.serving.batching import Batcher
+from services.depth.backends.base import Batching, go_on
+from services.depth.backends.engine_choice import EngineOptions, open_engine
+from services.depth.backends.memory import WithinMemory, is_out_of_memory
 from services.depth.backends.name_options import parse_size
 from services.depth.depth_anything_v2.config import CONFIGS
-from services.depth.depth_anything_v2.engine import Engine, has_bfloat16
-from services.depth.depth_anything_v2.graph import build_graphs
+from services.depth.depth_anything_v2.engine import Engine
 from services.depth.depth_anything_v2.preprocess import INPUT_PX, network_size, to_network, to_photo
 from services.depth.depth_anything_v2.weights import read_weights
 
 DEPTH_ANYTHING = "depth-anything-v2"  # the family, as backends and the model store name it
-DTYPES = ("auto", "float32", "bfloat16")
-MAX_ERROR = 0.01  # of the float32 map's range: more than that and bfloat16 is not taken
-
-
-@dataclass(frozen=True)
-class DepthAnythingOptions:
-    """How the network is run.
-
-    Args:
-        size_px: short side of the network's input, a multiple of 14.
-        dtype: one of `DTYPES`.
-    """
-
-    size_px: int = INPUT_PX
-    dtype: str = "auto"
+_OPTIONS = ("size", "dtype", "engine", "device", "weights")
 
 
 def open_depth_anything(
-    size: str, options: dict[str, str], find_model: FindModel, threads: int
+    size: str, options: dict[str, str], find_model: FindModel, threads: int, batching: Batching | None = None
 ) -> DepthAnythingBackend:
     """Return the backend for `size` (vits, vitb, vitl), not yet loaded.
 
@@ -53,14 +43,11 @@ def open_depth_anything(
         InvalidOption: an option is unknown or wrong.
         StageUnavailable: the weights are not here.
     """
-    refuse_unknown(options, ("size", "dtype", "weights"))
-    dtype = options.get("dtype", "auto")
-    if dtype not in DTYPES:
-        raise InvalidOption(f"dtype={dtype} is none of {', '.join(DTYPES)}", field="backend")
+    refuse_unknown(options, _OPTIONS)
+    named = {key: options[key] for key in ("engine", "device", "dtype") if key in options}
+    wanted = EngineOptions(threads=threads, **named)
     size_px = parse_size(options["size"]) if "size" in options else INPUT_PX
-    return DepthAnythingBackend(
-        size, _find_weights(size, options, find_model), DepthAnythingOptions(size_px, dtype), threads
-    )
+    return DepthAnythingBackend(size, _find_weights(size, options, find_model), wanted, size_px, batching)
 
 
 def _find_weights(size: str, options: dict[str, str], find_model: FindModel) -> StoredModel:
@@ -84,94 +71,101 @@ class DepthAnythingBackend:
     Args:
         size: a key of `CONFIGS`.
         weights: its checkpoint.
-        options: resolution and arithmetic.
-        threads: for one estimate; 0 leaves the choice to OpenVINO.
+        options: engine, device and arithmetic.
+        size_px: short side of the network's input, a multiple of 14.
+        batching: how concurrent calls share a run; None runs them one by one.
     """
 
-    device = "cpu"
-
-    def __init__(self, size: str, weights: StoredModel, options: DepthAnythingOptions, threads: int) -> None:
+    def __init__(
+        self,
+        size: str,
+        weights: StoredModel,
+        options: EngineOptions,
+        size_px: int = INPUT_PX,
+        batching: Batching | None = None,
+    ) -> None:
         self.name = f"{DEPTH_ANYTHING}:{size}"
         self.digest = weights.sha256
         self.licence = weights.licence
         self._config = CONFIGS[size]
         self._path = weights.path
         self._options = options
-        self._threads = threads
+        self._size_px = size_px
+        self._batching = batching
         self._lock = threading.Lock()
         self._engine: Engine | None = None
-        self._fallback = ""
+        self._batcher: Batcher[Float, Float] | None = None
+        self._memory = WithinMemory()
+        self._said = ""
+
+    @property
+    def device(self) -> str:
+        """What the network runs on; what was asked for until `load` has decided."""
+        return self._engine.device if self._engine else self._options.device
 
     @property
     def dtype(self) -> str:
-        """`float32` or `bfloat16`; what was asked for until `load` has decided."""
+        """`float32`, `bfloat16` or `float16`; what was asked for until `load` has decided."""
         return self._engine.dtype if self._engine else self._options.dtype
 
     def load(self) -> None:
-        """Read the weights, compile the network, try it on a synthetic picture and settle the arithmetic.
+        """Read the weights, choose engine and arithmetic by a trial, and run once.
 
         Raises:
-            StageUnavailable: OpenVINO is missing, or the file holds other weights.
+            StageUnavailable: a library or device is missing, or the file holds other weights.
         """
         with self._lock:
-            if self._engine is None:
-                self._engine = self._open()
+            if self._engine is not None:
+                return
+            self._engine, self._said = self._open(self._options)
+            if self._batching is not None:
+                self._batcher = self._batching.open(self._run, is_out_of_memory, on_gpu=self.device != "cpu")
 
-    def estimate(self, rgb: RGB) -> InverseDepth:
+    def estimate(self, rgb: RGB, check: Callable[[], None] = go_on) -> InverseDepth:
         """Return (H, W) float32 inverse depth of an (H, W, 3) uint8 photo, 0 and up, larger is nearer."""
         if self._engine is None:
             self.load()
-        assert self._engine is not None
         height, width = rgb.shape[:2]
-        size = network_size(width, height, self._options.size_px)
-        values = self._engine.infer(to_network(rgb, size.width_px, size.height_px))
-        if not np.isfinite(values).all():
-            raise StageUnavailable(f"{self.name} answered values that are not finite")
+        wanted = network_size(width, height, self._size_px)
+        values = self._memory.run(
+            lambda size: self._infer(to_network(rgb, size.width_px, size.height_px), check), wanted, self.device
+        )
         return to_photo(values, width, height)
 
     def note(self, width_px: int, height_px: int) -> str:
-        """Say when a photo is too long for the full resolution, and why float32 runs where bfloat16 was to."""
-        said = (network_size(width_px, height_px, self._options.size_px).note, self._fallback)
+        """Say when a photo is too long or large for the full resolution, and why a slower way runs than was to."""
+        size = network_size(width_px, height_px, self._size_px)
+        said = (self._memory.note(size, self.device) or size.note, self._said)
         return "; ".join(sentence for sentence in said if sentence)
 
-    def _open(self) -> Engine:
+    def _open(self, options: EngineOptions) -> tuple[Engine, str]:
         try:
-            import openvino as _openvino  # noqa: F401
-        except ImportError:
-            raise StageUnavailable(
-                f"{self.name} needs OpenVINO; install it with `pip install 'unflat[depth]'`"
-            ) from None
-        graphs = build_graphs(read_weights(self._path, self._config), self._config)
-        exact = Engine(graphs, self._threads)
-        reference = exact.infer(probe())
-        if not np.isfinite(reference).all() or np.ptp(reference) == 0:
-            raise StageUnavailable(f"{self._path} answers a flat map on a trial picture; its numbers are damaged")
-        wanted = self._options.dtype
-        if wanted == "float32" or (wanted == "auto" and not has_bfloat16()):
-            return exact
-        fast = Engine(graphs, self._threads, "bfloat16")
-        error = error_share(fast.infer(probe()), reference)
-        if error <= MAX_ERROR:  # False for NaN
-            return fast
-        self._fallback = (
-            f"bfloat16 would change a trial map by {error:.1%} of its range (at most {MAX_ERROR:.0%} is allowed), "
-            "so depth runs in float32, which is slower"
-        )
-        return exact
+            return open_engine(read_weights(self._path, self._config), self._config, options)
+        except StageUnavailable as problem:
+            raise StageUnavailable(f"{self.name} ({self._path}): {problem.message}") from problem
 
+    def _infer(self, picture: Float, check: Callable[[], None]) -> Float:
+        """Return a finite map (h, w); where a short format overflows, it is given up for good."""
+        values = self._ask(picture, check)
+        if not np.isfinite(values).all() and self.dtype != "float32":
+            self._give_up(self.dtype)
+            values = self._ask(picture, check)
+        if not np.isfinite(values).all():
+            raise StageUnavailable(f"{self.name} answered values that are not finite")
+        return values
 
-def error_share(fast: Float, exact: Float) -> float:
-    """Return how far one map is from the other at its worst pixel, as a share of the exact one's range."""
-    return float(np.abs(fast - exact).max() / np.ptp(exact))
+    def _ask(self, picture: Float, check: Callable[[], None]) -> Float:
+        if self._batcher is not None:
+            return self._batcher.ask(picture, picture.shape, check)
+        return self._run([picture])[0]
 
+    def _run(self, pictures: list[Float]) -> list[Float]:
+        assert self._engine is not None
+        return list(self._engine.infer(pictures[0] if len(pictures) == 1 else np.concatenate(pictures)))
 
-def probe() -> Float:
-    """Return a synthetic picture as network input: (1, 3, 266, 350), discs of many sizes on a ramp, no texture."""
-    height, width = 266, 350
-    y, x = np.mgrid[:height, :width].astype(np.float64)
-    rgb = np.stack([255 * y / height, 255 * x / width, np.full_like(x, 96.0)], axis=-1)
-    for i in range(12):
-        centre_x, centre_y, radius = 29 * i % width, 97 * i % height, 8 + 5 * i
-        inside = (x - centre_x) ** 2 + (y - centre_y) ** 2 <= radius**2
-        rgb[inside] = [(70 * i) % 256, (131 * i) % 256, (193 * i) % 256]
-    return to_network(rgb.astype(np.uint8), width, height)
+    def _give_up(self, dtype: str) -> None:
+        with self._lock:
+            if self.dtype != dtype:
+                return  # another call was first
+            self._engine, _ = self._open(replace(self._options, dtype="float32"))
+            self._said = f"{dtype} answered values that are not finite, so depth runs in float32 from now on"

@@ -1,15 +1,18 @@
 """Any single-image depth network as an ONNX file, run by ONNX Runtime.
 
-    onnx:/path/model.onnx?size=518&mean=0.485,0.456,0.406&std=0.229,0.224,0.225&near=large
+    onnx:/path/model.onnx?size=518&mean=0.485,0.456,0.406&std=0.229,0.224,0.225&near=large&provider=auto
 
 A file with a fixed input size gets every photo resized to that size (such exports fail at any other); a file with free
-sizes gets the photo by Depth-Anything's own rule.
+sizes gets the photo by Depth-Anything's own rule. `provider` is cpu, cuda, tensorrt or auto: CUDA where ONNX Runtime
+has it, else the CPU. TensorRT builds an engine for each shape at its first photo, which takes minutes, so it is taken
+only when named, best for a file of fixed size; it runs in float16 where a trial agrees with float32.
 """
 
 from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -20,7 +23,9 @@ import numpy.typing as npt
 from services.common.arrays import RGB, Float, InverseDepth
 from services.common.errors import InvalidOption, StageUnavailable
 from services.common.models.name_options import Triple, read_triple, refuse_unknown
-from services.depth.backends.memory import is_out_of_memory, smaller
+from services.common.serving.batching import Batcher
+from services.depth.backends.base import Batching, go_on
+from services.depth.backends.memory import WithinMemory, is_out_of_memory
 from services.depth.backends.name_options import parse_size
 from services.depth.depth_anything_v2.preprocess import (
     INPUT_PX,
@@ -31,8 +36,14 @@ from services.depth.depth_anything_v2.preprocess import (
     to_network,
     to_photo,
 )
+from services.depth.depth_anything_v2.trial import MAX_ERROR, error_share
 
 FLOOR_SHARE = 0.01  # of the median depth: nothing is taken for nearer than this when depth is turned into its inverse
+PROVIDERS = ("auto", "cpu", "cuda", "tensorrt")
+_INPUT_TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
+_CPU = "CPUExecutionProvider"
+_CUDA = ("CUDAExecutionProvider", {"use_tf32": "0"})  # TF32 has ten bits of mantissa; float32 is to mean float32
+_TENSORRT = ("TensorrtExecutionProvider", {"trt_fp16_enable": "1"})
 
 
 @dataclass(frozen=True)
@@ -44,12 +55,14 @@ class OnnxOptions:
         mean, std: normalisation of RGB in [0, 1].
         near: `large` where the network's larger values are nearer (inverse depth, disparity); `small` where they are
             farther (depth, metres), in which case the answer is 1 / value.
+        provider: one of `PROVIDERS`.
     """
 
     size: int | None = None
     mean: Triple = MEAN
     std: Triple = STD
     near: Literal["large", "small"] = "large"
+    provider: str = "auto"
 
     @classmethod
     def parse(cls, options: dict[str, str]) -> OnnxOptions:
@@ -58,10 +71,13 @@ class OnnxOptions:
         Raises:
             InvalidOption: a key is unknown or a value out of its range.
         """
-        refuse_unknown(options, ("size", "mean", "std", "near"))
+        refuse_unknown(options, ("size", "mean", "std", "near", "provider"))
         near = options.get("near", "large")
         if near not in ("large", "small"):
             raise InvalidOption(f"near={near} is neither large nor small", field="backend")
+        provider = options.get("provider", "auto")
+        if provider not in PROVIDERS:
+            raise InvalidOption(f"provider={provider} is none of {', '.join(PROVIDERS)}", field="backend")
         std = read_triple(options, "std", STD)
         if min(std) <= 0:
             raise InvalidOption(f"std is {options['std']!r}; wanted values above 0", field="backend")
@@ -70,6 +86,7 @@ class OnnxOptions:
             mean=read_triple(options, "mean", MEAN),
             std=std,
             near=cast(Literal["large", "small"], near),
+            provider=provider,
         )
 
 
@@ -78,12 +95,14 @@ class OnnxBackend:
 
     Args:
         path: the ONNX file.
+        options: how to speak with it.
         threads: for one estimate; 0 leaves the choice to ONNX Runtime.
+        batching: how concurrent calls share a run, where the file leaves its first axis free; None: they do not.
     """
 
     licence = "not stated (a file of your own)"
 
-    def __init__(self, path: Path, options: OnnxOptions, threads: int) -> None:
+    def __init__(self, path: Path, options: OnnxOptions, threads: int, batching: Batching | None = None) -> None:
         self.name = f"onnx:{path}"
         self.device = "cpu"
         self.dtype = "float32"
@@ -94,7 +113,10 @@ class OnnxBackend:
         self._lock = threading.Lock()
         self._session: Any = None  # an onnxruntime.InferenceSession
         self._fixed: NetworkSize | None = None
-        self._too_large: set[NetworkSize] = set()  # sizes at which memory ran out the last time
+        self._memory = WithinMemory()
+        self._batching = batching
+        self._batcher: Batcher[npt.NDArray[Any], npt.NDArray[Any]] | None = None
+        self._said = ""
 
     def load(self) -> None:
         """Load the file and run it once on a grey picture.
@@ -103,28 +125,29 @@ class OnnxBackend:
             StageUnavailable: ONNX Runtime or the file is missing, or the file is no depth network.
         """
         with self._lock:
-            if self._session is None:
-                session = self._open()
-                self.digest = _sha256(self._path)
-                self._run(session, np.full((64, 64, 3), 128, np.uint8))
-                self._session = session
+            if self._session is not None:
+                return
+            session = self._open()
+            self.digest = _sha256(self._path)
+            self._answer(session, np.full((64, 64, 3), 128, np.uint8), go_on)
+            if self._batching is not None and not isinstance(session.get_inputs()[0].shape[0], int):
+                self._batcher = self._batching.open(self._run_batch, is_out_of_memory, on_gpu=self.device != "cpu")
+            self._session = session
 
-    def estimate(self, rgb: RGB) -> InverseDepth:
+    def estimate(self, rgb: RGB, check: Callable[[], None] = go_on) -> InverseDepth:
         """Return (H, W) float32 inverse depth of an (H, W, 3) uint8 photo, larger is nearer."""
         if self._session is None:
             self.load()
-        return self._run(self._session, rgb)
+        return self._answer(self._session, rgb, check)
 
     def note(self, width_px: int, height_px: int) -> str:
         """Say when a photo is squeezed into a fixed size of another shape, bounded, or too large for the memory."""
         size = self._size(width_px, height_px)
-        if size in self._too_large:
-            less = smaller(size)
-            return f"the {self.device} ran out of memory; depth saw the photo at {less.width_px} × {less.height_px} px"
         stretch = (size.width_px / size.height_px) / (width_px / height_px)
+        seen = self._memory.note(size, self.device) or size.note
         if self._fixed and not 0.5 <= stretch <= 2:
-            return f"depth squeezed the photo into the file's fixed {size.width_px} × {size.height_px} px"
-        return size.note
+            seen = f"depth squeezed the photo into the file's fixed {size.width_px} × {size.height_px} px"
+        return "; ".join(sentence for sentence in (seen, self._said) if sentence)
 
     def _open(self) -> Any:
         try:
@@ -135,27 +158,44 @@ class OnnxBackend:
             ) from None
         if not self._path.is_file():
             raise StageUnavailable(f"there is no ONNX file at {self._path}")
+        wanted = self._options.provider
+        here = ort.get_available_providers()
+        named = {"cuda": _CUDA[0], "tensorrt": _TENSORRT[0]}.get(wanted)
+        if named is not None and named not in here:
+            raise StageUnavailable(f"this ONNX Runtime has no {named}; it has {', '.join(here)}")
+        exact = self._session_of(ort, [_CPU] if wanted == "cpu" or _CUDA[0] not in here else [_CUDA, _CPU])
+        self._read_input(exact.get_inputs())
+        self.device = "cuda" if exact.get_providers()[0] == _CUDA[0] else "cpu"
+        return self._try_tensorrt(ort, exact) if wanted == "tensorrt" else exact
+
+    def _session_of(self, ort: Any, providers: list[Any]) -> Any:
         settings = ort.SessionOptions()
         settings.intra_op_num_threads = self._threads
-        wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
-        providers = [provider for provider in wanted if provider in ort.get_available_providers()]
         try:
-            session = ort.InferenceSession(str(self._path), settings, providers=providers)
+            return ort.InferenceSession(str(self._path), settings, providers=providers)
         except Exception as error:  # its exceptions have no common base of their own
             raise StageUnavailable(f"ONNX Runtime cannot load {self._path}: {_first_line(error)}") from error
-        self._read_input(session.get_inputs())
-        self.device = "cuda" if session.get_providers()[0].startswith("CUDA") else "cpu"
-        return session
+
+    def _try_tensorrt(self, ort: Any, exact: Any) -> Any:
+        """Return a TensorRT session if it answers a trial picture as `exact` does, else `exact`."""
+        session = self._session_of(ort, [_TENSORRT, _CUDA, _CPU])
+        picture = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
+        size = self._size(128, 96)
+        error = error_share(self._infer(session, picture, size), self._infer(exact, picture, size))
+        if session.get_providers()[0] == _TENSORRT[0] and error <= MAX_ERROR:  # False for NaN
+            self.device, self.dtype = "cuda", "float16"
+            return session
+        self._said = f"TensorRT would change a trial map by {error:.1%} of its range, so CUDA runs it in float32"
+        return exact
 
     def _read_input(self, inputs: list[Any]) -> None:
         """Learn size and type of the one input, (n, 3, h, w)."""
         shape = list(inputs[0].shape) if inputs else []
-        types = {"tensor(float)": "float32", "tensor(float16)": "float16"}
         if len(inputs) != 1 or len(shape) != 4 or not _may_be_three(shape[1]):
             raise StageUnavailable(f"{self._path} takes {shape}; a depth network takes one picture (n, 3, h, w)")
-        if inputs[0].type not in types:
+        if inputs[0].type not in _INPUT_TYPES:
             raise StageUnavailable(f"{self._path} takes {inputs[0].type}; wanted float or float16")
-        self.dtype = types[inputs[0].type]
+        self.dtype = _INPUT_TYPES[inputs[0].type]
         height, width = shape[2:]
         if not isinstance(height, int) or not isinstance(width, int):
             return
@@ -168,9 +208,18 @@ class OnnxBackend:
     def _size(self, width_px: int, height_px: int) -> NetworkSize:
         return self._fixed or network_size(width_px, height_px, self._options.size or INPUT_PX)
 
-    def _run(self, session: Any, rgb: RGB) -> InverseDepth:
+    def _answer(self, session: Any, rgb: RGB, check: Callable[[], None]) -> InverseDepth:
         height, width = rgb.shape[:2]
-        answer = self._infer_within_memory(session, rgb, self._size(width, height))
+        size = self._size(width, height)
+        try:
+            answer = self._memory.run(
+                lambda size: self._infer(session, rgb, size, check), size, self.device, fixed=self._fixed is not None
+            )
+        except StageUnavailable:
+            raise
+        except Exception as error:
+            check()  # a caller who left is no failure of the file
+            raise StageUnavailable(f"{self._path} failed on a picture: {_first_line(error)}") from error
         if answer.ndim < 2 or answer.size != answer.shape[-1] * answer.shape[-2]:
             raise StageUnavailable(f"{self._path} answers {answer.shape}; a depth network answers one map (1, h, w)")
         values = answer.reshape(answer.shape[-2:]).astype(np.float32)
@@ -178,43 +227,28 @@ class OnnxBackend:
             raise StageUnavailable(f"{self._path} answers values that are not finite")
         return to_photo(values if self._options.near == "large" else inverse(values), width, height)
 
-    def _infer_within_memory(self, session: Any, rgb: RGB, size: NetworkSize) -> npt.NDArray[Any]:
-        """Return the network's answer; where memory runs out, once more at a smaller size, then a clear error."""
-        try:
-            answer = self._infer(session, rgb, size)
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise StageUnavailable(f"{self._path} failed on a picture: {_first_line(error)}") from error
-            if self._fixed:
-                raise StageUnavailable(_no_memory(self.device, size)) from error
-        else:
-            self._too_large.discard(size)
-            return answer
-        less = smaller(size)  # outside the handler, so that the error no longer holds on to what it had
-        try:
-            answer = self._infer(session, rgb, less)
-        except Exception as error:
-            raise StageUnavailable(_no_memory(self.device, less)) from error
-        self._too_large.add(size)
-        return answer
-
-    def _infer(self, session: Any, rgb: RGB, size: NetworkSize) -> npt.NDArray[Any]:
+    def _infer(self, session: Any, rgb: RGB, size: NetworkSize, check: Callable[[], None] = go_on) -> npt.NDArray[Any]:
+        """Return what the file answers for one picture, alone or in a batch."""
         tensor = to_network(rgb, size.width_px, size.height_px, self._options.mean, self._options.std)
-        feed = {session.get_inputs()[0].name: tensor.astype(self.dtype, copy=False)}
-        return np.asarray(session.run([session.get_outputs()[0].name], feed)[0])
+        picture = tensor.astype(_INPUT_TYPES[session.get_inputs()[0].type], copy=False)
+        if self._batcher is not None:
+            return self._batcher.ask(picture, picture.shape, check)
+        return _run(session, picture)
+
+    def _run_batch(self, pictures: list[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+        answers = _run(self._session, np.concatenate(pictures))
+        return [answers[i : i + 1] for i in range(len(answers))]
+
+
+def _run(session: Any, pictures: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    feed = {session.get_inputs()[0].name: pictures}
+    return np.asarray(session.run([session.get_outputs()[0].name], feed)[0])
 
 
 def inverse(depth: Float) -> InverseDepth:
     """Return 1 / `depth`, with depth kept above a hundredth of its median, so that a zero cannot become infinity."""
     floor = max(FLOOR_SHARE * float(np.median(depth)), float(np.finfo(np.float32).tiny) * 1e3)
     return np.asarray(1.0 / np.maximum(depth, floor), dtype=np.float32)
-
-
-def _no_memory(device: str, size: NetworkSize) -> str:
-    return (
-        f"the {device} has too little memory for depth, even at {size.width_px} × {size.height_px} px; "
-        "free some, or run the depth stage elsewhere"
-    )
 
 
 def _may_be_three(channels: object) -> bool:

@@ -1,10 +1,10 @@
 """Depth-Anything-V2 as two OpenVINO graphs, straight from the weights: no torch, no conversion, any input size.
 
-    encoder   picture (1, 3, h, w) ─ patches ─ DINOv2 blocks ─ 4 × tokens (1, 1 + rows·columns, c)
+    encoder   picture (n, 3, h, w) ─ patches ─ DINOv2 blocks ─ 4 × tokens (n, 1 + rows·columns, c)
                                        ▲
               positions (1, 1 + rows·columns, c): resized outside for each size, so the graph is frozen to none
 
-    head      4 × tokens, grid (rows, columns) ─ reassemble ─ fuse ─ two convolutions ─ map (1, 1, h, w)
+    head      4 × tokens, grid (rows, columns) ─ reassemble ─ fuse ─ two convolutions ─ map (n, 1, h, w)
 
 They are apart so that the encoder alone may run in bfloat16. Names of functions and weights are those of the
 checkpoint; (h, w) = 14 · (rows, columns).
@@ -15,6 +15,7 @@ Vision Transformers for Dense Prediction, 2021.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +45,7 @@ class Graphs:
     table: Float
 
 
-def build_graphs(weights: dict[str, Float], config: Config) -> Graphs:
+def build_graphs(weights: Mapping[str, Float], config: Config) -> Graphs:
     """Return encoder and head with inputs of free size.
 
     Args:
@@ -58,7 +59,7 @@ def build_graphs(weights: dict[str, Float], config: Config) -> Graphs:
 class _Network:
     """The layers, from the picture to the map."""
 
-    def __init__(self, weights: dict[str, Float], config: Config) -> None:
+    def __init__(self, weights: Mapping[str, Float], config: Config) -> None:
         import openvino.opset15 as ops
 
         self.ops = ops
@@ -72,12 +73,14 @@ class _Network:
         import openvino as ov
 
         ops, c = self.ops, self.config.width
-        picture = self.parameter("picture", 1, 3, -1, -1)
+        picture = self.parameter("picture", -1, 3, -1, -1)
         positions = self.parameter("positions", 1, -1, c)
-        x = self.conv(picture, "pretrained.patch_embed.proj", stride=PATCH_PX)  # (1, c, rows, columns)
-        x = ops.transpose(self.reshape(x, 1, c, -1), [0, 2, 1])  # (1, n, c)
-        x = ops.concat([self.weight("pretrained.cls_token"), x], 1)
-        x = ops.add(x, positions)  # (1, 1 + n, c)
+        x = self.conv(picture, "pretrained.patch_embed.proj", stride=PATCH_PX)  # (n, c, rows, columns)
+        x = ops.transpose(self.reshape(x, 0, c, -1), [0, 2, 1])  # (n, rows·columns, c)
+        count = ops.gather(ops.shape_of(picture), _ints(0), _ints(0))
+        first = ops.broadcast(self.weight("pretrained.cls_token"), ops.concat([count, _ints(1, c)], 0))
+        x = ops.concat([first, x], 1)
+        x = ops.add(x, positions)  # (n, 1 + rows·columns, c)
         taps = []
         for i in range(self.config.depth):
             x = self.block(x, f"pretrained.blocks.{i}")
@@ -95,13 +98,13 @@ class _Network:
         return ops.add(x, ops.multiply(y, self.weight(f"{name}.ls2.gamma")))
 
     def attention(self, x: Node, name: str) -> Node:
-        """(1, 1 + n, c) → the same: softmax(q·k / √d)·v in each head."""
+        """(n, t, c) → the same: softmax(q·k / √d)·v in each head."""
         ops, c, heads = self.ops, self.config.width, self.config.heads
-        qkv = self.reshape(self.linear(x, f"{name}.qkv"), 1, -1, 3, heads, c // heads)
-        qkv = ops.transpose(qkv, [2, 0, 3, 1, 4])  # (3, 1, heads, 1 + n, d)
+        qkv = self.reshape(self.linear(x, f"{name}.qkv"), 0, -1, 3, heads, c // heads)
+        qkv = ops.transpose(qkv, [2, 0, 3, 1, 4])  # (3, n, heads, t, d)
         q, k, v = (ops.squeeze(part, [0]) for part in ops.split(qkv, 0, 3).outputs())
-        y = ops.scaled_dot_product_attention(q, k, v)  # (1, heads, 1 + n, d)
-        y = self.reshape(ops.transpose(y, [0, 2, 1, 3]), 1, -1, c)
+        y = ops.scaled_dot_product_attention(q, k, v)  # (n, heads, t, d)
+        y = self.reshape(ops.transpose(y, [0, 2, 1, 3]), 0, -1, c)
         return self.linear(y, f"{name}.proj")
 
     # ---- head: DPT ----
@@ -111,20 +114,20 @@ class _Network:
         import openvino as ov
 
         ops, name = self.ops, "depth_head.scratch.output_conv"
-        tokens = [self.parameter(f"tokens{i}", 1, -1, self.config.width) for i in range(4)]
+        tokens = [self.parameter(f"tokens{i}", -1, -1, self.config.width) for i in range(4)]
         grid = self.parameter("grid", 2, dtype=np.int64)
-        x = self.fuse([self.reassemble(tokens[i], grid, i) for i in range(4)])  # (1, f, 8·rows, 8·columns)
-        x = self.conv(x, f"{name}1", pad=1)  # (1, f / 2, 8·rows, 8·columns)
-        x = self.resize(x, ops.multiply(grid, _ints(PATCH_PX, PATCH_PX)))  # (1, f / 2, h, w)
-        x = ops.relu(self.conv(x, f"{name}2.0", pad=1))  # (1, 32, h, w)
-        x = ops.relu(self.conv(x, f"{name}2.2"))  # (1, 1, h, w)
+        x = self.fuse([self.reassemble(tokens[i], grid, i) for i in range(4)])  # (n, f, 8·rows, 8·columns)
+        x = self.conv(x, f"{name}1", pad=1)  # (n, f / 2, 8·rows, 8·columns)
+        x = self.resize(x, ops.multiply(grid, _ints(PATCH_PX, PATCH_PX)))  # (n, f / 2, h, w)
+        x = ops.relu(self.conv(x, f"{name}2.0", pad=1))  # (n, 32, h, w)
+        x = ops.relu(self.conv(x, f"{name}2.2"))  # (n, 1, h, w)
         return ov.Model([ops.result(x)], [*tokens, grid], "head")
 
     def reassemble(self, tokens: Node, grid: Node, i: int) -> Node:
-        """Tokens of tap i → (1, f, s·rows, s·columns), s = 4, 2, 1, 1/2 from the first tap to the last."""
+        """Tokens of tap i → (n, f, s·rows, s·columns), s = 4, 2, 1, 1/2 from the first tap to the last."""
         ops, name = self.ops, "depth_head.resize_layers"
         x = ops.slice(tokens, [1], [np.iinfo(np.int64).max], [1], [1])  # the class token is dropped
-        x = ops.reshape(ops.transpose(x, [0, 2, 1]), ops.concat([_ints(1, self.config.width), grid], 0), False)
+        x = ops.reshape(ops.transpose(x, [0, 2, 1]), ops.concat([_ints(0, self.config.width), grid], 0), True)
         x = self.conv(x, f"depth_head.projects.{i}")
         if i == 0:
             x = self.conv_transposed(x, f"{name}.0", stride=4)
@@ -200,7 +203,8 @@ class _Network:
         )
 
     def reshape(self, x: Node, *shape: int) -> Node:
-        return self.ops.reshape(x, _ints(*shape), False)
+        """A 0 keeps the size that stands there."""
+        return self.ops.reshape(x, _ints(*shape), True)
 
     def size_of(self, x: Node) -> Node:
         """(height, width) of a map."""

@@ -8,6 +8,8 @@ Source: `interpolate_pos_encoding` in `dinov2.py` of the official code at commit
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import numpy as np
 import numpy.typing as npt
 
@@ -16,6 +18,28 @@ from services.depth.depth_anything_v2.config import GRID
 
 _OFFSET = 0.1  # `interpolate_offset` of the official code
 _A = -0.75  # the cubic's free parameter in torch (and OpenCV)
+_TABLES = 8  # kept; one for 518 x 784 takes 3 MB in vits
+
+
+class PositionTables:
+    """The tables of the grids that were asked for last. Not thread-safe.
+
+    Args:
+        table: the checkpoint's.
+    """
+
+    def __init__(self, table: Float) -> None:
+        self._table = table
+        self._kept: OrderedDict[tuple[int, int], Float] = OrderedDict()
+
+    def of(self, grid: tuple[int, int]) -> Float:
+        """Return the table for a grid of (rows, columns); see `position_table`."""
+        if grid not in self._kept:
+            self._kept[grid] = position_table(self._table, *grid)
+            if len(self._kept) > _TABLES:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(grid)
+        return self._kept[grid]
 
 
 def position_table(table: Float, rows: int, columns: int) -> Float:

@@ -150,6 +150,21 @@ def test_a_caller_who_may_not_wait_any_longer_takes_the_item_along():
     assert device.batches == [[0]]
 
 
+def test_a_cancelled_item_does_not_fill_a_batch():
+    device = Device()
+    with Batcher(device.run, BatchOptions(most=2, patience_s=FULL_ONLY)) as batcher:
+        batcher.submit(1).cancel()
+        futures = [batcher.submit(2), batcher.submit(3)]
+        assert [future.result(LIMIT_S) for future in futures] == [20, 30]
+    assert device.batches == [[2, 3]]
+
+
+def test_a_line_of_cancelled_items_alone_ends_nothing():
+    with Batcher(Device().run, BatchOptions(most=2, patience_s=0.001)) as batcher:
+        batcher.submit(1).cancel()
+        assert batcher.ask(2) == 20
+
+
 def test_an_error_of_the_item_that_looks_like_waiting_is_raised():
     device = Device(lambda _: TimeoutError("of the item"))
     with Batcher(device.run, AT_ONCE) as batcher, pytest.raises(TimeoutError, match="of the item"):

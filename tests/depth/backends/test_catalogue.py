@@ -37,7 +37,7 @@ def test_auto_never_takes_weights_that_may_not_be_used_commercially() -> None:
         open_backend("auto", _only("depth-anything-v2-vitb"), 1)
 
 
-def test_auto_without_openvino_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_without_openvino_and_torch_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     with pytest.raises(StageUnavailable, match="OpenVINO"):
         open_backend("auto", _only("depth-anything-v2-vits"), 1)
@@ -83,7 +83,21 @@ def test_unknown_name_offers_near_ones(name: str, near: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["dtpye=float32", "dtype=int8", "size=500", "size=0", "size=x", "size", "size=518&size=252"]
+    "query",
+    [
+        "dtpye=float32",
+        "dtype=int8",
+        "size=500",
+        "size=0",
+        "size=x",
+        "size",
+        "size=518&size=252",
+        "engine=tflite",
+        "device=tpu",
+        "device=cuda:x",
+        "engine=openvino&device=cuda",
+        "engine=openvino&dtype=float16",
+    ],
 )
 def test_wrong_option_is_refused_before_anything_loads(query: str) -> None:
     with pytest.raises(InvalidOption):

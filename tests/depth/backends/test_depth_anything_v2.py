@@ -11,9 +11,13 @@ from safetensors.numpy import save_file
 from services.common.errors import StageUnavailable
 from services.common.models.store import StoredModel
 from services.depth.backends import depth_anything_v2 as module
+from services.depth.backends import engine_choice
+from services.depth.backends.base import Batching
 from services.depth.backends.catalogue import open_backend
-from services.depth.backends.depth_anything_v2 import DepthAnythingBackend, probe
+from services.depth.backends.depth_anything_v2 import DepthAnythingBackend
+from services.depth.depth_anything_v2 import trial
 from services.depth.depth_anything_v2.config import CONFIGS, Config, tensor_shapes
+from services.depth.depth_anything_v2.engine import OpenVinoEngine, has_bfloat16
 
 TINY = Config(width=16, depth=4, heads=2, taps=(0, 1, 2, 3), features=8, neck=(4, 6, 8, 10))
 Weights = dict[str, np.ndarray]
@@ -75,37 +79,16 @@ def test_float32_is_kept_when_named(weights_file: Path) -> None:
 def test_bfloat16_is_taken_only_when_the_trial_agrees(
     weights_file: Path, monkeypatch: pytest.MonkeyPatch, limit: float, dtype: str
 ) -> None:
-    if not module.has_bfloat16():
+    if not has_bfloat16():
         pytest.skip("this CPU has no bfloat16")
-    monkeypatch.setattr(module, "MAX_ERROR", limit)
+    monkeypatch.setattr(trial, "MAX_ERROR", limit)
     backend = _open(weights_file)
     assert backend.dtype == dtype
     assert ("depth runs in float32" in backend.note(640, 480)) is (dtype == "float32")
 
 
-@pytest.mark.parametrize(("off", "dtype"), [(0.009, "bfloat16"), (0.011, "float32"), (np.nan, "float32")])
-def test_the_worst_pixel_of_the_trial_decides(
-    weights_file: Path, monkeypatch: pytest.MonkeyPatch, off: float, dtype: str
-) -> None:
-    class Engine:
-        def __init__(self, graphs: object, threads: int, dtype: str = "float32") -> None:
-            self.dtype = dtype
-
-        def infer(self, picture: np.ndarray) -> np.ndarray:
-            exact = np.linspace(0, 5, 100, dtype=np.float32).reshape(10, 10)
-            worst = exact + 5 * off * (np.arange(100).reshape(10, 10) == 37)
-            return exact if self.dtype == "float32" else worst.astype(np.float32)
-
-    monkeypatch.setattr(module, "Engine", Engine)
-    monkeypatch.setattr(module, "has_bfloat16", lambda: True)
-    backend = _open(weights_file)
-    assert backend.dtype == dtype
-    said = backend.note(640, 480)
-    assert ("1.1% of its range" in said) if off == 0.011 else (bool(said) is (dtype == "float32"))
-
-
 def test_cpu_without_bfloat16_runs_float32(weights_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "has_bfloat16", lambda: False)
+    monkeypatch.setattr(engine_choice, "has_bfloat16", lambda: False)
     assert _open(weights_file).dtype == "float32"
 
 
@@ -117,15 +100,128 @@ def test_own_weights_file_is_hashed_and_its_licence_not_claimed(weights_file: Pa
 
 def test_missing_openvino_names_the_extra(weights_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(StageUnavailable, match=r"pip install 'unflat\[depth\]'"):
         _open(weights_file)
 
 
+class _Overflows:
+    """An engine whose short format does not hold the numbers."""
+
+    device = "cpu"
+
+    def __init__(self, dtype: str) -> None:
+        self.dtype = dtype
+
+    def infer(self, pictures: np.ndarray) -> np.ndarray:
+        values = pictures.mean(axis=1)
+        return np.full_like(values, np.nan) if self.dtype != "float32" else values
+
+
 def test_values_that_are_not_finite_never_leave(weights_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    backend = _open(weights_file)
-    monkeypatch.setattr(module.Engine, "infer", lambda _self, picture: np.full(picture.shape[2:], np.nan, np.float32))
+    backend = _open(weights_file, "size=70&dtype=float32")
+    monkeypatch.setattr(OpenVinoEngine, "infer", lambda _self, p: np.full((1, *p.shape[2:]), np.nan, np.float32))
     with pytest.raises(StageUnavailable, match="not finite"):
         backend.estimate(_rgb())
+
+
+def test_a_short_format_that_overflows_later_is_given_up_for_good(
+    weights_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def open_engine(_weights: object, _config: object, options: engine_choice.EngineOptions) -> tuple[_Overflows, str]:
+        opened.append("float32" if options.dtype == "float32" else "float16")
+        return _Overflows(opened[-1]), ""
+
+    monkeypatch.setattr(module, "open_engine", open_engine)
+    backend = _open(weights_file)
+    for _ in range(2):
+        assert np.isfinite(backend.estimate(_rgb())).all()
+    assert opened == ["float16", "float32"]
+    assert "float16 answered values that are not finite" in backend.note(640, 480)
+    assert backend.dtype == "float32"
+
+
+class _Small:
+    """An engine with memory for so many pixels in all."""
+
+    device, dtype = "cuda", "float16"
+
+    def __init__(self, pixels: int) -> None:
+        self.pixels = pixels
+        self.seen: list[tuple[int, ...]] = []
+
+    def infer(self, pictures: np.ndarray) -> np.ndarray:
+        count, _, height, width = pictures.shape
+        self.seen.append((count, height, width))
+        if count * height * width > self.pixels:
+            raise MemoryError("CUDA out of memory")
+        return pictures.mean(axis=1)
+
+
+def _open_small(path: Path, monkeypatch: pytest.MonkeyPatch, pixels: int, batching: Batching | None = None):
+    engine = _Small(pixels)
+    monkeypatch.setattr(module, "open_engine", lambda *_: (engine, ""))
+    found = StoredModel(path, "c0de", "Apache-2.0")
+    backend = open_backend("depth-anything-v2:vits?size=70", lambda _name: found, 1, batching)
+    backend.load()
+    return engine, backend
+
+
+def test_memory_that_runs_out_costs_resolution_once_and_is_said(
+    weights_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, backend = _open_small(weights_file, monkeypatch, 70 * 70)
+    assert backend.estimate(_rgb()).shape == (33, 47)
+    assert engine.seen == [(1, 70, 98), (1, 42, 56)]
+    assert "the cuda ran out of memory; depth saw the photo at 56 × 42 px" in backend.note(47, 33)
+
+
+def test_memory_that_is_full_is_a_clear_error_and_the_next_photo_is_served(
+    weights_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, backend = _open_small(weights_file, monkeypatch, 0)
+    with pytest.raises(StageUnavailable, match="the cuda has too little memory for depth"):
+        backend.estimate(_rgb())
+    engine.pixels = 10**9
+    assert backend.estimate(_rgb()).shape == (33, 47)
+    assert len(engine.seen) == 3
+
+
+def test_concurrent_photos_of_one_size_share_a_run(weights_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    batching = Batching(most=4, patience_s=30.0, observe=sizes.append)  # only a full batch goes before the time limit
+    engine, backend = _open_small(weights_file, monkeypatch, 10**9, batching)
+    with ThreadPoolExecutor(4) as pool:
+        maps = list(pool.map(backend.estimate, [_rgb()] * 4))
+    assert engine.seen == [(4, 70, 98)]
+    assert sizes == [4]
+    for depth in maps:
+        np.testing.assert_array_equal(depth, maps[0])
+
+
+def test_a_batch_too_large_for_the_memory_is_halved_before_resolution_is_given_up(
+    weights_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, backend = _open_small(weights_file, monkeypatch, 2 * 70 * 98, Batching(most=4, patience_s=30.0))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(backend.estimate, [_rgb()] * 4))
+    assert engine.seen == [(4, 70, 98), (2, 70, 98), (2, 70, 98)]
+    assert backend.note(47, 33) == ""
+
+
+def test_a_caller_who_left_is_not_run(weights_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, backend = _open_small(weights_file, monkeypatch, 10**9, Batching(most=4, patience_s=30.0))
+
+    def leave() -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        backend.estimate(_rgb(), leave)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(backend.estimate, [_rgb()] * 4))
+    assert engine.seen == [(4, 70, 98)]
 
 
 @pytest.mark.parametrize("bias", [np.nan, np.inf, -1e6])
@@ -140,9 +236,3 @@ def test_panorama_is_answered_and_noted(weights_file: Path) -> None:
     assert backend.note(640, 480) == ""
     assert "so long" in backend.note(10_000, 40)
     assert backend.estimate(_rgb(4, 1000)).shape == (4, 1000)
-
-
-def test_probe_is_the_same_each_time_and_not_flat() -> None:
-    assert probe().shape == (1, 3, 266, 350)
-    np.testing.assert_array_equal(probe(), probe())
-    assert probe().std() > 0.5

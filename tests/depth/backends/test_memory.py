@@ -28,7 +28,7 @@ class _Session:
         self._says = says
 
     def get_inputs(self) -> list[SimpleNamespace]:
-        return [SimpleNamespace(name="picture")]
+        return [SimpleNamespace(name="picture", type="tensor(float)", shape=[1, 3, "h", "w"])]
 
     get_outputs = get_inputs
 

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from services.depth.depth_anything_v2.config import CONFIGS, Config, tensor_shapes
-from services.depth.depth_anything_v2.engine import Engine
+from services.depth.depth_anything_v2.engine import OpenVinoEngine
 from services.depth.depth_anything_v2.graph import build_graphs
 from services.depth.depth_anything_v2.preprocess import network_size, to_network, to_photo
 from services.depth.depth_anything_v2.weights import read_weights
@@ -50,12 +50,12 @@ def expected() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def engines(
     standin: ModuleType, write_pth: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str, str], Engine]:
+) -> Callable[[str, str], OpenVinoEngine]:
     """engines(size, "pth" | "safetensors") → the network, read from a file of that format; each made once."""
-    made: dict[tuple[str, str], Engine] = {}
+    made: dict[tuple[str, str], OpenVinoEngine] = {}
     folder = tmp_path_factory.mktemp("standin")
 
-    def open_engine(size: str, form: str) -> Engine:
+    def open_engine(size: str, form: str) -> OpenVinoEngine:
         if (size, form) not in made:
             if form == "pth":
                 path = write_pth(folder / f"depth_anything_v2_{size}.pth", standin.state(size))
@@ -63,7 +63,7 @@ def engines(
                 path = Path(standin.write_hf(str(folder / size), size)) / "model.safetensors"
             config = {"tiny": TINY, **CONFIGS}[size]
             weights = read_weights(path, config)
-            made[size, form] = Engine(build_graphs(weights, config), threads=2)
+            made[size, form] = OpenVinoEngine(build_graphs(weights, config), threads=2)
         return made[size, form]
 
     return open_engine
@@ -76,13 +76,13 @@ def _photo(expected: dict[str, Any], name: str) -> np.ndarray:
 @pytest.mark.parametrize("form", ["pth", "safetensors"])
 @pytest.mark.parametrize("case", CASES)
 def test_map_equals_the_official_one(
-    case: str, form: str, expected: dict[str, Any], engines: Callable[[str, str], Engine]
+    case: str, form: str, expected: dict[str, Any], engines: Callable[[str, str], OpenVinoEngine]
 ) -> None:
     facts = expected["cases"][case]
     rgb = _photo(expected, facts["input"])
     height, width = rgb.shape[:2]
     size = network_size(width, height, facts["input_size"])
-    values = engines(facts["weights"], form).infer(to_network(rgb, size.width_px, size.height_px))
+    values = engines(facts["weights"], form).infer(to_network(rgb, size.width_px, size.height_px))[0]
     ours = to_photo(values, width, height)
 
     low, high = facts["depth"]["lo"], facts["depth"]["hi"]

@@ -10,7 +10,7 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
 from services.depth.depth_anything_v2.config import Config
-from services.depth.depth_anything_v2.engine import Engine
+from services.depth.depth_anything_v2.engine import OpenVinoEngine
 from services.depth.depth_anything_v2.graph import build_graphs
 from services.depth.depth_anything_v2.positions import position_table
 
@@ -114,19 +114,19 @@ class Reference:
 @pytest.mark.parametrize("size", [(70, 98), (98, 42), (14, 14), (56, 56)])
 def test_graph_computes_what_the_paper_says(tiny: Config, tiny_weights: Tensors, size: tuple[int, int]) -> None:
     picture = np.random.default_rng(3).standard_normal((1, 3, *size)).astype(np.float32)
-    engine = Engine(build_graphs(tiny_weights, tiny), threads=1)
+    engine = OpenVinoEngine(build_graphs(tiny_weights, tiny), threads=1)
     wanted = Reference(tiny_weights, tiny)(picture)
     assert wanted.shape == size
     assert np.ptp(wanted) > 0.1, "the reference must be alive for the comparison to mean anything"
-    np.testing.assert_allclose(engine.infer(picture), wanted, atol=2e-5 * np.ptp(wanted))
+    np.testing.assert_allclose(engine.infer(picture)[0], wanted, atol=2e-5 * np.ptp(wanted))
 
 
 def test_class_token_and_positions_matter(tiny: Config, tiny_weights: Tensors) -> None:
     picture = np.random.default_rng(5).standard_normal((1, 3, 56, 56)).astype(np.float32)
-    before = Engine(build_graphs(tiny_weights, tiny), threads=1).infer(picture)
+    before = OpenVinoEngine(build_graphs(tiny_weights, tiny), threads=1).infer(picture)
     for name in ("pretrained.cls_token", "pretrained.pos_embed"):
         changed = {**tiny_weights, name: np.roll(tiny_weights[name], 1, axis=-1)}
-        after = Engine(build_graphs(changed, tiny), threads=1).infer(picture)
+        after = OpenVinoEngine(build_graphs(changed, tiny), threads=1).infer(picture)
         assert np.abs(after - before).max() > 1e-3 * np.ptp(before)
 
 

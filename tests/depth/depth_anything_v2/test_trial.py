@@ -1,0 +1,60 @@
+"""A faster arithmetic must answer as float32 does, or it is not taken."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from services.common.errors import StageUnavailable
+from services.depth.depth_anything_v2.trial import error_share, probe, settle
+
+EXACT = np.linspace(0, 5, 100, dtype=np.float32).reshape(10, 10)
+
+
+class _Engine:
+    device = "cpu"
+
+    def __init__(self, dtype: str, off: float = 0.0, answer: np.ndarray = EXACT) -> None:
+        self.dtype = dtype
+        self._answer = answer + np.float32(5 * off) * (np.arange(100).reshape(10, 10) == 37)
+
+    def infer(self, pictures: np.ndarray) -> np.ndarray:
+        return self._answer[None].astype(np.float32)
+
+
+@pytest.mark.parametrize(("off", "dtype"), [(0.009, "bfloat16"), (0.011, "float32"), (np.nan, "float32")])
+def test_the_worst_pixel_decides(off: float, dtype: str) -> None:
+    engine, said = settle(_Engine("float32"), [lambda: _Engine("bfloat16", off)])
+    assert engine.dtype == dtype
+    assert ("1.1% of its range" in said) if off == 0.011 else (bool(said) is (dtype == "float32"))
+
+
+def test_the_fastest_that_passes_is_taken_and_nothing_is_said() -> None:
+    faster = [lambda: _Engine("float16", 0.5), lambda: _Engine("bfloat16", 0.001), lambda: pytest.fail("not needed")]
+    engine, said = settle(_Engine("float32"), faster)
+    assert (engine.dtype, said) == ("bfloat16", "")
+
+
+def test_an_arithmetic_that_the_device_does_not_know_is_left() -> None:
+    def fail() -> _Engine:
+        raise RuntimeError("not implemented for Half")
+
+    engine, said = settle(_Engine("float32"), [fail])
+    assert engine.dtype == "float32"
+    assert "RuntimeError" in said
+
+
+@pytest.mark.parametrize("answer", [np.zeros((10, 10)), np.full((10, 10), np.nan), np.where(EXACT > 4, np.inf, EXACT)])
+def test_a_float32_map_that_is_flat_or_not_finite_means_damaged_weights(answer: np.ndarray) -> None:
+    with pytest.raises(StageUnavailable, match="damaged"):
+        settle(_Engine("float32", answer=answer), [])
+
+
+def test_error_is_a_share_of_the_exact_range() -> None:
+    assert error_share(EXACT + 1, EXACT) == pytest.approx(0.2)
+
+
+def test_probe_is_the_same_each_time_and_not_flat() -> None:
+    assert probe().shape == (1, 3, 266, 350)
+    np.testing.assert_array_equal(probe(), probe())
+    assert probe().std() > 0.5
