@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from services.common.arrays import Colours, Faces, Float, Points
+from services.common.arrays import Colours, Faces, Float, Points, alpha_from_bytes
 from services.common.errors import InvalidOption, NoSubject, Overloaded, StageUnavailable
 from services.mesher.backends.base import FramedSubject, MeshOptions, Progress
 from services.mesher.backends.weights import FindModel, StoredWeights
+from services.mesher.depth_relief import follow_depth
 from services.mesher.extract import ExtractOptions, extract_surface, keep_real_parts
 from services.mesher.mesh import Mesh, normalise
 from services.mesher.triposr.picture import compose_on_grey, to_network
@@ -116,7 +117,7 @@ class TripoSRBackend:
                 self._network = self._open()
 
     def mesh(self, subject: FramedSubject, options: MeshOptions, progress: Progress) -> Mesh:
-        """Return a watertight mesh with colours a vertex; depth is not used.
+        """Return a watertight mesh with colours a vertex, its front corrected by depth where there is any.
 
         Raises:
             NoSubject: the cutout is empty, or the network sees no body in it.
@@ -134,11 +135,16 @@ class TripoSRBackend:
         image = to_network(compose_on_grey(subject.rgba), network.config.image_px)
         try:
             field = network.reconstruct(image)
-            return _extract(field, level, options.resolution or RESOLUTION, progress)
+            mesh = _extract(field, level, options.resolution or RESOLUTION, progress)
         except RuntimeError as problem:
             if type(problem).__name__ != "OutOfMemoryError":  # torch's own, which is not imported here
                 raise
             raise Overloaded(f"the memory of {self.device} is full", retry_after_s=5.0) from problem
+        if subject.depth is None or not options.use_depth:
+            return mesh
+        progress("relief", 0.73)
+        followed = follow_depth(mesh, subject.depth, alpha_from_bytes(subject.rgba[..., 3]), subject.camera)
+        return normalise(followed)
 
     def _open(self) -> TripoSR:
         try:

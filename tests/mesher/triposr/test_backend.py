@@ -76,6 +76,20 @@ def test_mesh_turns_the_networks_axes_to_ours(open_toy, subject, monkeypatch) ->
     assert (mesh.colours[front] == (255, 0, 0)).all()
 
 
+def test_front_follows_depth_unless_that_is_not_wanted(open_toy, subject) -> None:
+    y, x = np.mgrid[:80, :80] - 39.5
+    bulge = np.sqrt(np.maximum(1 - (x**2 + y**2) / 35**2, 0))
+    seen = FramedSubject(subject.rgba, (1 + 0.4 * bulge).astype(np.float32), subject.camera)
+    backend = open_toy()
+    alone, with_depth, unwanted = (
+        _mesh(backend, picture, use_depth=wanted) for picture, wanted in ((subject, True), (seen, True), (seen, False))
+    )
+    assert any("front" in note for note in with_depth.notes)
+    assert not any("front" in note for note in (*alone.notes, *unwanted.notes))
+    np.testing.assert_array_equal(unwanted.vertices, alone.vertices)
+    assert is_watertight(with_depth.faces)
+
+
 def test_progress_grows_and_stops_the_work_when_it_raises(open_toy, subject) -> None:
     backend, seen = open_toy(), []
     _mesh(backend, subject, lambda step, share: seen.append((share, step)))
