@@ -62,6 +62,8 @@ class StandIn:
     """
 
     name, device, dtype, digest, licence = "stand-in", "none", "float32", "", ""
+    notes: tuple[str, ...] = ()
+    file_bytes = 0
 
     def __init__(self, mean_s: float, cv: float, seed: int) -> None:
         self._rng = np.random.default_rng(seed)

@@ -50,6 +50,8 @@ class SuppliedBackend:
     dtype = "uint8"
     digest = ""
     licence = ""
+    notes: tuple[str, ...] = ()
+    file_bytes = 0
 
     def __init__(self, items: Sequence[Item], segmenter_name: str) -> None:
         self._items = {_key(_working(item)): item for item in items}

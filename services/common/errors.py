@@ -7,6 +7,7 @@
     ├── NoSubject           FAILED_PRECONDITION 422   nothing in the picture stands out
     ├── Overloaded          RESOURCE_EXHAUSTED  429   the queue is full; try again after `retry_after_s`
     ├── StageUnavailable    UNAVAILABLE         503   a stage is not reachable or has no model
+    │   └── ModelMissing    FAILED_PRECONDITION 503   the model that was named is not here; another try is in vain
     ├── DeadlineExceeded    DEADLINE_EXCEEDED   504   the time ran out
     └── Internal            INTERNAL            500   a defect of ours; the text is fixed
 
@@ -85,6 +86,12 @@ class StageUnavailable(UnflatError):
     http_status = 503
 
 
+class ModelMissing(StageUnavailable):
+    """A model was named that is known and not here: no fault of the stage, and no other try helps."""
+
+    grpc_status = "FAILED_PRECONDITION"
+
+
 class DeadlineExceeded(UnflatError):
     """The time that the caller gave ran out."""
 
@@ -103,6 +110,7 @@ ALL: tuple[type[UnflatError], ...] = (
     NoSubject,
     Overloaded,
     StageUnavailable,
+    ModelMissing,
     DeadlineExceeded,
     Internal,
 )

@@ -12,16 +12,19 @@ Figures of the families: rembg 2.0.86's sessions.
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
-from services.common.errors import InvalidOption, StageUnavailable
+from services.common.errors import InvalidOption, ModelMissing, StageUnavailable
 from services.common.models.name_options import read_options, read_triple, refuse_unknown
 from services.common.models.store import FindModel, StoredModel
 from services.segmentation.backends.base import Backend
 from services.segmentation.backends.engines import Provider
 from services.segmentation.backends.grabcut import GrabCut
-from services.segmentation.backends.onnx_network import NetworkInput, OnnxNetwork
+from services.segmentation.backends.onnx_network import NetworkInput, OnnxNetwork, Precision
 
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _HALF, _ONE = (0.5, 0.5, 0.5), (1.0, 1.0, 1.0)
@@ -37,10 +40,17 @@ FAMILIES: dict[str, NetworkInput] = {
 DEFAULT = "isnet-general-use"
 _CUSTOM = "custom="
 _SIDES_PX = (16, 4096)
+_Open: TypeAlias = Callable[..., OnnxNetwork]
 
 
 def open_backend(
-    name: str, find_model: FindModel, *, provider: Provider = "auto", require_gpu: bool = False, threads: int = 0
+    name: str,
+    find_model: FindModel,
+    *,
+    provider: Provider = "auto",
+    require_gpu: bool = False,
+    threads: int = 0,
+    precision: Precision = "auto",
 ) -> Backend:
     """Return the backend that `name` means, not yet loaded.
 
@@ -50,14 +60,23 @@ def open_backend(
         provider: what networks run on.
         require_gpu: refuse anything but a GPU.
         threads: of one run; 0 leaves the choice to the engine.
+        precision: auto lets OpenVINO compute in bfloat16 where that is faster and the mask stays the same.
 
     Raises:
         InvalidOption: no backend has this name, or one of its options is wrong.
-        StageUnavailable: its weights are not here.
+        ModelMissing: its weights are not here.
+        StageUnavailable: it cannot run on the GPU that is required.
     """
     kind, _, target = name.partition(":")
     if name == "grabcut":
+        if require_gpu:
+            raise StageUnavailable(
+                "grabcut runs on the CPU alone and a GPU is required; name a network, or leave --require-gpu out"
+            )
         return GrabCut()
+    open_network = partial(
+        OnnxNetwork, provider=provider, require_gpu=require_gpu, threads=threads, precision=precision
+    )
     if name == "auto":
         has_engine = any(importlib.util.find_spec(name) for name in ("openvino", "onnxruntime"))
         model = find_model(DEFAULT) if has_engine else None
@@ -66,44 +85,31 @@ def open_backend(
         kind, target = "rembg", DEFAULT
     if kind == "rembg" and target.startswith(_CUSTOM):
         path, wants = Path(target.removeprefix(_CUSTOM)), FAMILIES["u2net"]
-        return _own_file(f"rembg:{target}", path, wants, provider, require_gpu, threads)
+        return _own_file(f"rembg:{target}", path, wants, open_network)
     if kind == "rembg" and target in FAMILIES:
         found = find_model(target)
         if found is None:
-            raise StageUnavailable(f"the weights of {target} are not here; get them with `unflat models pull {target}`")
-        return OnnxNetwork(
+            raise ModelMissing(f"the weights of {target} are not here; get them with `unflat models pull {target}`")
+        return open_network(
             f"rembg:{target}",
             found.path,
             FAMILIES[target],
             digest=found.sha256,
             licence=found.licence,
-            provider=provider,
-            require_gpu=require_gpu,
-            threads=threads,
+            record=found.path.with_name(f".{found.path.name}.precision.json"),
         )
     if kind == "onnx" and target:
         file, _, query = target.partition("?")
-        return _own_file(f"onnx:{file}", Path(file), _read_input(name, query), provider, require_gpu, threads)
+        return _own_file(f"onnx:{file}", Path(file), _read_input(name, query), open_network)
     known = ["auto", "grabcut", *(f"rembg:{family}" for family in FAMILIES), "onnx:/path/model.onnx"]
     begun = [full for full in known if name and full.startswith(name)]  # an abbreviation is not close by letters
     near = list(dict.fromkeys([*begun, *get_close_matches(name, known, n=3, cutoff=0.5)])) or known
     raise InvalidOption(f"there is no segmentation backend {name!r}; near names: {', '.join(near)}", field="backend")
 
 
-def _own_file(
-    name: str, path: Path, wants: NetworkInput, provider: Provider, require_gpu: bool, threads: int
-) -> OnnxNetwork:
+def _own_file(name: str, path: Path, wants: NetworkInput, open_network: _Open) -> OnnxNetwork:
     found = StoredModel.own_file(path)
-    return OnnxNetwork(
-        name,
-        path,
-        wants,
-        digest=found.sha256,
-        licence=found.licence,
-        provider=provider,
-        require_gpu=require_gpu,
-        threads=threads,
-    )
+    return open_network(name, path, wants, digest=found.sha256, licence=found.licence)
 
 
 def _read_input(name: str, query: str) -> NetworkInput:

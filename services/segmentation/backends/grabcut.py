@@ -43,6 +43,8 @@ class GrabCut:
     dtype = "uint8"
     digest = ""
     licence = "Apache-2.0"
+    notes: tuple[str, ...] = ()
+    file_bytes = 0
 
     def load(self) -> None:
         """Do nothing: there are no weights."""

@@ -8,8 +8,10 @@ values are kept: a min–max stretch hides that a network found nothing.
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -19,7 +21,16 @@ from services.common.arrays import RGB, Float
 from services.common.errors import Internal, StageUnavailable
 from services.common.models.name_options import Triple
 from services.segmentation.backends.base import RawMask
-from services.segmentation.backends.engines import Engine, Provider, open_engine
+from services.segmentation.backends.engines import Dtype, Engine, Provider, open_engine, processor_of_openvino
+from services.segmentation.backends.precision import (
+    Verdict,
+    judge,
+    keep_verdict,
+    probe_scene,
+    recall_verdict,
+)
+
+Precision: TypeAlias = Literal["auto", "float32"]
 
 _LEAST_MAXIMUM = 1e-6  # a black photo is divided by this instead of zero, as rembg does
 
@@ -53,6 +64,8 @@ class OnnxNetwork:
         provider: what to run on, see `engines.open_engine`.
         require_gpu: refuse to run on anything else than CUDA.
         threads: of one run; 0 leaves the choice to the engine.
+        precision: auto computes in bfloat16 where that is faster and the mask stays the same; float32 always.
+        record: where the verdict on bfloat16 is kept from one start to the next; None looks at every start.
     """
 
     def __init__(
@@ -66,22 +79,32 @@ class OnnxNetwork:
         provider: Provider = "auto",
         require_gpu: bool = False,
         threads: int = 0,
+        precision: Precision = "auto",
+        record: Path | None = None,
     ) -> None:
         self.name = name
-        self.dtype = "float32"
+        self.dtype: Dtype = "float32"
         self.digest = digest
         self.licence = licence
         self.device = "cpu"
+        self.notes: tuple[str, ...] = ()
         self._path = path
         self._wants = wants
         self._provider = provider
         self._require_gpu = require_gpu
         self._threads = threads
+        self._precision = precision
+        self._record = record
         self._lock = threading.Lock()
         self._engine: Engine | None = None
 
+    @property
+    def file_bytes(self) -> int:
+        """Size of the file, 0 where it is not there."""
+        return self._path.stat().st_size if self._path.is_file() else 0
+
     def load(self) -> None:
-        """Open the file and run it once on a grey picture.
+        """Open the file, settle what it computes in, and run it once.
 
         Raises:
             StageUnavailable: the engine or the file is missing or broken, or a required GPU is not used.
@@ -89,18 +112,47 @@ class OnnxNetwork:
         with self._lock:
             if self._engine is not None:
                 return
-            engine = open_engine(self._path, self._provider, self._threads)
+            situation = f"{self.digest}, {processor_of_openvino()}" if self._precision == "auto" else ""
+            verdict = recall_verdict(self._record, situation)
+            engine = self._open("float32" if verdict is None else verdict.dtype)
             self.device = engine.device
             if self._require_gpu and self.device != "cuda":
                 raise StageUnavailable(
                     f"{self.name} would run on {self.device}; a GPU is required "
-                    "(install onnxruntime-gpu, or leave --require-gpu out)"
+                    f"({'; '.join(engine.notes) or 'install onnxruntime-gpu, or leave --require-gpu out'})"
                 )
-            try:
-                self._run(engine, np.full((64, 64, 3), 128, np.uint8))
-            except Exception as problem:  # noqa: BLE001 - a foreign file may raise anything
-                raise StageUnavailable(f"{self._path} is not a network that answers masks: {problem}") from None
+            mask, took_s = self._look(engine)
+            may_be_half = self._precision == "auto" and engine.device == "openvino" and processor_of_openvino() != ""
+            if may_be_half and verdict is None:
+                verdict, engine = self._try_half(engine, mask, took_s)
+                keep_verdict(self._record, situation, verdict)
+            self.notes = engine.notes
+            if verdict is not None and verdict.warns:
+                self.notes += (f"{self.name} computes in float32: {verdict.why}",)
+            self.dtype = engine.dtype
             self._engine = engine
+
+    def _open(self, dtype: Dtype) -> Engine:
+        return open_engine(self._path, self._provider, self._threads, dtype)
+
+    def _look(self, engine: Engine) -> tuple[Float, float]:
+        """Return what the network says of the made-up scene, and the seconds it took."""
+        begin = time.perf_counter()
+        try:
+            mask = self._run(engine, probe_scene())
+        except Exception as problem:  # noqa: BLE001 - a foreign file may raise anything
+            raise StageUnavailable(f"{self._path} is not a network that answers masks: {problem}") from None
+        return mask, time.perf_counter() - begin
+
+    def _try_half(self, whole: Engine, mask: Float, took_s: float) -> tuple[Verdict, Engine]:
+        """Look again in bfloat16; return the verdict, and the engine that is kept."""
+        try:
+            half = self._open("bfloat16")
+            half_mask, half_s = self._look(half)
+        except StageUnavailable as problem:
+            return Verdict("float32", f"bfloat16 failed: {problem.message}", warns=True), whole
+        verdict = judge(mask, half_mask, took_s, half_s)
+        return verdict, half if verdict.dtype == "bfloat16" else whole
 
     def segment(self, rgb: RGB) -> RawMask:
         """Return what the network says of an (H, W, 3) photo."""
@@ -109,9 +161,9 @@ class OnnxNetwork:
         assert self._engine is not None
         small = self._run(self._engine, rgb)
         height, width = rgb.shape[:2]
-        score = float(small.max())
+        score = min(max(float(small.max()), 0.0), 1.0)
         full = Image.fromarray(small).resize((width, height), Image.Resampling.LANCZOS)
-        return RawMask(np.clip(np.asarray(full, dtype=np.float32), 0.0, 1.0), min(max(score, 0.0), 1.0))
+        return RawMask(np.clip(np.asarray(full, dtype=np.float32), 0.0, 1.0), score, small)
 
     def _run(self, engine: Engine, rgb: RGB) -> Float:
         side = engine.side_px or self._wants.side_px
