@@ -17,16 +17,7 @@ from services.gateway.answers import MESH_MEDIA_TYPES, file_answer
 from services.gateway.api_docs import UPLOAD_REFUSALS, Responses, file_of, job_answer, refusals
 from services.gateway.gateway import Gateway
 from services.gateway.job import RESULT, Job
-from services.gateway.pipeline_routes import (
-    CutoutForm,
-    CutoutMaskForm,
-    DepthPart,
-    MaskPart,
-    MeshForm,
-    MeshMaskForm,
-    PhotoPart,
-    read_photo,
-)
+from services.gateway.pipeline_routes import CutoutForm, CutoutUpload, MeshForm, MeshUpload
 
 _RETRY_MS = 2000  # when a browser comes back after a lost stream of events
 _EVENT_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nginx would hold events back
@@ -56,23 +47,16 @@ def job_router(gateway: Gateway) -> APIRouter:
 
     @router.post("/jobs/cutout", status_code=202, response_class=JSONResponse, responses=_STARTED)
     async def start_cutout(
-        file: PhotoPart,
-        wishes: CutoutMaskForm,
+        upload: CutoutUpload,
         cutout_and_named: CutoutForm,
-        mask: MaskPart = None,
-        depth_map: DepthPart = None,
     ) -> Response:
         """Start what POST /remove-bg does, with the pictures of its steps as artifacts."""
-        photo, wishes = await read_photo(file, wishes, mask, depth_map)
-        return _started(await gateway.jobs.start_cutout(photo, wishes, cutout_and_named[0], file.filename or ""))
+        return _started(await gateway.jobs.start_cutout(upload.photo, upload.mask, cutout_and_named[0], upload.name))
 
     @router.post("/jobs/mesh", status_code=202, response_class=JSONResponse, responses=_STARTED)
     async def start_mesh(
-        file: PhotoPart,
-        wishes: MeshMaskForm,
+        upload: MeshUpload,
         mesh: MeshForm,
-        mask: MaskPart = None,
-        depth_map: DepthPart = None,
     ) -> Response:
         """Start what POST /generate-mesh does, with the pictures of its steps as artifacts.
 
@@ -80,8 +64,7 @@ def job_router(gateway: Gateway) -> APIRouter:
         curl -N http://localhost:8000/jobs/ID/events
         curl http://localhost:8000/jobs/ID/result -o model.glb
         """
-        photo, wishes = await read_photo(file, wishes, mask, depth_map)
-        return _started(await gateway.jobs.start_mesh(photo, wishes, mesh, file.filename or ""))
+        return _started(await gateway.jobs.start_mesh(upload.photo, upload.mask, mesh, upload.name))
 
     @router.get("/jobs/{job_id}", response_class=JSONResponse, responses=_STATE)
     async def job(job_id: str) -> JSONResponse:

@@ -6,29 +6,27 @@ import threading
 from dataclasses import replace
 from typing import Annotated, get_args
 
-from fastapi import APIRouter, Depends, File, UploadFile
+from fastapi import APIRouter, Depends
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from services.common.client import CutoutMade, CutoutWishes, ImageFormat, MaskWishes, MeshMade, MeshWishes
-from services.common.errors import InvalidImage, Overloaded, StageUnavailable
+from services.common.client import CutoutMade, CutoutWishes, ImageFormat, MeshMade, MeshWishes
+from services.common.errors import Overloaded, StageUnavailable
 from services.common.receipts import receipt_to_dict
 from services.common.telemetry.logs import get_logger
 from services.gateway.answers import MESH_MEDIA_TYPES, cutout_result, file_answer, mesh_result, receipt_headers
 from services.gateway.api_docs import UPLOAD_REFUSALS, Responses, file_of, refusals
-from services.gateway.forms import accepted_format, cutout_form, mask_form, mesh_form
+from services.gateway.forms import accepted_format, cutout_form, mesh_form
 from services.gateway.gateway import Gateway
 from services.gateway.problems import request_id_of
+from services.gateway.uploads import Upload, upload_form
 from services.gateway.work import last_of
 from unflat.v1 import orchestrator_pb2 as pb
 
-PhotoPart = Annotated[UploadFile, File(description="the photo: JPEG, PNG, WebP, TIFF, GIF, BMP, HEIC or AVIF")]
-MaskPart = Annotated[UploadFile | None, File(description="a mask that replaces segmentation: picture or NPZ")]
-DepthPart = Annotated[UploadFile | None, File(description="an inverse depth that replaces the depth stage")]
 # A quick cutout is what most callers of a background remover want; a mesh is worth the wait.
-CutoutMaskForm = Annotated[MaskWishes, Depends(mask_form(default_preset="fast", default_depth=False))]
-MeshMaskForm = Annotated[MaskWishes, Depends(mask_form(default_preset="balanced", default_depth=True))]
+CutoutUpload = Annotated[Upload, Depends(upload_form(default_preset="fast", default_depth=False))]
+MeshUpload = Annotated[Upload, Depends(upload_form(default_preset="balanced", default_depth=True))]
 CutoutForm = Annotated[tuple[CutoutWishes, bool], Depends(cutout_form)]
 MeshForm = Annotated[MeshWishes, Depends(mesh_form)]
 
@@ -46,11 +44,8 @@ def pipeline_router(gateway: Gateway) -> APIRouter:
     @router.post("/remove-bg", response_class=Response, responses={200: _PICTURES, **UPLOAD_REFUSALS})
     async def remove_bg(
         request: Request,
-        file: PhotoPart,
-        wishes: CutoutMaskForm,
+        upload: CutoutUpload,
         cutout_and_named: CutoutForm,
-        mask: MaskPart = None,
-        depth_map: DepthPart = None,
     ) -> Response:
         """Return the subject of a photo on a transparent background.
 
@@ -63,40 +58,35 @@ def pipeline_router(gateway: Gateway) -> APIRouter:
         if not named:
             cutout = replace(cutout, format=accepted_format(request.headers.get("accept", "")))
         request_id = request_id_of(request.scope)
-        photo, wishes = await read_photo(file, wishes, mask, depth_map)
 
         def work(gone: threading.Event) -> CutoutMade:
-            events = gateway.client.stream_cutout(photo, mask=wishes, cutout=cutout, request_id=request_id)
+            events = gateway.client.stream_cutout(upload.photo, mask=upload.mask, cutout=cutout, request_id=request_id)
             return last_of(events, CutoutMade, gone)
 
         made = await gateway.pool.run(request, work, lambda: gateway.client.cancel(request_id))
         headers = await keep_receipt(gateway, made.receipt, request_id)
-        result = cutout_result(made, file.filename or "", mask_only=cutout.mask_only)
+        result = cutout_result(made, upload.name, mask_only=cutout.mask_only)
         return file_answer(made.data, result, headers)
 
     @router.post("/generate-mesh", response_class=Response, responses={200: _MESHES, **UPLOAD_REFUSALS})
     async def generate_mesh(
         request: Request,
-        file: PhotoPart,
-        wishes: MeshMaskForm,
+        upload: MeshUpload,
         mesh: MeshForm,
-        mask: MaskPart = None,
-        depth_map: DepthPart = None,
     ) -> Response:
         """Return a closed mesh of the subject of a photo.
 
         curl -X POST -F "file=@test.jpg" http://localhost:8000/generate-mesh -o model.glb
         """
         request_id = request_id_of(request.scope)
-        photo, wishes = await read_photo(file, wishes, mask, depth_map)
 
         def work(gone: threading.Event) -> MeshMade:
-            events = gateway.client.stream_mesh(photo, mask=wishes, mesh=mesh, request_id=request_id)
+            events = gateway.client.stream_mesh(upload.photo, mask=upload.mask, mesh=mesh, request_id=request_id)
             return last_of(events, MeshMade, gone)
 
         made = await gateway.pool.run(request, work, lambda: gateway.client.cancel(request_id))
         headers = await keep_receipt(gateway, made.receipt, request_id)
-        return file_answer(made.data, mesh_result(made, file.filename or ""), headers)
+        return file_answer(made.data, mesh_result(made, upload.name), headers)
 
     @router.get("/receipts/{request_id}", response_class=JSONResponse, responses=_RECEIPTS)
     async def receipt(request_id: str) -> JSONResponse:
@@ -122,19 +112,3 @@ async def keep_receipt(gateway: Gateway, receipt: pb.Receipt, request_id: str) -
         _log.warning("receipt not kept", reason=problem.message)
         del headers["X-Unflat-Receipt"]
     return headers
-
-
-async def read_photo(
-    file: UploadFile, wishes: MaskWishes, mask: UploadFile | None, depth_map: UploadFile | None
-) -> tuple[bytes, MaskWishes]:
-    """Return the uploaded photo, and the wishes with what was uploaded beside it.
-
-    Raises:
-        InvalidImage: the file is empty.
-    """
-    photo = await file.read()
-    if not photo:
-        raise InvalidImage("the file is empty; wanted a picture", field="file")
-    supplied_mask = await mask.read() if mask else b""
-    supplied_depth = await depth_map.read() if depth_map else b""
-    return photo, replace(wishes, mask=supplied_mask, depth_map=supplied_depth)

@@ -62,3 +62,22 @@ def test_port_in_use_ends_the_process_with_a_sentence(tmp_path):
     assert process.returncode == 1
     assert "cannot listen on 127.0.0.1" in log
     assert "Traceback" not in log
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize(("proxies", "second"), [((), 429), (("--trusted-proxies", "127.0.0.1"), 503)])
+def test_the_header_of_a_trusted_proxy_alone_says_who_the_client_is(tmp_path, proxies, second):
+    rate = ("--rate", "1/hour", "--orchestrator-address", "127.0.0.1:1", "--timeout-s", "5")
+    process, announced = start(tmp_path, "--port", "0", *rate, *proxies)
+    try:
+        url = f"http://{announced['address']}/remove-bg"
+
+        def send(client):
+            headers = {"X-Forwarded-For": client}
+            return httpx.post(url, files={"file": b"x"}, headers=headers, timeout=20).status_code
+
+        assert (send("203.0.113.7"), send("203.0.113.8")) == (503, second)
+        assert send("203.0.113.7") == 429
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)

@@ -135,6 +135,7 @@ def test_a_stream_that_breaks_is_taken_up_again(held, page, give, finished):
 def test_settings_are_sent_as_the_fields_of_the_api(site, page, give, finished):
     page.evaluate(_SHOW_SETTINGS)
     page.get_by_role("radio", name="Best").check()
+    page.get_by_label("Finer depth").check()
     page.get_by_label("How depth joins the mask").select_option("union")
     page.get_by_label("Choose how near by itself").uncheck()
     page.get_by_label("Keep the nearest").fill("28")
@@ -142,6 +143,7 @@ def test_settings_are_sent_as_the_fields_of_the_api(site, page, give, finished):
     finished(page)
     asked = site.last()["mask"]
     assert (asked.preset, asked.strategy, asked.depth_percentile, asked.depth) == ("quality", "union", 28, True)
+    assert asked.depth_quality == "high"
 
 
 def test_a_change_of_settings_runs_the_same_photo_again(site, page, give, finished, made_anew):
@@ -157,6 +159,7 @@ def test_without_depth_the_settings_of_depth_are_away(site, page, give, finished
     page.evaluate(_SHOW_SETTINGS)
     page.get_by_label("Use depth").uncheck()
     assert page.get_by_label("How depth joins the mask").is_hidden()
+    assert page.get_by_label("Finer depth").is_hidden()
     give(page)
     finished(page)
     assert (site.last()["mask"].depth, site.last()["mask"].strategy) == (False, None)

@@ -4,6 +4,7 @@ const SETTLE_MS = 350; // a slider that is still moving starts nothing
 const CUTTING = new Set(["depth_guided", "intersection", "union"]); // strategies that have a depth cut
 
 const form = document.getElementById("settings");
+const finerRow = document.getElementById("finer-row");
 const strategyRow = document.getElementById("strategy-row");
 const percentileRow = document.getElementById("percentile-row");
 const percentileValue = document.getElementById("percentile-value");
@@ -27,10 +28,11 @@ export function wantedKind() {
 
 /** Add the settings to `upload` as fields of the API. */
 export function addSettings(upload) {
-  const { preset, depth, strategy, percentile } = form.elements;
+  const { preset, depth, finer, strategy, percentile } = form.elements;
   upload.set("preset", preset.value);
   upload.set("depth", depth.checked ? "on" : "off");
   if (!depth.checked) return;
+  upload.set("depth_quality", finer.checked ? "high" : "standard");
   upload.set("strategy", strategy.value);
   if (CUTTING.has(strategy.value)) {
     upload.set("depth_percentile", form.elements["percentile-auto"].checked ? "auto" : percentile.value);
@@ -39,7 +41,7 @@ export function addSettings(upload) {
 
 function showWhatApplies() {
   const { depth, strategy, percentile } = form.elements;
-  strategyRow.hidden = !depth.checked;
+  finerRow.hidden = strategyRow.hidden = !depth.checked;
   percentileRow.hidden = !depth.checked || !CUTTING.has(strategy.value);
   percentile.disabled = form.elements["percentile-auto"].checked;
   percentileValue.textContent = percentile.disabled ? "auto" : `${percentile.value} %`;
