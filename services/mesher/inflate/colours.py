@@ -8,15 +8,17 @@ import numpy.typing as npt
 
 from services.common.arrays import RGB, RGBA, BoolMask, Colours, Float, Points
 
-RIM_SHARE = 3 / 512  # of the frame's side: pixels nearer the outline may still hold background, and are replaced
+RIM_SHARE = 4 / 512  # of the frame's side: pixels nearer the outline may still hold background, and are replaced
+EVEN_SHARE = 3 / 512  # of the frame's side: they become the mean of what lies deeper inside within about this reach
 BLUR_SHARE = 0.03  # of the frame's side: detail of the unseen side is unknown, only its tone is guessed
 FACING = (0.05, 0.35)  # cosine to the camera at which the photo begins to count, and from which it counts alone
 
 
 def clean_palette(rgba: RGBA) -> tuple[RGB, RGB]:
     """Return the photo with its surroundings replaced by the subject's nearest colours: sharp, and blurred."""
-    inner = solid_pixels(rgba[..., 3] >= 128, max(1, round(RIM_SHARE * max(rgba.shape[:2]))))
-    sharp = fill_nearest(np.ascontiguousarray(rgba[..., :3]), inner)
+    side = max(rgba.shape[:2])
+    inner = solid_pixels(rgba[..., 3] >= 128, max(1, round(RIM_SHARE * side)))
+    sharp = fill_evenly(np.ascontiguousarray(rgba[..., :3]), inner, max(1.0, EVEN_SHARE * side))
     soft = cv2.GaussianBlur(sharp, (0, 0), max(1.0, BLUR_SHARE * max(rgba.shape[:2])))
     return sharp, np.asarray(soft, dtype=np.uint8)
 
@@ -31,6 +33,17 @@ def solid_pixels(mask: BoolMask, rim_px: int) -> BoolMask:
     ridge = depth >= cv2.dilate(depth, np.ones((3, 3), np.uint8))
     chosen = solid | (mask & ~served & ridge)
     return np.asarray(chosen if chosen.any() else mask, dtype=np.bool_)
+
+
+def fill_evenly(picture: RGB, known: BoolMask, reach_px: float) -> RGB:
+    """Return the picture with every unknown pixel replaced by the mean of the known ones round the nearest known one.
+
+    One pixel alone may be a speck or still hold background; the mean over `reach_px` (the blur's sigma) does not.
+    """
+    share = cv2.GaussianBlur(known.astype(np.float32), (0, 0), reach_px)
+    total = cv2.GaussianBlur(np.where(known[..., None], picture, 0).astype(np.float32), (0, 0), reach_px)
+    mean = np.clip(np.rint(total / np.maximum(share, 1e-6)[..., None]), 0, 255).astype(np.uint8)
+    return np.asarray(np.where(known[..., None], picture, fill_nearest(mean, known)), dtype=np.uint8)
 
 
 def fill_nearest(picture: RGB, known: BoolMask) -> RGB:

@@ -13,6 +13,7 @@ import numpy as np
 
 from services.common.arrays import RGBA, Alpha, BoolMask, Faces, Float, InverseDepth, Points
 from services.common.errors import InvalidImage, InvalidOption, NoSubject
+from services.mesher.inflate.body import fit_body
 from services.mesher.inflate.camera import Camera, project
 from services.mesher.inflate.colours import clean_palette, facing_camera, paint
 from services.mesher.inflate.information import is_informative
@@ -28,6 +29,7 @@ MIN_FACES = 2_000
 COARSER_TRIES = 3  # where a surface is over the budget and cannot be thinned out without tearing it
 MIN_VIEW_DEPTH = 0.2  # of the span, without depth: hardly any subject is flatter than that
 ROUNDING_SHARE = 0.03  # of the span
+BODY_SHARE = 0.7  # of the far side that a round body decides where depth looks like one
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,10 @@ def _sheets_from_depth(silhouette: Silhouette, relief: Relief, options: InflateO
     seen = relief.front + np.minimum(drawn_back, room)
     outside = _spread(relief.front + np.minimum(at_rim, room), silhouette)
     middle = membrane.harmonic(outside)
-    back = np.maximum(middle + options.back_bulge * half, seen + options.depth_bulge * half)
+    thinnest = seen + options.depth_bulge * half
+    back = np.maximum(middle + options.back_bulge * half, thinnest)
+    body = fit_body(relief.front, silhouette)
+    back = np.maximum(back + BODY_SHARE * body.belief * (body.back - back), thinnest)
     back = np.minimum(back, np.maximum(relief.floor, seen))
     front = np.where(silhouette.mask, seen, outside)
     return front.astype(np.float32), np.where(silhouette.mask, back, outside).astype(np.float32)
