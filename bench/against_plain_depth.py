@@ -1,7 +1,7 @@
-"""Our depth engine beside the plain torch network: the same random weights, the same picture, 518 × 518.
+"""Our depth engines beside the plain torch network: the same random weights, the same picture, 518 × 518.
 
 Random weights of the official shapes cost what trained ones cost. How far a faster mode is from float32 depends on the
-weights: the figure here says how the arithmetic behaves on these, the service checks it on the real ones at its start.
+weights: the figures here say how the arithmetic behaves on these, the service checks it on the real ones at its start.
 """
 
 from __future__ import annotations
@@ -10,19 +10,66 @@ import math
 import os
 import resource
 from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
 from multiprocessing import get_context
+from typing import Any, TypeVar
 
 import numpy as np
 
 from bench.section import Section
 from bench.timing import Spread, measure
 from services.common.arrays import Float
+from services.common.models.gpu_memory import find_gpus
 from services.depth.depth_anything_v2.config import CONFIGS, Config, tensor_shapes
-from services.depth.depth_anything_v2.engine import Dtype, OpenVinoEngine, has_bfloat16
+from services.depth.depth_anything_v2.engine import Dtype, Engine, OpenVinoEngine, has_bfloat16
 from services.depth.depth_anything_v2.graph import build_graphs
-from services.depth.depth_anything_v2.trial import probe
+from services.depth.depth_anything_v2.preprocess import PATCH_PX
+from services.depth.depth_anything_v2.trial import MAX_ERROR, error_share, probe
+
+T = TypeVar("T")
 
 SIDE_PX = 518
+_MATRIX = 4096  # rows and columns of the product that shows what a CPU can do
+_MOST_RUNS = {"vits": 99, "vitb": 5, "vitl": 3}  # the plain vitl takes ten seconds a run on two cores
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to run the network.
+
+    Args:
+        engine: plain (torch as the authors run it), torch (ours) or OpenVINO.
+        device: of torch; cpu for OpenVINO.
+        dtype: of the encoder.
+        head: the arithmetic of the head, where it can be chosen.
+    """
+
+    engine: str
+    device: str
+    dtype: Dtype
+    head: Dtype = "float32"
+
+    @property
+    def name(self) -> str:
+        """As it stands in the table."""
+        engine = "plain torch" if self.engine == "plain" else self.engine
+        part = ", encoder only" if self.engine == "OpenVINO" and self.dtype != self.head else ""
+        return f"{engine}, {self.device}, {self.dtype}{part}"
+
+
+def ways(bfloat16: bool, cuda: bool) -> list[Way]:
+    """Return every way that a machine has: the plain one first, then the float32 that trials are held against."""
+    found = [Way("plain", "cpu", "float32"), Way("OpenVINO", "cpu", "float32")]
+    if bfloat16:
+        found += [Way("OpenVINO", "cpu", "bfloat16"), Way("OpenVINO", "cpu", "bfloat16", "bfloat16")]
+    found.append(Way("torch", "cpu", "float32"))
+    if bfloat16:
+        found.append(Way("torch", "cpu", "bfloat16"))
+    if cuda:
+        found.append(Way("plain", "cuda", "float32"))
+        found += [Way("torch", "cuda", "float32"), Way("torch", "cuda", "bfloat16"), Way("torch", "cuda", "float16")]
+    return found
 
 
 def compare_depth(sizes: tuple[str, ...], runs: int) -> Section:
@@ -30,75 +77,145 @@ def compare_depth(sizes: tuple[str, ...], runs: int) -> Section:
     rows: list[tuple[str, ...]] = []
     ratios = {}
     for size in sizes:
-        plain = _apart(_run_plain, size, runs)
-        rows.append((f"{size}, plain torch, float32", plain.time.ms(), "1", f"{plain.peak_mb:.0f}", "0"))
-        for dtype in ("float32", "bfloat16") if has_bfloat16() else ("float32",):
-            ours = _apart(_run_ours, size, runs, dtype)
-            faster = plain.time.median / ours.time.median
-            error = float(np.abs(ours.answer - plain.answer).max() / np.ptp(plain.answer))
-            rows.append(
-                (
-                    f"{size}, OpenVINO, {dtype}",
-                    ours.time.ms(),
-                    f"{faster:.1f}",
-                    f"{ours.peak_mb:.0f}",
-                    f"{error:.1e}",
-                )
-            )
-            ratios[f"depth against plain torch: {size}, {dtype}"] = faster
+        plain: _Answer | None = None
+        exact: _Answer | None = None
+        for way in ways(has_bfloat16(), bool(find_gpus()) and find_spec("torch") is not None):
+            answer = _apart(run_way, way, size, min(runs, _MOST_RUNS[size]))
+            plain = plain or answer
+            exact = answer if exact is None and way.engine != "plain" else exact
+            faster = plain.time.median / answer.time.median
+            error = f"{error_share(answer.map, plain.map):.1e}" if answer is not plain else "0"
+            cells = (answer.time.ms(), f"{faster:.1f}", f"{answer.peak_mb:.0f}", error, _trial(way, answer, exact))
+            rows.append((f"{size}, {way.name}", *cells))
+            if way.engine == "OpenVINO":
+                ratios[f"depth against plain torch: {size}, {way.name.removeprefix('OpenVINO, cpu, ')}"] = faster
     return Section(
         title="Depth-Anything-V2 against plain torch",
-        method=f"{SIDE_PX} × {SIDE_PX} px, {os.cpu_count()} threads, random weights of the official shapes; "
-        "each row in a process of its own, peak memory with everything imported. Error: the largest difference from "
-        "plain torch, in ranges of the map. bfloat16 is the encoder only; the head stays in float32.",
-        columns=("size, way", "ms", "times faster", "peak MB", "error"),
+        method=f"{SIDE_PX} × {SIDE_PX} px, {os.cpu_count()} threads, random weights of the official shapes; each row "
+        "in a process of its own, peak memory with everything imported (of the GPU for cuda). Error: the largest "
+        f"difference from plain torch, in ranges of the map. Trial: the same of the start-up's picture, at most "
+        f"{MAX_ERROR:.0%}, or the service does not take that way.",
+        columns=("size, engine, device, dtype", "ms", "times faster", "peak MB", "error", "trial"),
         rows=tuple(rows),
         ratios=ratios,
+        notes=(_ceiling(sizes, _apart(_product_rates)),),
     )
 
 
+def _ceiling(sizes: tuple[str, ...], rates: dict[str, float]) -> str:
+    """Return how fast the network could be at best on this CPU, by its measured rate of multiplication."""
+    least = "; ".join(
+        f"{size} {work / 1e9:.0f} GFLOP, "
+        + ", ".join(f"{work / rate * 1e3:.0f} ms in {dtype}" for dtype, rate in rates.items())
+        for size, work in ((size, count_flop(CONFIGS[size], SIDE_PX // PATCH_PX)) for size in sizes)
+    )
+    measured = " and ".join(f"{rate / 1e9:.0f} GFLOP/s in {dtype}" for dtype, rate in rates.items())
+    return f"One large product of matrices runs here at {measured}: at that rate nothing can be faster than {least}."
+
+
+def _product_rates() -> dict[str, float]:
+    """Return floating-point operations a second of one large product, by format."""
+    import torch
+
+    rates = {}
+    for name in ("float32", "bfloat16") if has_bfloat16() else ("float32",):
+        a = torch.ones(_MATRIX, _MATRIX, dtype=getattr(torch, name))
+        rates[name] = 2 * _MATRIX**3 / measure(lambda a=a: a @ a, 5).low  # type: ignore[misc]
+    return rates
+
+
+def count_flop(config: Config, side: int) -> float:
+    """Return operations of one picture of side × side patches, two for a multiplication and an addition."""
+    n, c, f, neck = side * side, config.width, config.features, config.neck
+    tokens = n + 1
+    encoder = config.depth * (24 * tokens * c * c + 4 * tokens * tokens * c) + 2 * n * c * 3 * PATCH_PX**2
+    pixels = (16 * n, 4 * n, n, n / 4)  # of the four maps
+    work = sum(2 * n * c * d for d in neck) + 2 * n * (16 * neck[0] ** 2 + 4 * neck[1] ** 2) + 18 * n / 4 * neck[3] ** 2
+    work += sum(18 * d * f * p for d, p in zip(neck, pixels, strict=True))
+    work += sum((4 if p > n / 4 else 2) * 18 * f * f * p + 2 * f * f * p for p in pixels)  # units, out_conv
+    work += 18 * f * f / 2 * 64 * n + (18 * f / 2 * 32 + 2 * 32) * PATCH_PX**2 * n
+    return float(encoder + work)
+
+
+@dataclass(frozen=True)
 class _Answer:
     """What one process measured."""
 
-    def __init__(self, time: Spread, answer: Float) -> None:
-        self.time = time
-        self.answer = answer
-        self.peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    time: Spread
+    map: Float
+    trial: Float | None
+    peak_mb: float
 
 
-def _apart(run: Callable[..., _Answer], *arguments: object) -> _Answer:
+def _trial(way: Way, answer: _Answer, exact: _Answer | None) -> str:
+    """Return whether the service would take this way on these weights."""
+    if way.dtype == "float32" or answer.trial is None or exact is None or exact.trial is None:
+        return ""
+    error = error_share(answer.trial, exact.trial)
+    return f"{error:.2%}, {'taken' if error <= MAX_ERROR else 'refused'}"
+
+
+def _apart(run: Callable[..., T], *arguments: object) -> T:
     """Call `run` in a fresh process, so that memory is its own."""
     with get_context("spawn").Pool(1) as pool:
         return pool.apply(run, arguments)
 
 
-def _run_plain(size: str, runs: int) -> _Answer:
+def run_way(way: Way, size: str, runs: int) -> _Answer:
+    """Measure one way in this process."""
+    config, weights = CONFIGS[size], random_weights(CONFIGS[size])
+    infer: Callable[[Float], Float] = (
+        _plain(weights, config, way.device) if way.engine == "plain" else _open(weights, config, way).infer
+    )
+    del weights  # an engine holds its own; a service lets go of them, too
+    answers: list[Float] = []
+
+    def once() -> None:
+        answers[:] = [infer(picture())]
+
+    time = measure(once, runs, warm_up=1 if way.device == "cpu" else 3)  # a shape is recorded at its second run
+    trial = infer(probe())[0] if way.engine != "plain" else None  # the plain one is written for squares
+    return _Answer(time, answers[0][0], trial, _peak_mb(way.device))
+
+
+def _plain(weights: dict[str, Float], config: Config, device: str) -> Callable[[Float], Float]:
     import torch
 
     from bench.plain.depth_anything_v2 import PlainDepthAnything
 
-    config = CONFIGS[size]
-    network = PlainDepthAnything({k: torch.from_numpy(v) for k, v in _weights(config).items()}, config)
-    picture = torch.from_numpy(_picture())
-    time = measure(lambda: network(picture), runs)
-    return _Answer(time, network(picture).numpy())
+    network = PlainDepthAnything({k: torch.from_numpy(v).to(device) for k, v in weights.items()}, config)
+
+    def infer(pictures: Float) -> Float:
+        answer: Float = network(torch.from_numpy(pictures).to(device))[None].cpu().numpy()
+        return answer
+
+    return infer
 
 
-def _run_ours(size: str, runs: int, dtype: Dtype) -> _Answer:
-    config = CONFIGS[size]
-    engine = OpenVinoEngine(build_graphs(_weights(config), config), 0, dtype)
-    picture = _picture()
-    time = measure(lambda: engine.infer(picture), runs)
-    return _Answer(time, engine.infer(picture)[0])
+def _open(weights: dict[str, Float], config: Config, way: Way) -> Engine:
+    if way.engine == "OpenVINO":
+        return OpenVinoEngine(build_graphs(weights, config), 0, way.dtype, way.head)
+    from services.depth.depth_anything_v2.torch_engine import TorchEngine
+
+    return TorchEngine(weights, config, way.device, way.dtype)
 
 
-def _picture() -> Float:
-    """Return the start-up trial's picture, tiled to the size of the benchmark."""
-    tiled = np.tile(probe(), (1, 1, 2, 2))
-    return np.ascontiguousarray(tiled[:, :, :SIDE_PX, :SIDE_PX])
+def _peak_mb(device: str) -> float:
+    if device == "cpu":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    import torch
+
+    peak: Any = torch.cuda.max_memory_allocated()
+    return float(peak) / 2**20
 
 
-def _weights(config: Config) -> dict[str, Float]:
+def picture(count: int = 1, side_px: int = SIDE_PX) -> Float:
+    """Return the start-up trial's picture, tiled to the size of the benchmark: (count, 3, side_px, side_px)."""
+    tiled = np.tile(probe(), (count, 1, 2, 2))
+    return np.ascontiguousarray(tiled[:, :, :side_px, :side_px])
+
+
+def random_weights(config: Config) -> dict[str, Float]:
     """Return random weights whose map is alive: scaled by fan-in, norms round 1, a bias that lifts the last layer."""
     rng = np.random.default_rng(0)
     weights: dict[str, Float] = {}

@@ -1,6 +1,7 @@
 """What batching gains here: time a picture, when 1, 2, 4 or 8 go through a network at once.
 
-A batch pays where a device idles with one picture. The answer decides whether a stage collects concurrent requests.
+A batch pays where a device idles with one picture. The answer decides whether a stage collects concurrent requests: the
+depth stage does on a GPU, and elsewhere when told to (`--batch`).
 """
 
 from __future__ import annotations
@@ -14,32 +15,43 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from bench.against_plain_depth import picture, random_weights
 from bench.section import Section
 from bench.stand_in import convolutions
 from bench.timing import measure
 from services.common.arrays import Float
+from services.depth.depth_anything_v2.config import CONFIGS
+from services.depth.depth_anything_v2.engine import OpenVinoEngine, has_bfloat16
+from services.depth.depth_anything_v2.graph import build_graphs
 
 BATCHES = (1, 2, 4, 8)
 SIDE_PX, LAYERS = 320, 12
+_DEPTH_RUNS = 3  # eight pictures of 518² take three seconds on two cores
 Run: TypeAlias = Callable[[Float], object]
 
 
 def measure_batching(runs: int) -> Section:
-    """Return the time a picture by batch size, for both engines."""
-    rows, ratios = [], {}
+    """Return the time a picture by batch size, for both engines and for the depth network."""
+    rows: list[tuple[str, ...]] = []
+    ratios: dict[str, float] = {}
+
+    def add(name: str, run: Run, pictures: Float, runs: int) -> None:
+        times = [measure(lambda n=n: run(pictures[:n]), runs).median / n for n in BATCHES]  # type: ignore[misc]
+        gain = times[0] / min(times)
+        rows.append((name, *(f"{seconds * 1e3:.0f}" for seconds in times), f"{gain:.2f}"))
+        ratios[f"batching on this device: {name}"] = gain
+
     pictures = np.random.default_rng(0).standard_normal((max(BATCHES), 3, SIDE_PX, SIDE_PX), dtype=np.float32)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
         _write_network(path)
-        for name, run in (("OpenVINO", _openvino(path)), ("ONNX Runtime", _onnxruntime(path))):
-            times = [measure(lambda n=n, run=run: run(pictures[:n]), runs).median / n for n in BATCHES]  # type: ignore[misc]
-            gain = times[0] / min(times)
-            rows.append((name, *(f"{seconds * 1e3:.0f}" for seconds in times), f"{gain:.2f}"))
-            ratios[f"batching on this device: {name}"] = gain
+        add("OpenVINO", _openvino(path), pictures, runs)
+        add("ONNX Runtime", _onnxruntime(path), pictures, runs)
+    add("Depth-Anything-V2 vits, OpenVINO", _depth(), picture(max(BATCHES)), min(runs, _DEPTH_RUNS))
     return Section(
         title="Batching",
-        method=f"A network of U²-Net-P's cost ({SIDE_PX}², {LAYERS} layers, random weights) with a free batch axis: "
-        "milliseconds a picture.",
+        method=f"A network of U²-Net-P's cost ({SIDE_PX}², {LAYERS} layers, random weights) with a free batch axis, and "
+        "the depth network at 518² as its service runs it: milliseconds a picture.",
         columns=("engine", *(f"batch of {n}" for n in BATCHES), "most gained, times"),
         rows=tuple(rows),
         ratios=ratios,
@@ -63,6 +75,12 @@ def _openvino(path: Path) -> Run:
     hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
     request = openvino.Core().compile_model(path, "CPU", hints).create_infer_request()
     return lambda pictures: request.infer([pictures])
+
+
+def _depth() -> Run:
+    config = CONFIGS["vits"]
+    dtype = "bfloat16" if has_bfloat16() else "float32"
+    return OpenVinoEngine(build_graphs(random_weights(config), config), 0, dtype).infer  # type: ignore[arg-type]
 
 
 def _onnxruntime(path: Path) -> Run:

@@ -1,4 +1,4 @@
-"""`make bench-gpu`: TripoSR on a CUDA device, beside the plain path and the device's own ceilings.
+"""`make bench-gpu`: TripoSR and Depth-Anything-V2 on a CUDA device, beside the device's own ceilings.
 
 Without a device it says so and ends with 0. The ceilings are measured, not read from a data sheet: copying a large
 array, and one large product of matrices in each format.
@@ -36,9 +36,12 @@ def main() -> int:
     if not torch.cuda.is_available():
         sys.stdout.write("bench-gpu: left out, there is no CUDA device here\n")
         return 0
-    section = measure_device("cuda", BATCHES)
-    section.write(Path(__file__).parent / "figures" / "gpu.json")
-    sys.stdout.write(section.markdown())
+    from bench.gpu_depth import measure_depth
+
+    figures = Path(__file__).parent / "figures"
+    for name, section in (("gpu", measure_device("cuda", BATCHES)), ("gpu-depth", measure_depth("cuda", BATCHES))):
+        section.write(figures / f"{name}.json")
+        sys.stdout.write(section.markdown())
     return 0
 
 

@@ -1,0 +1,77 @@
+"""Depth-Anything-V2 on a device of torch: arithmetic by batch size, with its memory and its error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bench.against_plain_depth import SIDE_PX, picture, random_weights
+from bench.section import Section
+from bench.timing import measure
+from services.depth.depth_anything_v2.config import CONFIGS, Config
+from services.depth.depth_anything_v2.engine import Dtype
+from services.depth.depth_anything_v2.trial import error_share
+
+DTYPES: tuple[Dtype, ...] = ("float32", "bfloat16", "float16")
+
+
+def measure_depth(
+    device: str, batches: tuple[int, ...], runs: int = 9, sizes: dict[str, Config] | None = None, side_px: int = SIDE_PX
+) -> Section:
+    """Return the time of a run and of a picture, peak memory and error against float32 by size, format and batch.
+
+    Args:
+        device: of torch.
+        batches: pictures at a time.
+        runs: of each.
+        sizes: networks by name; the published ones when None.
+        side_px: of the pictures, a multiple of 14, at most 518.
+    """
+    from services.depth.depth_anything_v2.torch_engine import TorchEngine
+
+    rows = []
+    for size, config in (sizes or CONFIGS).items():
+        weights = random_weights(config)
+        exact = None
+        for dtype in DTYPES:
+            engine = TorchEngine(weights, config, device, dtype)
+            answer = engine.infer(picture(1, side_px))[0]
+            exact = answer if exact is None else exact
+            error = f"{error_share(answer, exact):.1e}"
+            for batch in batches:
+                _forget_peak(device)
+                pictures = picture(batch, side_px)
+                # Times end with the map in the host's memory. A shape is recorded at its second run.
+                time = measure(lambda engine=engine, p=pictures: engine.infer(p), runs, warm_up=3)  # type: ignore[misc]
+                each = time.median / batch
+                rows.append((f"{size}, {dtype}, batch {batch}", time.ms(), f"{1 / each:.1f}", _peak_mb(device), error))
+            del engine
+    return Section(
+        title="Depth-Anything-V2 on a GPU",
+        method=f"{_name(device)}; {side_px} × {side_px} px, random weights, from a picture in the host's memory to its map there. "
+        "Error: the largest difference from float32, in ranges of the map.",
+        columns=("what", "ms", "a second", "peak MB", "error"),
+        rows=tuple(rows),
+        command="make bench-gpu",
+    )
+
+
+def _forget_peak(device: str) -> None:
+    import torch
+
+    if device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats()
+
+
+def _peak_mb(device: str) -> str:
+    import torch
+
+    peak: Any = torch.cuda.max_memory_allocated() if device.startswith("cuda") else np.nan
+    return f"{float(peak) / 2**20:.0f}"
+
+
+def _name(device: str) -> str:
+    import torch
+
+    return str(torch.cuda.get_device_name()) if device.startswith("cuda") else device
