@@ -50,8 +50,8 @@ def measure_batching(runs: int) -> Section:
     add("Depth-Anything-V2 vits, OpenVINO", _depth(), picture(max(BATCHES)), min(runs, _DEPTH_RUNS))
     return Section(
         title="Batching",
-        method=f"A network of U²-Net-P's cost ({SIDE_PX}², {LAYERS} layers, random weights) with a free batch axis, and "
-        "the depth network at 518² as its service runs it: milliseconds a picture.",
+        method=f"A network of U²-Net-P's cost ({SIDE_PX}², {LAYERS} layers, random weights) with a free batch axis, "
+        "and the depth network at 518² as its service runs it: milliseconds a picture.",
         columns=("engine", *(f"batch of {n}" for n in BATCHES), "most gained, times"),
         rows=tuple(rows),
         ratios=ratios,

@@ -49,8 +49,8 @@ def measure_depth(
             del engine
     return Section(
         title="Depth-Anything-V2 on a GPU",
-        method=f"{_name(device)}; {side_px} × {side_px} px, random weights, from a picture in the host's memory to its map there. "
-        "Error: the largest difference from float32, in ranges of the map.",
+        method=f"{_name(device)}; {side_px} × {side_px} px, random weights, from a picture in the host's memory to "
+        "its map there. Error: the largest difference from float32, in ranges of the map.",
         columns=("what", "ms", "a second", "peak MB", "error"),
         rows=tuple(rows),
         command="make bench-gpu",
