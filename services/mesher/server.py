@@ -16,16 +16,19 @@ import numpy as np
 
 from services.common.arrays import alpha_from_bytes
 from services.common.calling.calls import StageCall, stage_call
-from services.common.errors import InvalidOption, NoSubject
+from services.common.errors import InvalidOption, NoSubject, UnflatError
+from services.common.models.gpu_memory import find_gpus
 from services.common.models.slot import ModelSlot
 from services.common.models.store import ModelStore
 from services.common.serving.admission import Admission
 from services.common.serving.server import run_stage
 from services.common.settings import StageSettings, load_settings
+from services.common.telemetry import metrics
+from services.common.telemetry.logs import get_logger
 from services.common.wire import depth_from_proto, image_from_proto
 from services.mesher.backends.base import Backend, FramedSubject, MeshOptions
-from services.mesher.backends.catalogue import open_backend
-from services.mesher.backends.weights import StoredWeights
+from services.mesher.backends.catalogue import find_row, open_backend
+from services.mesher.backends.weights import FindModel, StoredWeights
 from services.mesher.export import Format, export
 from services.mesher.finish import FACES, SIZES_MM, SMOOTH, FinishOptions, place, shape
 from services.mesher.inflate.camera import Camera
@@ -50,6 +53,7 @@ _TEXTURE_RESOLUTION = (256, 8192)
 _DEFAULT_TEXTURE_RESOLUTION = 1024
 _WARM_UP_SIDE_PX = 64
 _GLTF_UNIT_MM = 1000.0
+GPU_CALLS = 8  # side by side on a GPU: as many as its batch takes
 
 Event: TypeAlias = pb.MesherServiceGenerateMeshResponse
 Emit: TypeAlias = Callable[[Event], None]
@@ -104,7 +108,7 @@ class MesherServicer(pb_grpc.MesherServiceServicer):
             format = _FORMATS[request.options.format]  # noqa: A001 - the word users know
             data = export(place(mesh, wanted, _GLTF_UNIT_MM if format == "glb" else 1.0), format)
         form = request.options.format or pb.MESH_FORMAT_GLB
-        report = call.report(mesh.notes)
+        report = call.report((*mesh.notes, *filter(None, [backend.about])))
         return Event(
             result=pb.MesherResult(mesh=data, format=form, quality=quality_to_proto(mesh, quality), report=report)
         )
@@ -231,6 +235,21 @@ def _warm_up(backend: Backend) -> None:
     export(mesh, "glb")
 
 
+def share_gpu(settings: MesherSettings, find: FindModel, gpus: int) -> MesherSettings:
+    """Return the settings with calls side by side where that fills a GPU: networks batch them, surfaces use the CPU.
+
+    Args:
+        settings: as they were read; a concurrency of its own stays.
+        find: of the model store.
+        gpus: of this machine.
+    """
+    try:
+        fills = gpus > 0 and settings.concurrency == 1 and find_row(settings.backend, find).batches
+    except UnflatError:
+        return settings  # loading will say what is wrong
+    return settings.model_copy(update={"concurrency": GPU_CALLS}) if fills else settings
+
+
 def find_weights(store: ModelStore, name: str) -> StoredWeights | None:
     """Return the files of a model if all are here, else None."""
     found = store.find(name)
@@ -247,16 +266,22 @@ def main() -> None:
     settings = load_settings(MesherSettings, STAGE)
     store = ModelStore(settings.models)
 
+    def find(name: str) -> StoredWeights | None:
+        return find_weights(store, name)
+
     def load() -> Backend:
-        backend = open_backend(settings.backend, lambda name: find_weights(store, name), settings.threads)
+        observe = metrics.BATCH_SIZE.labels(STAGE).observe
+        backend = open_backend(settings.backend, find, settings.threads, observe)
         backend.load()
+        if backend.about:
+            get_logger().info("model loaded", about=backend.about)
         _warm_up(backend)
         return backend
 
     def register(slot: ModelSlot[Backend], admission: Admission, server: grpc.Server) -> None:
         pb_grpc.add_MesherServiceServicer_to_server(MesherServicer(slot, admission), server)
 
-    run_stage(settings, STAGE, SERVICE, load, register)
+    run_stage(share_gpu(settings, find, len(find_gpus())), STAGE, SERVICE, load, register)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,15 @@ from services.common.serving.admission import Admission
 from services.common.wire import depth_to_proto, image_to_proto
 from services.mesher.backends.base import MeshOptions
 from services.mesher.backends.catalogue import open_backend
-from services.mesher.server import MesherServicer, _with_progress, mesh_options
+from services.mesher.backends.weights import no_models
+from services.mesher.server import (
+    GPU_CALLS,
+    MesherServicer,
+    MesherSettings,
+    _with_progress,
+    mesh_options,
+    share_gpu,
+)
 from unflat.v1 import mesher_pb2 as pb
 
 SIDE = 64
@@ -144,3 +152,26 @@ def test_a_caller_that_leaves_gives_the_slot_back_only_when_the_work_has_stopped
     go_on.set()
     events.close()
     assert ended.is_set()
+
+
+@pytest.mark.parametrize(
+    ("backend", "gpus", "concurrency", "wanted"),
+    [
+        ("triposr", 1, 1, GPU_CALLS),
+        ("triposr", 0, 1, 1),
+        ("triposr", 1, 3, 3),
+        ("inflate", 1, 1, 1),
+        ("no such mesher", 1, 1, 1),
+    ],
+)
+def test_a_gpu_is_filled_by_calls_side_by_side_where_the_mesher_batches(backend, gpus, concurrency, wanted):
+    settings = MesherSettings(backend=backend, concurrency=concurrency)
+    assert share_gpu(settings, no_models, gpus).concurrency == wanted
+
+
+def test_the_receipt_says_how_the_backend_runs():
+    backend = open_backend("inflate")
+    backend.about = "made of thin air"
+    servicer = MesherServicer(SimpleNamespace(get=lambda: backend), Admission("mesher", 1, 1))
+    result = list(servicer.GenerateMesh(_request(), _Context()))[-1].result
+    assert result.report.notes[-1] == "made of thin air"

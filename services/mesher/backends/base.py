@@ -16,6 +16,9 @@ from services.mesher.mesh import Mesh
 Progress = Callable[[str, float], None]
 """Called with the step's name and the share done, 0 to 1; may raise to stop the work."""
 
+ObserveBatch = Callable[[int], None]
+"""Called with the number of pictures that went through a network at once."""
+
 
 @dataclass(frozen=True)
 class FramedSubject:
@@ -73,6 +76,10 @@ class Backend(Protocol):
     @property
     def licence(self) -> str:
         """Licence of its weights, or empty."""
+
+    @property
+    def about(self) -> str:
+        """How it runs and why, in one sentence for log and receipt; final once `load` has returned, or empty."""
 
     def load(self) -> None:
         """Load weights; called once, before the service meshes a disc to warm up and says SERVING."""

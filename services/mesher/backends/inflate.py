@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from services.mesher.backends.base import FramedSubject, MeshOptions, Progress
+from services.mesher.extract.parts import drop_floaters
 from services.mesher.inflate import InflateOptions, inflate
 from services.mesher.mesh import Mesh
 
+CRUMB_AREA = 0.001  # of the surface: what is smaller is no part of the mask, which keeps pieces from 1 % of the largest
 _FACES_PER_CELL_SQUARED = 3.7  # measured: 60,000 faces at 128 cells along the longest side of a compact subject
 
 
@@ -17,6 +19,7 @@ class InflateBackend:
     dtype = "float32"
     digest = ""
     licence = ""
+    about = ""
 
     def load(self) -> None:
         """Do nothing: there are no weights."""
@@ -29,4 +32,4 @@ class InflateBackend:
             faces = round(_FACES_PER_CELL_SQUARED * options.resolution**2)
             knobs = InflateOptions(max_faces=min(max(faces, 2_000), 500_000))
         depth = subject.depth if options.use_depth else None
-        return inflate(subject.rgba, depth, subject.camera, knobs)
+        return drop_floaters(inflate(subject.rgba, depth, subject.camera, knobs), CRUMB_AREA)

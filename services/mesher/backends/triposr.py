@@ -1,10 +1,11 @@
 """TripoSR as a backend: the unseen side is learned. Needs torch, which is imported when the backend loads.
 
-    triposr[?device=auto&dtype=auto&weights=/folder]
+    triposr[?device=auto&dtype=auto&weights=/folder&batch=8]
 
-`device` is auto, cpu, cuda, cuda:1, … or mps; auto is the best there is. `dtype` is float32, bfloat16, float16 or
-auto, which is float32. On full-size stand-in weights bfloat16 takes 0.6 of the time on a CPU, changes the scene code by
-0.7 % and moves 0.4 % of the points to the other side of the surface; float16 is for GPUs.
+`device` is auto, cpu, cuda, cuda:1, … or mps; auto is the best there is. `dtype` is float32, bfloat16, float16 (for
+GPUs) or auto: bfloat16 where the device has it and a look at a made-up picture shows that the surface stays, see
+`services.mesher.triposr.precision`. `batch` is the most pictures that go through the network at once, 8 on a GPU and 1
+elsewhere unless told; surfaces are taken side by side with it, each in its call's own thread.
 `weights` is a folder outside the model store with config.yaml and model.ckpt or model.safetensors.
 """
 
@@ -15,6 +16,7 @@ import importlib.util
 import math
 import threading
 from collections.abc import Callable
+from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,24 +24,32 @@ import numpy as np
 
 from services.common.arrays import Colours, Faces, Float, Points, alpha_from_bytes
 from services.common.errors import InvalidOption, NoSubject, Overloaded, StageUnavailable
-from services.mesher.backends.base import FramedSubject, MeshOptions, Progress
+from services.common.serving.batching import Batcher, BatchOptions
+from services.mesher.backends.base import FramedSubject, MeshOptions, ObserveBatch, Progress
 from services.mesher.backends.weights import FindModel, StoredWeights
 from services.mesher.depth_relief import follow_depth
 from services.mesher.extract import ExtractOptions, extract_surface, keep_real_parts
+from services.mesher.extract.parts import say_dropped
 from services.mesher.mesh import Mesh, normalise
 from services.mesher.triposr.picture import compose_on_grey, to_network
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from services.mesher.triposr.model import Precision, TripoSR
     from services.mesher.triposr.query import SceneField
 
 NAME = "triposr"
 DTYPES: tuple[Precision, ...] = ("float32", "bfloat16", "float16")
-OPTIONS = ("device", "dtype", "weights")
+OPTIONS = ("device", "dtype", "weights", "batch")
+GPU_BATCH = 8
+BATCHES = (1, 64)
 RESOLUTION = 256  # the official default
 THRESHOLD = 25.0  # the official default
 THRESHOLDS = (0.01, 10_000.0)
 TO_GLTF = (1, 2, 0)  # TripoSR looks along −x with z up; ours has the camera at +z and y up
+PATIENCE_S = 0.005  # that the first picture of a batch waits for others
+ON_METAL = "pictures are resized on the CPU, for Metal has no antialiased resize"
 INSTALL = "install it with `pip install torch`, beside `pip install 'unflat[mesher]'`"
 
 
@@ -48,24 +58,30 @@ def is_triposr_here(find_model: FindModel) -> bool:
     return importlib.util.find_spec("torch") is not None and find_model(NAME) is not None
 
 
-def open_triposr(options: dict[str, str], find_model: FindModel, threads: int) -> TripoSRBackend:
+def open_triposr(
+    options: dict[str, str], find_model: FindModel, threads: int, observe: ObserveBatch = lambda _: None
+) -> TripoSRBackend:
     """Return the backend, not yet loaded.
 
     Args:
         options: see the head of this module.
         find_model: of the model store.
         threads: of one computation on the CPU; 0 leaves the choice to torch.
+        observe: called with the size of each batch.
     Raises:
         InvalidOption: an option is unknown or wrong.
     """
     unknown = sorted(set(options) - set(OPTIONS))
     if unknown:
         raise InvalidOption(f"triposr knows no option {unknown[0]!r}; there are {', '.join(OPTIONS)}", field="backend")
-    wanted = options.get("dtype", "auto")
-    dtype: Precision | None = next((d for d in DTYPES if d == ("float32" if wanted == "auto" else wanted)), None)
-    if dtype is None:
-        raise InvalidOption(f"dtype={wanted} is none of auto, {', '.join(DTYPES)}", field="backend")
-    return TripoSRBackend(lambda: _find_weights(options, find_model), options.get("device", "auto"), dtype, threads)
+    dtype = options.get("dtype", "auto")
+    if dtype not in ("auto", *DTYPES):
+        raise InvalidOption(f"dtype={dtype} is none of auto, {', '.join(DTYPES)}", field="backend")
+    batch = options.get("batch", "0")
+    if not batch.isdecimal() or ("batch" in options and not BATCHES[0] <= int(batch) <= BATCHES[1]):
+        raise InvalidOption(f"batch={batch}; wanted {BATCHES[0]} to {BATCHES[1]}", field="backend")
+    device = options.get("device", "auto")
+    return TripoSRBackend(lambda: _find_weights(options, find_model), device, dtype, threads, int(batch), observe)
 
 
 def _find_weights(options: dict[str, str], find_model: FindModel) -> StoredWeights:
@@ -89,8 +105,10 @@ class TripoSRBackend:
     Args:
         find_weights: answers the official files, or our conversion; asked by `load`.
         device: auto, or a device of torch.
-        dtype: of the matrix products.
+        dtype: of the matrix products, or auto.
         threads: of one computation on the CPU; 0 leaves the choice to torch.
+        batch: the most pictures at once; 0 is 8 on a GPU and 1 elsewhere.
+        observe: called with the size of each batch.
     """
 
     name = NAME
@@ -98,13 +116,25 @@ class TripoSRBackend:
     digest = ""
     licence = ""
 
-    def __init__(self, find_weights: Callable[[], StoredWeights], device: str, dtype: Precision, threads: int) -> None:
+    def __init__(
+        self,
+        find_weights: Callable[[], StoredWeights],
+        device: str,
+        dtype: str,
+        threads: int,
+        batch: int = 0,
+        observe: ObserveBatch = lambda _: None,
+    ) -> None:
         self.device = device
-        self.dtype: Precision = dtype
+        self.dtype = dtype
+        self.about = ""
         self._find_weights = find_weights
         self._threads = threads
+        self._batch = batch
+        self._observe = observe
         self._lock = threading.Lock()
         self._network: TripoSR | None = None
+        self._batcher: Batcher[Tensor, SceneField] | None = None
 
     def load(self) -> None:
         """Load the weights onto the device; a second call does nothing.
@@ -114,7 +144,11 @@ class TripoSRBackend:
         """
         with self._lock:
             if self._network is None:
-                self._network = self._open()
+                network = self._open()
+                most = self._batch or (GPU_BATCH if self.device.startswith("cuda") else 1)
+                waits = BatchOptions(most, PATIENCE_S if most > 1 else 0.0)
+                self._batcher = Batcher(self._run, waits, _is_out_of_memory, self._observe)
+                self._network = network
 
     def mesh(self, subject: FramedSubject, options: MeshOptions, progress: Progress) -> Mesh:
         """Return a watertight mesh with colours a vertex, its front corrected by depth where there is any.
@@ -127,6 +161,7 @@ class TripoSRBackend:
         if self._network is None:
             self.load()
         assert self._network is not None
+        assert self._batcher is not None
         network = self._network
         level = _level(options.threshold, network.config.density_bias)
         if not (subject.rgba[..., 3] >= 128).any():
@@ -134,10 +169,10 @@ class TripoSRBackend:
         progress("network", 0.05)
         image = to_network(compose_on_grey(subject.rgba), network.config.image_px)
         try:
-            field = network.reconstruct(image)
+            field = self._batcher.ask(image, check=lambda: progress("network", 0.05))
             mesh = _extract(field, level, options.resolution or RESOLUTION, progress)
         except RuntimeError as problem:
-            if type(problem).__name__ != "OutOfMemoryError":  # torch's own, which is not imported here
+            if not _is_out_of_memory(problem):
                 raise
             raise Overloaded(f"the memory of {self.device} is full", retry_after_s=5.0) from problem
         if subject.depth is None or not options.use_depth:
@@ -157,9 +192,36 @@ class TripoSRBackend:
         if self._threads:
             torch.set_num_threads(self._threads)
         self.device = _choose_device(self.device)
-        network = TripoSR.from_checkpoint(weights.folder, self.device, self.dtype)
+        dtype, why = self.dtype, ""
+        if dtype == "auto":
+            from services.mesher.triposr.precision import choose_precision
+
+            dtype, why = astuple(choose_precision(weights.folder, self.device, weights.sha256))
+        network = TripoSR.from_checkpoint(weights.folder, self.device, next(d for d in DTYPES if d == dtype))
+        self.dtype = dtype
+        size_mb = sum(value.nbytes for value in network.state_dict().values()) / 1e6
+        said = (f"TripoSR in {dtype}, {size_mb:,.0f} MB of weights", why, ON_METAL if self.device == "mps" else "")
+        self.about = "; ".join(part for part in said if part)
         self.digest, self.licence = weights.sha256, weights.licence
         return network
+
+    def _run(self, images: list[Tensor]) -> list[SceneField]:
+        """Return the fields of a batch; what a full accelerator held is given back before a smaller one is tried."""
+        assert self._network is not None
+        try:
+            return self._network.reconstruct_all(images)
+        except RuntimeError as problem:
+            if _is_out_of_memory(problem) and self.device.startswith("cuda"):
+                import torch
+
+                torch.cuda.empty_cache()
+            raise
+
+
+def _is_out_of_memory(problem: BaseException) -> bool:
+    return type(problem).__name__ == "OutOfMemoryError" or isinstance(
+        problem, MemoryError
+    )  # torch's, not imported here
 
 
 def _extract(field: SceneField, level: float, resolution: int, progress: Progress) -> Mesh:
@@ -175,7 +237,7 @@ def _extract(field: SceneField, level: float, resolution: int, progress: Progres
         raise NoSubject("TripoSR sees no body in this cutout; a lower threshold may find one", field="threshold")
     progress("colours", 0.7)
     colours = field.colour(np.clip(vertices, -field.radius, field.radius))
-    notes = (f"{dropped} floating or hidden part{'s' * (dropped > 1)} removed",) if dropped else ()
+    notes = (say_dropped(dropped),) if dropped else ()
     return _to_our_frame(vertices, faces, colours, notes)
 
 

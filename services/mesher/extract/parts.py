@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from services.common.arrays import Faces, Points
-from services.mesher.mesh import face_normals, label_components
+from services.common.arrays import BoolMask, Faces, Points
+from services.mesher.mesh import Mesh, face_normals, label_components
 
 MIN_AREA = 0.01  # of the whole surface: what the quality gate counts as a part
 MIN_VOLUME = 0.002  # of the largest part; a floater is small in both, a thin real part only in one
@@ -23,12 +25,38 @@ def keep_real_parts(vertices: Points, faces: Faces) -> tuple[Points, Faces, int]
     """
     if len(faces) == 0:
         return vertices, faces, 0
+    used, kept, dropped = _find_real(vertices, faces, MIN_AREA)
+    return vertices[used], _renumbered(faces[kept], used), dropped
+
+
+def drop_floaters(mesh: Mesh, min_area: float = MIN_AREA) -> Mesh:
+    """Return a mesh with colours a vertex without its floaters and hollows, and a note on how many there were."""
+    if len(mesh.faces) == 0:
+        return mesh
+    used, kept, dropped = _find_real(mesh.vertices, mesh.faces, min_area)
+    if dropped == 0:
+        return mesh
+    colours = None if mesh.colours is None else mesh.colours[used]
+    faces = _renumbered(mesh.faces[kept], used)
+    notes = (*mesh.notes, say_dropped(dropped))
+    return replace(mesh, vertices=mesh.vertices[used], faces=faces, colours=colours, notes=notes)
+
+
+def say_dropped(count: int) -> str:
+    """Return the receipt's sentence."""
+    return f"{count} floating or hidden part{'s' * (count > 1)} removed"
+
+
+def _find_real(vertices: Points, faces: Faces, min_area: float) -> tuple[BoolMask, BoolMask, int]:
+    """Return which vertices and which faces belong to real parts, and how many other parts there are."""
     count, label = label_components(faces, len(vertices))
     part = label[faces[:, 0]]
     area = np.bincount(part, np.linalg.norm(face_normals(vertices, faces), axis=1), minlength=count)
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     volume = np.bincount(part, np.einsum("ij,ij->i", a, np.cross(b, c)), minlength=count)
-    real = (volume > 0) & ((area >= MIN_AREA * area.sum()) | (volume >= MIN_VOLUME * volume.max()))
-    used = real[label]
-    renumber = np.cumsum(used) - 1
-    return vertices[used], np.asarray(renumber[faces[real[part]]], dtype=np.int32), int(count - np.count_nonzero(real))
+    real = (volume > 0) & ((area >= min_area * area.sum()) | (volume >= MIN_VOLUME * volume.max()))
+    return real[label], real[part], int(count - np.count_nonzero(real))
+
+
+def _renumbered(faces: Faces, used: BoolMask) -> Faces:
+    return np.asarray((np.cumsum(used) - 1)[faces], dtype=np.int32)

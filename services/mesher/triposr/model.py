@@ -7,7 +7,7 @@ picture ─ image_tokenizer ─► 1025 image tokens ─┐
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -70,17 +70,21 @@ class TripoSR(nn.Module):
         return self.post_processor(self.tokenizer.to_planes(tokens))
 
     def reconstruct(self, image: Tensor) -> SceneField:
-        """Return the field of one picture [1, 3, 512, 512] in [0, 1], from any device.
+        """Return the field of one picture [1, 3, 512, 512] in [0, 1]; see `reconstruct_all`."""
+        return self.reconstruct_all([image])[0]
+
+    def reconstruct_all(self, images: Sequence[Tensor]) -> list[SceneField]:
+        """Return the field of each picture [1, 3, 512, 512] in [0, 1], from any device, all in one run.
 
         Raises:
-            StageUnavailable: the numbers are not finite: damaged weights, or 16 bits that do not hold them.
+            StageUnavailable: numbers are not finite: damaged weights, or 16 bits that do not hold them.
         """
         with torch.inference_mode():
-            scene_code = self(image.to(self.tokenizer.embeddings.device))[0]
-            if not torch.isfinite(scene_code).all():
+            scene_codes = self(torch.cat(list(images)).to(self.tokenizer.embeddings.device))
+            if not torch.isfinite(scene_codes).all():
                 dtype = str(self.backbone.proj_in.weight.dtype).removeprefix("torch.")
                 raise StageUnavailable(f"TripoSR answers in numbers that are not finite (dtype {dtype})")
-        return SceneField(scene_code, self.decoder, self.config.radius)
+        return [SceneField(code, self.decoder, self.config.radius) for code in scene_codes]
 
     def sixteen_bit_modules(self) -> Iterator[tuple[str, nn.Module]]:
         """Yield by name what holds its weights in 16 bits where these are asked for: all matrices but the decoder's."""

@@ -38,6 +38,11 @@ class SceneField:
         self._points = CPU_POINTS if scene_code.device.type == "cpu" else GPU_POINTS
         self.radius = radius
 
+    @property
+    def scene_code(self) -> Float:
+        """(3, 40, 64, 64) float32."""
+        return np.asarray(self._scene_code.cpu().numpy(), dtype=np.float32)
+
     def density(self, points: npt.NDArray[np.floating]) -> Float:
         """Return (n,) raw density; the official one is its exponential after adding the bias −1."""
         parts = [raw[:, 0].cpu().numpy() for raw in self._decode(points)]

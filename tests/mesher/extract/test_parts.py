@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import trimesh
 
 from services.mesher.extract import ExtractOptions, extract_surface, keep_real_parts
-from services.mesher.mesh import is_watertight, label_components
+from services.mesher.extract.parts import drop_floaters
+from services.mesher.mesh import Mesh, is_watertight, label_components
 
 
 def _parts(field):
@@ -47,3 +49,21 @@ def test_a_hollow_that_nobody_sees_goes(make_field) -> None:
 def test_an_empty_mesh_stays_empty() -> None:
     vertices, faces, dropped = keep_real_parts(np.zeros((0, 3)), np.zeros((0, 3), np.int32))
     assert (len(vertices), len(faces), dropped) == (0, 0, 0)
+
+
+def test_a_meshs_floaters_go_with_their_colours_and_are_counted() -> None:
+    balls = [(trimesh.creation.icosphere(3, r), x) for r, x in ((1.0, 0.0), (0.5, 3.0), (0.02, 5.0), (0.02, 6.0))]
+    vertices = np.concatenate([ball.vertices + np.array([x, 0.0, 0.0]) for ball, x in balls])
+    starts = np.cumsum([0, *(len(ball.vertices) for ball, _ in balls)])
+    faces = np.concatenate([ball.faces + start for (ball, _), start in zip(balls, starts, strict=False)])
+    colours = np.repeat(np.arange(len(vertices))[:, None] % 251, 3, axis=1).astype(np.uint8)
+    kept = drop_floaters(Mesh(vertices, faces.astype(np.int32), colours))
+    assert kept.notes == ("2 floating or hidden parts removed",)
+    assert len(kept.vertices) == starts[2]  # the second real part stays
+    np.testing.assert_array_equal(kept.colours, colours[: starts[2]])
+
+
+def test_a_mesh_without_floaters_is_handed_through() -> None:
+    ball = trimesh.creation.icosphere(2)
+    mesh = Mesh(np.asarray(ball.vertices), np.asarray(ball.faces, np.int32))
+    assert drop_floaters(mesh) is mesh

@@ -68,7 +68,7 @@ def test_mesh_turns_the_networks_axes_to_ours(open_toy, subject, monkeypatch) ->
         def colour(self, p):
             return np.where(p[:, :1] > 0, (255, 0, 0), (0, 0, 255)).astype(np.uint8)
 
-    monkeypatch.setattr(backend._network, "reconstruct", lambda _: Slab())
+    monkeypatch.setattr(backend._network, "reconstruct_all", lambda _: [Slab()])
     mesh = _mesh(backend, subject, threshold=float(np.exp(-1)))
     width, height, depth = np.ptp(mesh.vertices, axis=0)
     assert width > height > depth
@@ -160,7 +160,7 @@ def test_a_full_accelerator_is_overload_and_not_a_defect(open_toy, subject, monk
     def run_out(_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(backend._network, "reconstruct", run_out)
+    monkeypatch.setattr(backend._network, "reconstruct_all", run_out)
     with pytest.raises(Overloaded) as caught:
         _mesh(backend, subject)
     assert caught.value.retry_after_s
@@ -174,7 +174,9 @@ def test_a_device_that_is_not_here_is_named(open_toy) -> None:
         open_toy("triposr?device=cuda").load()
 
 
-@pytest.mark.parametrize("name", ["triposr?dtype=int8", "triposr?speed=1", "triposr?dtype"])
+@pytest.mark.parametrize(
+    "name", ["triposr?dtype=int8", "triposr?speed=1", "triposr?dtype", "triposr?batch=0", "triposr?batch=many"]
+)
 def test_wrong_options_are_refused(name) -> None:
     with pytest.raises(InvalidOption):
         open_backend(name)

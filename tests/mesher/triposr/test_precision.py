@@ -1,0 +1,92 @@
+"""Which precision is taken where nobody said."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="TripoSR runs on torch")
+
+from services.mesher.backends.triposr import open_triposr
+from services.mesher.backends.weights import StoredWeights
+from services.mesher.triposr import precision
+from services.mesher.triposr.precision import choose_precision, judge, measure, probe
+
+
+@pytest.fixture
+def folder(toy_folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(toy_folder, tmp_path / "copy", ignore=shutil.ignore_patterns(".*")))
+
+
+@pytest.fixture
+def able(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "has_bfloat16", lambda _: True)
+
+
+@pytest.mark.parametrize(
+    ("code", "sides", "dtype"),
+    [
+        (0.005, 0.001, "bfloat16"),
+        (0.05, 0.001, "float32"),
+        (0.005, 0.01, "float32"),
+        (float("nan"), 0.0, "float32"),
+    ],
+)
+def test_bfloat16_is_taken_only_where_both_errors_are_small(code: float, sides: float, dtype: str) -> None:
+    verdict = judge(code, sides)
+    assert verdict.dtype == dtype
+    assert "scene code" in verdict.why
+
+
+def test_a_processor_without_bfloat16_is_not_asked_to_imitate_it(folder, monkeypatch) -> None:
+    monkeypatch.setattr(precision, "has_bfloat16", lambda _: False)
+    monkeypatch.setattr(precision, "measure", lambda *_: pytest.fail("it was measured"))
+    assert choose_precision(folder, "cpu", "").dtype == "float32"
+
+
+def test_error_of_the_toy_is_measured_and_small(folder) -> None:
+    code, sides = measure(folder, "cpu")
+    assert 0 < code < 0.03
+    assert 0 <= sides < 0.05
+
+
+def test_what_was_measured_decides_and_is_remembered_for_this_file(folder, able, monkeypatch) -> None:
+    answers = iter([(0.001, 0.0), (0.5, 0.5)])
+    monkeypatch.setattr(precision, "measure", lambda *_: next(answers))
+    first = choose_precision(folder, "cpu", "one")
+    assert (first.dtype, choose_precision(folder, "cpu", "one")) == ("bfloat16", first)
+    assert choose_precision(folder, "cpu", "another").dtype == "float32"
+
+
+def test_a_torn_record_is_measured_anew(folder, able, monkeypatch) -> None:
+    (folder / precision.RECORD).write_text("{")
+    monkeypatch.setattr(precision, "measure", lambda *_: (0.001, 0.0))
+    assert choose_precision(folder, "cpu", "").dtype == "bfloat16"
+
+
+@pytest.mark.parametrize(("error", "dtype"), [(0.001, "bfloat16"), (0.5, "float32")])
+def test_backend_runs_and_reports_what_was_chosen(folder, able, monkeypatch, error, dtype) -> None:
+    monkeypatch.setattr(precision, "measure", lambda *_: (error, 0.0))
+    backend = open_triposr({"device": "cpu"}, lambda _: StoredWeights(folder, "ab" * 32, "MIT"), 0)
+    backend.load()
+    assert backend.dtype == dtype
+    assert backend.about.startswith(f"TripoSR in {dtype}, ")
+    assert "MB of weights" in backend.about
+    assert f"{error:.2%}" in backend.about
+
+
+def test_a_named_precision_is_taken_without_a_look(folder, able, monkeypatch) -> None:
+    monkeypatch.setattr(precision, "measure", lambda *_: pytest.fail("it was measured"))
+    backend = open_triposr({"dtype": "bfloat16"}, lambda _: StoredWeights(folder, "", "MIT"), 0)
+    backend.load()
+    assert backend.dtype == "bfloat16"
+
+
+def test_probe_shows_a_body_on_nothing() -> None:
+    rgba = probe(64)
+    share = np.mean(rgba[..., 3] > 0)
+    assert 0.2 < share < 0.8
+    assert np.ptp(rgba[rgba[..., 3] > 0][:, 0]) > 60
