@@ -41,7 +41,8 @@ from services.common.models.slot import ModelSlot
 from services.common.serving.admission import Admission
 from services.common.serving.interceptors import CallGuard
 from services.common.telemetry.logs import configure_logs
-from services.segmentation.backends.base import RawMask
+from services.segmentation.backends.base import Backend, RawMask
+from services.segmentation.models import OneModel
 from services.segmentation.server import SegmentationServicer
 from unflat.v1 import orchestrator_pb2 as pb
 from unflat.v1 import segmentation_pb2_grpc
@@ -71,6 +72,9 @@ class StandIn:
         self._mu = float(np.log(mean_s) - self._sigma**2 / 2)
 
     def load(self) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
         """Do nothing."""
 
     def segment(self, rgb: RGB) -> RawMask:
@@ -167,12 +171,12 @@ def _stack(replicas: int, mean_s: float, cv: float) -> Iterator[UnflatClient]:
 def _serve(pipe: Connection, mean_s: float, cv: float, seed: int) -> None:
     """Be one replica until killed."""
     configure_logs(_STAGE, "error")
-    slot = ModelSlot(_STAGE, lambda: StandIn(mean_s, cv, seed))
+    slot: ModelSlot[Backend] = ModelSlot(_STAGE, lambda: StandIn(mean_s, cv, seed))
     slot.start(lambda _: None).join()
     server = grpc.server(
         futures.ThreadPoolExecutor(_CALLERS), interceptors=[CallGuard()], options=server_options(_AGE_S)
     )
-    servicer = SegmentationServicer(slot, Admission(_STAGE, 1, _CALLERS))
+    servicer = SegmentationServicer(OneModel(slot), Admission(_STAGE, 1, _CALLERS))
     segmentation_pb2_grpc.add_SegmentationServiceServicer_to_server(servicer, server)
     pipe.send(server.add_insecure_port("127.0.0.1:0"))
     server.start()

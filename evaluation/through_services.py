@@ -32,8 +32,9 @@ from services.common.serving.admission import Admission
 from services.common.serving.interceptors import CallGuard
 from services.common.serving.server import StageStatus
 from services.common.telemetry.logs import configure_logs
-from services.segmentation.backends.base import RawMask
-from services.segmentation.server import STAGE, SegmentationServicer
+from services.segmentation.backends.base import Backend, RawMask
+from services.segmentation.models import STAGE, OneModel
+from services.segmentation.server import SegmentationServicer
 from unflat.v1 import orchestrator_pb2, segmentation_pb2_grpc, status_pb2_grpc
 
 _CONNECTION_AGE_S = 3600.0
@@ -59,6 +60,9 @@ class SuppliedBackend:
 
     def load(self) -> None:
         """Do nothing: the named backend is loaded where a photo needs it."""
+
+    def close(self) -> None:
+        """Do nothing."""
 
     def segment(self, rgb: RGB) -> RawMask:
         """Return the supplied mask at the photo's working size."""
@@ -109,13 +113,13 @@ class Services:
         return _Requests(item, plan, self._client).send()
 
     def _serve(self, address: str) -> grpc.Server:
-        slot: ModelSlot[SuppliedBackend] = ModelSlot(STAGE, lambda: self._backend)
+        slot: ModelSlot[Backend] = ModelSlot(STAGE, lambda: self._backend)
         slot.start(lambda serving: None).join(_LOAD_S)
         server = grpc.server(
             ThreadPoolExecutor(4), interceptors=[CallGuard()], options=server_options(_CONNECTION_AGE_S)
         )
         admission = Admission(STAGE, concurrency=2, queue=8)
-        servicer = SegmentationServicer(slot, admission)
+        servicer = SegmentationServicer(OneModel(slot), admission)
         status_pb2_grpc.add_StatusServiceServicer_to_server(StageStatus(STAGE, slot, admission), server)
         segmentation_pb2_grpc.add_SegmentationServiceServicer_to_server(servicer, server)
         if server.add_insecure_port(address) == 0:

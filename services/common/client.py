@@ -58,6 +58,7 @@ class MaskWishes:
         mask: an encoded mask that replaces segmentation.
         depth_map: an encoded inverse depth that replaces the depth stage.
         depth_quality: standard, or high: sharper, at six times the work of the depth stage.
+        model: segmentation's, by name, e.g. u2netp; its weights must be in the store there.
     """
 
     preset: Preset | None = None
@@ -72,6 +73,7 @@ class MaskWishes:
     mask: bytes = b""
     depth_map: bytes = b""
     depth_quality: DepthQuality | None = None
+    model: str = ""
 
 
 @dataclass(frozen=True)
@@ -322,6 +324,7 @@ def _mask_options(wishes: MaskWishes) -> pb.MaskOptions:
         depth=pb.DEPTH_MODE_ON if wishes.depth else pb.DEPTH_MODE_OFF,
         depth_patience_s=wishes.depth_patience_s,
         depth_quality=_value(depth_pb2.DepthQuality, "DEPTH_QUALITY", wishes.depth_quality, "depth_quality"),
+        model=wishes.model,
     )
 
 

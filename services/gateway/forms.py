@@ -35,6 +35,7 @@ PatienceField = Annotated[float | None, Form(ge=0, le=600, description="seconds 
 DepthQualityField = Annotated[
     DepthQuality | None, Form(description="standard; high: a sharper depth map at six times the work")
 ]
+ModelField = Annotated[str, Form(max_length=200, description="segmentation's model, e.g. u2netp; default what runs")]
 GrabcutField = Annotated[bool | None, Form(description="GrabCut where the mask is unsure; default by preset")]
 ComponentsField = Annotated[bool | None, Form(description="drop stray parts; default by preset")]
 KernelField = Annotated[int | None, Form(ge=3, le=7, description="morphology kernel, odd, in pixels")]
@@ -79,6 +80,7 @@ def mask_form(default_preset: Preset, default_depth: bool) -> Callable[..., Mask
         kernel_size: KernelField = None,
         blur_size: BlurField = None,
         depth_quality: DepthQualityField = None,
+        model: ModelField = "",
     ) -> MaskWishes:
         return MaskWishes(
             preset=preset,
@@ -91,6 +93,7 @@ def mask_form(default_preset: Preset, default_depth: bool) -> Callable[..., Mask
             kernel_size=_odd("kernel_size", kernel_size),
             blur_size=_odd("blur_size", blur_size),
             depth_quality=depth_quality,
+            model=model,
         )
 
     return read

@@ -2,8 +2,9 @@
 
 Kept: names, places and bounds of the options, 422 bodies, a PNG as the answer. Different on purpose: options of a POST
 count in the query as well; what crashed there (500) is refused with a reason (400, 413, 422, 429, 503); colours are
-straight, not premultiplied; no model is loaded because a caller names it; no subject is an empty picture with a
-warning, because old clients save any body as .png; other origins may call only where --cors-origins says so.
+straight, not premultiplied; a model that a caller names comes from the store alone and within a budget of memory; no
+subject is an empty picture with a warning, because old clients save any body as .png; other origins may call only where
+--cors-origins says so.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.common.client import CutoutMade, CutoutWishes, MaskWishes
-from services.common.errors import InvalidImage, NoSubject, StageUnavailable
+from services.common.errors import InvalidImage, ModelMissing, NoSubject
+from services.common.models.manifest import BY_NAME
 from services.gateway.answers import header_text
 from services.gateway.forms import MOST_ERODE_PX
 from services.gateway.gateway import Gateway
@@ -65,8 +67,8 @@ def rembg_router(gateway: Gateway) -> APIRouter:
         options = read_options(request.query_params, {})
         if not gateway.settings.url_fetch:
             raise HTTPException(403, "fetching by URL is switched off here (--url-fetch); send the picture by POST")
-        await _check_model(gateway, options.model, "query")
-        return await _answer(gateway, request, options, lambda: gateway.fetch(url))
+        model = await _choose_model(gateway, options.model, "query")
+        return await _answer(gateway, request, options, model, lambda: gateway.fetch(url))
 
     @router.post(REMBG_PATH, response_class=Response, openapi_extra=_post_docs(), responses=_RESPONSES)
     async def remove(request: Request) -> Response:
@@ -86,42 +88,45 @@ def rembg_router(gateway: Gateway) -> APIRouter:
         options = read_options(request.query_params, texts)
         if not photo:
             raise InvalidImage("the file is empty; wanted a picture", field="file")
-        await _check_model(gateway, options.model, place_of("model", request.query_params, texts))
-        return await _answer(gateway, request, options, lambda: photo)
+        model = await _choose_model(gateway, options.model, place_of("model", request.query_params, texts))
+        return await _answer(gateway, request, options, model, lambda: photo)
 
     return router
 
 
-async def _check_model(gateway: Gateway, model: str, place: str) -> None:
-    """Refuse a model that is not the one that runs.
+async def _choose_model(gateway: Gateway, model: str, place: str) -> str:
+    """Return the model to ask segmentation for; empty for the one that runs.
+
+    A model that we know is asked for: segmentation loads it where its weights are in the store, else it is 503.
 
     Raises:
-        StageUnavailable: rembg knows it, but it does not run here.
+        ModelMissing: rembg knows it and we do not.
         RequestValidationError: nobody knows it.
     """
     if model in ("", "auto"):
-        return
+        return ""
     status = await gateway.board.get()
     running = next((stage.backend for stage in status.stages if stage.stage == _SEGMENTATION), "")
     if runs_as(model, running):
-        return
+        return ""
+    if model in BY_NAME and BY_NAME[model].stage == _SEGMENTATION:
+        return model
     if model not in REMBG_MODELS:
         raise unknown_model(place, model, running)
-    raise StageUnavailable(
-        f"model {model} does not run here, {running or 'none'} does; leave `model` out to use it", field="model"
+    raise ModelMissing(
+        f"model {model} cannot run here, {running or 'none'} does; leave `model` out to use it", field="model"
     )
 
 
 async def _answer(
-    gateway: Gateway, request: Request, options: RembgOptions, get_photo: Callable[[], bytes]
+    gateway: Gateway, request: Request, options: RembgOptions, model: str, get_photo: Callable[[], bytes]
 ) -> Response:
     request_id = request_id_of(request.scope)
 
     def work(gone: threading.Event) -> _Picture:
         photo = get_photo()
-        events = gateway.client.stream_cutout(
-            photo, mask=MaskWishes(preset="fast", depth=False), cutout=cutout_wishes(options), request_id=request_id
-        )
+        mask = MaskWishes(preset="fast", depth=False, model=model)
+        events = gateway.client.stream_cutout(photo, mask=mask, cutout=cutout_wishes(options), request_id=request_id)
         try:
             made = last_of(events, CutoutMade, gone)
         except NoSubject as problem:

@@ -156,7 +156,7 @@ class Pipeline:
             if supplied is None:
                 run.progress(SEGMENTATION, "segment", 0.1)
                 segmented = await self._stages.segmentation.segment(
-                    photo.working, wishes.refine, run.remaining_s(), explain=explain
+                    photo.working, wishes.refine, run.remaining_s(), explain=explain, model=wishes.model
                 )
             else:
                 segmented = _as_segmented(supplied, photo, bool(message.mask))

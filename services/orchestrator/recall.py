@@ -111,19 +111,19 @@ class RecallingSegmentation:
         self._recall = recall
 
     async def segment(
-        self, rgb: RGB, options: segmentation_pb2.RefineOptions, timeout_s: float, *, explain: bool
+        self, rgb: RGB, options: segmentation_pb2.RefineOptions, timeout_s: float, *, explain: bool, model: str = ""
     ) -> Segmented:
         """Return the masks of a working image.
 
         Raises:
             UnflatError: what the stage raises.
         """
-        key = photo_key(rgb, options.SerializeToString(deterministic=True))
+        key = photo_key(rgb, options.SerializeToString(deterministic=True) + b"\0" + model.encode())
         found = self._recall.find(key)
         if found is not None and (found[0].raw_alpha is not None or not explain):
             answer, age_s = found
             return replace(answer, receipt=_reused(SEGMENTATION, answer.receipt, age_s))
-        fresh = await self._stage.segment(rgb, options, timeout_s, explain=explain)
+        fresh = await self._stage.segment(rgb, options, timeout_s, explain=explain, model=model)
         arrays = [fresh.alpha] if fresh.raw_alpha is None else [fresh.alpha, fresh.raw_alpha]
         self._recall.keep(key, fresh, arrays)
         return fresh

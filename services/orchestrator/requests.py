@@ -60,6 +60,7 @@ class Wishes:
     depth_patience_s: float | None
     cutout: CutoutOptions
     depth_quality: depth_pb2.DepthQuality = depth_pb2.DEPTH_QUALITY_STANDARD
+    model: str = ""
 
 
 def read_wishes(mask: pb.MaskOptions, cutout: pb.CutoutOptions) -> Wishes:
@@ -81,6 +82,7 @@ def read_wishes(mask: pb.MaskOptions, cutout: pb.CutoutOptions) -> Wishes:
         depth_patience_s=patience,
         cutout=_cutout_options(_look_up(_PRESETS, mask.refine.preset, "preset"), cutout),
         depth_quality=read_depth_quality(mask.depth_quality),
+        model=mask.model,
     )
 
 

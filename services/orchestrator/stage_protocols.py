@@ -14,9 +14,9 @@ class SegmentationLike(Protocol):
     """What the pipeline asks of segmentation."""
 
     async def segment(
-        self, rgb: RGB, options: segmentation_pb2.RefineOptions, timeout_s: float, *, explain: bool
+        self, rgb: RGB, options: segmentation_pb2.RefineOptions, timeout_s: float, *, explain: bool, model: str = ""
     ) -> Segmented:
-        """Return the masks of a working image."""
+        """Return the masks of a working image; an empty model is the one that segmentation was started for."""
 
 
 class DepthLike(Protocol):

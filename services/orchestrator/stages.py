@@ -23,6 +23,7 @@ from services.common.errors import (
     Internal,
     InvalidImage,
     InvalidOption,
+    ModelMissing,
     NoSubject,
     Overloaded,
     StageUnavailable,
@@ -58,7 +59,7 @@ Outcome = orchestrator_pb2.Outcome
 _STATUS_WAIT_S = 2.0
 _UNREADABLE = "answered bytes that are not the message of this version"  # gRPC's aio calls return None for such
 # What says nothing about the stage's health: the caller's faults, and a stage that is up and says that it is busy.
-_NOT_COUNTED = (InvalidImage, InvalidOption, NoSubject, Overloaded)
+_NOT_COUNTED = (InvalidImage, InvalidOption, NoSubject, Overloaded, ModelMissing)
 _NOT_COUNTED_CODES = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.CANCELLED)  # also where others answer for it
 _FAIR_S = 5.0  # a call that was given less and ran out of it says more about its caller's hurry than about the stage
 
@@ -198,7 +199,7 @@ class SegmentationStage:
         self._stub = segmentation_pb2_grpc.SegmentationServiceStub(channel.channel)
 
     async def segment(
-        self, rgb: RGB, options: segmentation_pb2.RefineOptions, timeout_s: float, *, explain: bool
+        self, rgb: RGB, options: segmentation_pb2.RefineOptions, timeout_s: float, *, explain: bool, model: str = ""
     ) -> Segmented:
         """Return the mask of a working image, with `explain` also what it was refined from.
 
@@ -206,7 +207,9 @@ class SegmentationStage:
             UnflatError: NoSubject, Overloaded, StageUnavailable, DeadlineExceeded or Internal.
         """
         begin = time.perf_counter()
-        request = segmentation_pb2.SegmentRequest(image=image_to_proto(rgb), options=options, explain=explain)
+        request = segmentation_pb2.SegmentRequest(
+            image=image_to_proto(rgb), options=options, explain=explain, model=model
+        )
         async with self.channel.bulkhead.place(timeout_s, wait=True) as left_s:
             with self.channel.watched(left_s):
                 answer = await self._stub.Segment(request, timeout=left_s, metadata=self.channel.metadata())

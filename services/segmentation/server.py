@@ -6,13 +6,15 @@ Only translates: message → arrays → algorithms → message.
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 
 import grpc
 import numpy as np
+from pydantic import Field
 
 from services.common.arrays import RGB, Alpha
-from services.common.calling.calls import StageCall, stage_call
+from services.common.calling.calls import BackendFacts, StageCall, stage_call
 from services.common.errors import InvalidOption, NoSubject
 from services.common.models.slot import ModelSlot
 from services.common.models.store import ModelStore
@@ -23,12 +25,14 @@ from services.common.wire import alpha_to_proto, image_from_proto
 from services.segmentation.backends.base import Backend
 from services.segmentation.backends.catalogue import open_backend
 from services.segmentation.backends.engines import Provider
+from services.segmentation.backends.model_pool import ModelPool
+from services.segmentation.backends.onnx_network import Precision
+from services.segmentation.models import STAGE, ManyModels, ModelFacts, Models, Observed
 from services.segmentation.refine.chain import RefineOptions, refine
 from services.segmentation.refine.second_look import Looked, look_again
 from unflat.v1 import segmentation_pb2 as pb
 from unflat.v1 import segmentation_pb2_grpc as pb_grpc
 
-STAGE = "segmentation"
 SERVICE = pb.DESCRIPTOR.services_by_name["SegmentationService"].full_name
 
 # A network that is nowhere surer than this saw nothing: measured, an empty landscape peaks at 0.36, subjects at 0.9 up.
@@ -55,44 +59,53 @@ class SegmentationSettings(StageSettings):
     """What networks run on."""
     require_gpu: bool = False
     """Do not serve when a GPU was asked for and is not there."""
+    precision: Precision = "auto"
+    """auto: bfloat16 on processors where that is faster and the mask stays the same. float32: always."""
+    model_budget_mb: int = Field(default=1536, ge=0)
+    """Memory of all models together. Requests may name others of the store; the least recently used one leaves."""
 
 
 class SegmentationServicer(pb_grpc.SegmentationServiceServicer):
     """Answers Segment."""
 
-    def __init__(self, slot: ModelSlot[Backend], admission: Admission) -> None:
-        self._slot = slot
+    def __init__(self, models: Models, admission: Admission) -> None:
+        self._models = models
         self._admission = admission
 
     def Segment(self, request: pb.SegmentRequest, context: grpc.ServicerContext) -> pb.SegmentResponse:  # noqa: N802
         """Return the refined and the raw mask of one working image."""
         with stage_call(STAGE, context) as call:
-            backend = self._slot.get()
-            call.served_by(backend)
-            with call.admitted(self._admission):
-                with call.phase("preprocess"):
-                    rgb = image_from_proto(request.image, 3)
-                    options = replace(refine_options(request.options), from_colours=backend.name in _COLOURS_ALONE)
-                began = time.perf_counter()
-                with call.phase("compute"):
-                    raw = backend.segment(rgb)
-                took_s = time.perf_counter() - began
-                if raw.score < _LEAST_SCORE or float(np.mean(raw.alpha > 0.5)) < _LEAST_AREA:
-                    raise NoSubject(
-                        f"nothing in the photo stands out as a subject ({backend.name} is at most {raw.score:.0%} sure)"
-                    )
-                looked = Looked(raw.alpha, ())
-                if options.second_look and not options.from_colours:
-                    with call.phase("compute"):
-                        looked = _look_again(call, backend, rgb, raw.alpha, took_s)
-                with call.phase("postprocess"):
-                    refined = refine(rgb, looked.alpha, options)
-                    answer = pb.SegmentResponse(mask=alpha_to_proto(refined.alpha))
-                    if request.explain:
-                        answer.raw_mask.CopyFrom(alpha_to_proto(raw.alpha))
-                        answer.confidence.CopyFrom(alpha_to_proto(refined.confidence))
-            answer.report.CopyFrom(call.report((*looked.notes, *refined.notes)))
-            return answer
+            call.served_by(self._models.own())
+            with call.admitted(self._admission), ExitStack() as held:
+                with call.phase("queue"):  # a model that is not here yet is waited for
+                    backend = held.enter_context(self._models.use(request.model, call.check))
+                call.served_by(backend)
+                return self._segment(request, call, backend)
+
+    def _segment(self, request: pb.SegmentRequest, call: StageCall, backend: Backend) -> pb.SegmentResponse:
+        with call.phase("preprocess"):
+            rgb = image_from_proto(request.image, 3)
+            options = replace(refine_options(request.options), from_colours=backend.name in _COLOURS_ALONE)
+        began = time.perf_counter()
+        with call.phase("compute"):
+            raw = backend.segment(rgb)
+        took_s = time.perf_counter() - began
+        if raw.score < _LEAST_SCORE or float(np.mean(raw.alpha > 0.5)) < _LEAST_AREA:
+            raise NoSubject(
+                f"nothing in the photo stands out as a subject ({backend.name} is at most {raw.score:.0%} sure)"
+            )
+        looked = Looked(raw.alpha, ())
+        if options.second_look and not options.from_colours:
+            with call.phase("compute"):
+                looked = _look_again(call, backend, rgb, raw.alpha, took_s)
+        with call.phase("postprocess"):
+            refined = refine(rgb, looked.alpha, options)
+            answer = pb.SegmentResponse(mask=alpha_to_proto(refined.alpha))
+            if request.explain:
+                answer.raw_mask.CopyFrom(alpha_to_proto(raw.alpha))
+                answer.confidence.CopyFrom(alpha_to_proto(refined.confidence))
+        answer.report.CopyFrom(call.report((*backend.notes, *looked.notes, *refined.notes)))
+        return answer
 
 
 def _look_again(call: StageCall, backend: Backend, rgb: RGB, first: Alpha, took_s: float) -> Looked:
@@ -129,19 +142,25 @@ def main() -> None:
     settings = load_settings(SegmentationSettings, STAGE)
     store = ModelStore(settings.models)
 
-    def load() -> Backend:
-        backend = open_backend(
-            settings.backend,
+    def open_model(name: str) -> Backend:
+        return open_backend(
+            name,
             store.find,
             provider=settings.provider,
             require_gpu=settings.require_gpu,
             threads=settings.threads,
+            precision=settings.precision,
         )
-        backend.load()
-        return backend
 
-    def register(slot: ModelSlot[Backend], admission: Admission, server: grpc.Server) -> None:
-        pb_grpc.add_SegmentationServiceServicer_to_server(SegmentationServicer(slot, admission), server)
+    pool = ModelPool(open_model, settings.model_budget_mb << 20, settings.backend, Observed())
+
+    def load() -> BackendFacts:
+        with pool.use(settings.backend) as backend:
+            return ModelFacts(backend.name, backend.device, backend.dtype, backend.digest, backend.licence)
+
+    def register(slot: ModelSlot[BackendFacts], admission: Admission, server: grpc.Server) -> None:
+        servicer = SegmentationServicer(ManyModels(slot, pool, settings.backend), admission)
+        pb_grpc.add_SegmentationServiceServicer_to_server(servicer, server)
 
     run_stage(settings, STAGE, SERVICE, load, register)
 

@@ -80,7 +80,13 @@ def test_wishes_become_fields_and_unset_ones_stay_unset(client, orchestrator):
     client.remove_background(
         b"photo",
         mask=MaskWishes(
-            preset="fast", strategy="union", depth=False, kernel_size=7, mask=b"mask", depth_quality="high"
+            preset="fast",
+            strategy="union",
+            depth=False,
+            kernel_size=7,
+            mask=b"mask",
+            depth_quality="high",
+            model="u2netp",
         ),
         cutout=CutoutWishes(format="webp", background=(1, 2, 3), erode_size=0),
     )
@@ -91,6 +97,7 @@ def test_wishes_become_fields_and_unset_ones_stay_unset(client, orchestrator):
     assert not request.mask.refine.HasField("blur_size")
     assert (request.mask.strategy, request.mask.depth) == (pb.STRATEGY_UNION, pb.DEPTH_MODE_OFF)
     assert request.mask.depth_quality == depth_pb2.DEPTH_QUALITY_HIGH
+    assert request.mask.model == "u2netp"
     assert request.cutout.format == pb.IMAGE_FORMAT_WEBP
     assert list(request.cutout.background) == [1, 2, 3]
     assert request.cutout.HasField("erode_size")

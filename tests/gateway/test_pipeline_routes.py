@@ -38,10 +38,12 @@ def test_every_mask_option_reaches_the_orchestrator(house, photo):
         "kernel_size": "5",
         "blur_size": "3",
         "depth_quality": "high",
+        "model": "u2netp",
     }
     files = {"file": photo, "mask": b"mask bytes", "depth_map": b"depth bytes"}
     assert house.http.post("/remove-bg", files=files, data=form).status_code == 200
-    wanted = MaskWishes("quality", "union", 35.0, True, 1.5, True, False, 5, 3, b"mask bytes", b"depth bytes", "high")
+    files = (b"mask bytes", b"depth bytes")
+    wanted = MaskWishes("quality", "union", 35.0, True, 1.5, True, False, 5, 3, *files, "high", "u2netp")
     assert house.last()["mask"] == wanted
 
 

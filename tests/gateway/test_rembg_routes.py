@@ -12,6 +12,7 @@ from services.common.errors import (
     DeadlineExceeded,
     ImageTooLarge,
     InvalidImage,
+    ModelMissing,
     NoSubject,
     Overloaded,
     StageUnavailable,
@@ -203,10 +204,27 @@ def test_model_is_not_looked_up_when_none_is_named(house, photo):
     opened(house.http.post(URL, files={"file": photo}))
 
 
-def test_model_of_rembg_that_does_not_run_is_503_and_says_what_does(house, photo):
+def test_model_that_we_know_is_asked_for_by_its_name(house, photo):
+    opened(house.http.post(URL, files={"file": photo}, data={"model": "u2netp"}))
+    assert house.last()["mask"].model == "u2netp"
+
+
+def test_model_that_runs_is_not_asked_for_by_name(house, photo):
+    house.http.post(URL, files={"file": photo}, data={"model": "isnet-general-use"})
+    assert house.last()["mask"].model == ""
+
+
+def test_model_whose_weights_are_not_there_is_503_with_the_command(house, photo):
+    house.orchestrator.error = ModelMissing("get them with `unflat models pull u2net`", field="model")
     answer = house.http.post(URL, files={"file": photo}, data={"model": "u2net"})
     assert answer.status_code == 503
-    assert "u2net" in answer.json()["detail"] and "rembg:isnet-general-use" in answer.json()["detail"]
+    assert "unflat models pull u2net" in answer.json()["detail"]
+
+
+def test_model_of_rembg_that_cannot_run_is_503_and_says_what_does(house, photo):
+    answer = house.http.post(URL, files={"file": photo}, data={"model": "bria-rmbg"})
+    assert answer.status_code == 503
+    assert "bria-rmbg" in answer.json()["detail"] and "rembg:isnet-general-use" in answer.json()["detail"]
     assert answer.headers["retry-after"]
     assert not house.orchestrator.calls
 
@@ -273,7 +291,7 @@ def test_get_without_url_is_422_whether_fetching_is_on_or_not(house, open_house)
 def test_get_checks_the_model_as_well(open_house, photo):
     house = open_house(url_fetch=True, fetch=lambda url: photo)
     asked = {"url": "http://example.org/a.png"}
-    assert house.http.get(URL, params={**asked, "model": "u2net"}).status_code == 503
+    assert house.http.get(URL, params={**asked, "model": "sam"}).status_code == 503
     assert error_at(house.http.get(URL, params={**asked, "model": "zzz"}), "query", "model")["input"] == "zzz"
 
 

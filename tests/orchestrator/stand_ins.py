@@ -65,10 +65,14 @@ class Segmentation:
     gate: asyncio.Event | None = None
     problem: Exception | None = None
     entered: list[float] = field(default_factory=list)
+    models: list[str] = field(default_factory=list)
     cancelled: int = 0
 
-    async def segment(self, rgb: np.ndarray, options: Any, timeout_s: float, *, explain: bool) -> Segmented:
+    async def segment(
+        self, rgb: np.ndarray, options: Any, timeout_s: float, *, explain: bool, model: str = ""
+    ) -> Segmented:
         self.entered.append(timeout_s)
+        self.models.append(model)
         await _pass(self)
         raw_alpha = self.alpha if self.raw_alpha is None else self.raw_alpha
         report = common_pb2.StageReport(backend="fake", device="cpu")

@@ -140,6 +140,17 @@ def test_depth_of_another_quality_is_another_question():
     assert asked.qualities == [depth_pb2.DEPTH_QUALITY_STANDARD, depth_pb2.DEPTH_QUALITY_HIGH]
 
 
+def test_another_model_is_another_question():
+    asked, stage, _ = _segmentation()
+
+    async def ask() -> None:
+        for model in ("", "u2netp", "u2netp"):
+            await stage.segment(PHOTO, FAST, 20.0, explain=False, model=model)
+
+    asyncio.run(ask())
+    assert asked.models == ["", "u2netp"]
+
+
 def test_many_callers_at_once_all_get_the_one_answer():
     asked, stage, recall = _segmentation()
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from prometheus_client import REGISTRY
 
-from services.common.errors import Internal, NoSubject, StageUnavailable
+from services.common.errors import Internal, ModelMissing, NoSubject, StageUnavailable
 from services.common.rpc_errors import to_status
 from services.common.telemetry import metrics
 from services.common.wire import alpha_to_proto
@@ -184,3 +184,21 @@ def test_what_scalers_read_is_zero_before_the_first_call():
     for result in ("STAGE_UNAVAILABLE", "OVERLOADED", "BREAKER_OPEN"):
         calls = {"stage": "unwanted", "result": result}
         assert REGISTRY.get_sample_value("unflat_stage_calls_total", calls) == 0, result
+
+
+def test_a_model_that_is_missing_there_is_said_and_never_opens_the_breaker():
+    asked = []
+
+    def refuse(request: bytes, context: grpc.ServicerContext) -> bytes:
+        asked.append(segmentation_pb2.SegmentRequest.FromString(request).model)
+        context.abort_with_status(to_status(ModelMissing("unflat models pull u2net", field="model"), "r-1"))
+
+    async def work(channel: StageChannel) -> str:
+        stage, options = SegmentationStage(channel), segmentation_pb2.RefineOptions()
+        for _ in range(12):
+            with pytest.raises(ModelMissing, match="unflat models pull u2net"):
+                await stage.segment(PHOTO, options, 20, explain=False, model="u2net")
+        return channel.breaker.state
+
+    assert _call("segmentation", refuse, work) == "closed"
+    assert asked == ["u2net"] * 12

@@ -7,10 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from services.common.errors import DeadlineExceeded, InvalidImage, InvalidOption, NoSubject
+from services.common.errors import DeadlineExceeded, InvalidImage, InvalidOption, ModelMissing, NoSubject
 from services.common.serving.admission import Admission
 from services.common.wire import alpha_from_proto, image_to_proto
 from services.segmentation.backends.base import RawMask
+from services.segmentation.models import OneModel
 from services.segmentation.server import SegmentationServicer, refine_options
 from unflat.v1 import segmentation_pb2 as pb
 
@@ -21,7 +22,7 @@ PHOTO = np.where(DISC[:, :, None], np.uint8([200, 60, 40]), np.uint8([60, 90, 16
 
 
 class _Backend:
-    name, device, dtype, digest, licence = "fake", "cpu", "float32", "", ""
+    name, device, dtype, digest, licence, notes = "fake", "cpu", "float32", "", "", ()
 
     def __init__(self, alpha: np.ndarray, score: float = 1.0) -> None:
         self._raw = RawMask(alpha.astype(np.float32), score)
@@ -43,7 +44,9 @@ def _segment(alpha: np.ndarray = DISC, score: float = 1.0, left_s: float = 60.0,
     context = _context(left_s)
     slot = SimpleNamespace(get=lambda: _Backend(alpha, score))
     values = {"image": image_to_proto(PHOTO)} | request
-    return SegmentationServicer(slot, Admission("segmentation", 1, 1)).Segment(pb.SegmentRequest(**values), context)
+    return SegmentationServicer(OneModel(slot), Admission("segmentation", 1, 1)).Segment(
+        pb.SegmentRequest(**values), context
+    )
 
 
 def test_a_mask_comes_with_what_ran():
@@ -64,6 +67,21 @@ def test_what_the_mask_was_made_of_comes_only_when_asked_for():
 def test_a_network_that_saw_nothing_is_no_subject(alpha, score):
     with pytest.raises(NoSubject, match="fake is at most"):
         _segment(alpha, score)
+
+
+@pytest.mark.parametrize("model", ["", "auto", "fake"])
+def test_the_model_that_runs_may_be_named(model):
+    assert _segment(model=model).report.backend == "fake"
+
+
+def test_another_model_does_not_run_where_there_is_one():
+    with pytest.raises(ModelMissing, match="u2net does not run here, fake does"):
+        _segment(model="u2net")
+
+
+def test_what_was_asked_for_and_is_not_so_stands_on_the_receipt(monkeypatch):
+    monkeypatch.setattr(_Backend, "notes", ("a GPU was asked for and openvino is used: none is here",))
+    assert _segment().report.notes[0] == "a GPU was asked for and openvino is used: none is here"
 
 
 def test_a_call_without_time_left_does_not_compute():
@@ -109,7 +127,7 @@ def _segment_with(backend: object, preset: int, left_s: float = 60.0) -> pb.Segm
     context = _context(left_s)
     slot = SimpleNamespace(get=lambda: backend)
     request = pb.SegmentRequest(image=image_to_proto(PHOTO), options=pb.RefineOptions(preset=preset))
-    return SegmentationServicer(slot, Admission("segmentation", 1, 1)).Segment(request, context)
+    return SegmentationServicer(OneModel(slot), Admission("segmentation", 1, 1)).Segment(request, context)
 
 
 def test_quality_looks_again_where_the_network_was_unsure_and_says_so():

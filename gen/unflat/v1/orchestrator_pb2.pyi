@@ -98,20 +98,22 @@ class Photo(_message.Message):
     def __init__(self, file: _Optional[bytes] = ..., mask: _Optional[bytes] = ..., depth: _Optional[bytes] = ...) -> None: ...
 
 class MaskOptions(_message.Message):
-    __slots__ = ("refine", "strategy", "depth_percentile", "depth", "depth_patience_s", "depth_quality")
+    __slots__ = ("refine", "strategy", "depth_percentile", "depth", "depth_patience_s", "depth_quality", "model")
     REFINE_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_FIELD_NUMBER: _ClassVar[int]
     DEPTH_PERCENTILE_FIELD_NUMBER: _ClassVar[int]
     DEPTH_FIELD_NUMBER: _ClassVar[int]
     DEPTH_PATIENCE_S_FIELD_NUMBER: _ClassVar[int]
     DEPTH_QUALITY_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
     refine: _segmentation_pb2.RefineOptions
     strategy: Strategy
     depth_percentile: float
     depth: DepthMode
     depth_patience_s: float
     depth_quality: _depth_pb2.DepthQuality
-    def __init__(self, refine: _Optional[_Union[_segmentation_pb2.RefineOptions, _Mapping]] = ..., strategy: _Optional[_Union[Strategy, str]] = ..., depth_percentile: _Optional[float] = ..., depth: _Optional[_Union[DepthMode, str]] = ..., depth_patience_s: _Optional[float] = ..., depth_quality: _Optional[_Union[_depth_pb2.DepthQuality, str]] = ...) -> None: ...
+    model: str
+    def __init__(self, refine: _Optional[_Union[_segmentation_pb2.RefineOptions, _Mapping]] = ..., strategy: _Optional[_Union[Strategy, str]] = ..., depth_percentile: _Optional[float] = ..., depth: _Optional[_Union[DepthMode, str]] = ..., depth_patience_s: _Optional[float] = ..., depth_quality: _Optional[_Union[_depth_pb2.DepthQuality, str]] = ..., model: _Optional[str] = ...) -> None: ...
 
 class CutoutOptions(_message.Message):
     __slots__ = ("mask_only", "format", "matting", "foreground_threshold", "background_threshold", "erode_size", "background", "metadata", "with_mask", "estimate_foreground")

@@ -33,14 +33,16 @@ class RefineOptions(_message.Message):
     def __init__(self, preset: _Optional[_Union[Preset, str]] = ..., use_grabcut: _Optional[bool] = ..., remove_small_components: _Optional[bool] = ..., kernel_size: _Optional[int] = ..., blur_size: _Optional[int] = ...) -> None: ...
 
 class SegmentRequest(_message.Message):
-    __slots__ = ("image", "options", "explain")
+    __slots__ = ("image", "options", "explain", "model")
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     EXPLAIN_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
     image: _common_pb2.Image
     options: RefineOptions
     explain: bool
-    def __init__(self, image: _Optional[_Union[_common_pb2.Image, _Mapping]] = ..., options: _Optional[_Union[RefineOptions, _Mapping]] = ..., explain: _Optional[bool] = ...) -> None: ...
+    model: str
+    def __init__(self, image: _Optional[_Union[_common_pb2.Image, _Mapping]] = ..., options: _Optional[_Union[RefineOptions, _Mapping]] = ..., explain: _Optional[bool] = ..., model: _Optional[str] = ...) -> None: ...
 
 class SegmentResponse(_message.Message):
     __slots__ = ("mask", "raw_mask", "confidence", "report")

@@ -50,6 +50,12 @@ MODEL_INFO = Gauge(
     "1, with what is loaded as labels; digest is the first 12 digits of the weights' sha256.",
     ["stage", "backend", "device", "dtype", "digest", "licence"],
 )
+MODEL_BYTES = Gauge(
+    "unflat_model_bytes", "Memory that a loaded model is counted with against the budget.", ["stage", "backend"]
+)
+MODEL_EVICTIONS = Counter(
+    "unflat_model_evictions_total", "Models that left memory to make room for another one.", ["stage"]
+)
 SERVING = Gauge("unflat_serving", "1 while the service answers, 0 while it says NOT_SERVING.", ["stage"])
 GPU_MEMORY_BYTES = Gauge(
     "unflat_gpu_memory_bytes",

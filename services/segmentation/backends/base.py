@@ -84,3 +84,6 @@ class Backend(Protocol):
         Raises:
             NoSubject: nothing stands out.
         """
+
+    def close(self) -> None:
+        """Give back what `load` took; nothing is asked of it any more."""

@@ -49,6 +49,9 @@ class GrabCut:
     def load(self) -> None:
         """Do nothing: there are no weights."""
 
+    def close(self) -> None:
+        """Do nothing."""
+
     def segment(self, rgb: RGB) -> RawMask:
         """Return a soft mask, (H, W) float32: 0 or 1 where all signs agree, between where they do not. Deterministic.
 

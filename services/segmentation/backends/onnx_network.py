@@ -3,6 +3,9 @@
 The photo is scaled to a fixed square with LANCZOS (the filter matters more than anything else: bilinear fills the
 spokes of a wheel), divided by its largest value, normalised, and the first output is scaled back. Unlike rembg, the raw
 values are kept: a min–max stretch hides that a network found nothing.
+
+Concurrent calls are run together where that pays: on a GPU, with a file whose batch axis is free. On two cores of an
+AMD EPYC a batch gains 3 to 5 % a picture (`python -m bench batching`), less than the wait for one costs.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from PIL import Image
 from services.common.arrays import RGB, Float
 from services.common.errors import Internal, StageUnavailable
 from services.common.models.name_options import Triple
+from services.common.serving.batching import Batcher
 from services.segmentation.backends.base import RawMask
 from services.segmentation.backends.engines import Dtype, Engine, Provider, open_engine, processor_of_openvino
 from services.segmentation.backends.precision import (
@@ -97,6 +101,7 @@ class OnnxNetwork:
         self._record = record
         self._lock = threading.Lock()
         self._engine: Engine | None = None
+        self._batcher: Batcher[Float, Float] | None = None
 
     @property
     def file_bytes(self) -> int:
@@ -130,7 +135,16 @@ class OnnxNetwork:
             if verdict is not None and verdict.warns:
                 self.notes += (f"{self.name} computes in float32: {verdict.why}",)
             self.dtype = engine.dtype
+            if engine.device == "cuda" and engine.has_free_batch:
+                self._batcher = Batcher(lambda photos: list(engine.run(np.concatenate(photos))))
             self._engine = engine
+
+    def close(self) -> None:
+        """Let the engine go; whoever runs it now comes to an end first."""
+        with self._lock:
+            if self._batcher is not None:
+                self._batcher.close()
+            self._engine = self._batcher = None
 
     def _open(self, dtype: Dtype) -> Engine:
         return open_engine(self._path, self._provider, self._threads, dtype)
@@ -167,7 +181,8 @@ class OnnxNetwork:
 
     def _run(self, engine: Engine, rgb: RGB) -> Float:
         side = engine.side_px or self._wants.side_px
-        answer = engine.run(prepare(rgb, replace(self._wants, side_px=side)))
+        photo = prepare(rgb, replace(self._wants, side_px=side))
+        answer = engine.run(photo) if self._batcher is None else self._batcher.ask(photo)[None]
         if answer.ndim != 4 and not (answer.ndim == 3 and len(answer) == 1):
             raise Internal(f"{self.name} answers an array of shape {answer.shape}; wanted (1, 1, H, W) or (1, H, W)")
         mask = answer[0, 0] if answer.ndim == 4 else answer[0]

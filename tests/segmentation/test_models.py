@@ -1,0 +1,96 @@
+"""Which model a request means, and what the service does with the others."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from prometheus_client import REGISTRY
+
+from services.common.errors import InvalidOption, ModelMissing, StageUnavailable
+from services.segmentation.backends.model_pool import ModelPool
+from services.segmentation.models import ManyModels, ModelFacts, Observed, resolve
+
+OWN = "rembg:isnet-general-use"
+FACTS = ModelFacts(OWN, "cpu", "float32", "ab" * 32, "MIT")
+
+
+def _never() -> None:
+    pass
+
+
+class _Model:
+    device, dtype, licence, notes, file_bytes = "cpu", "float32", "Apache-2.0", (), 10
+
+    def __init__(self, name: str) -> None:
+        self.name, self.digest = name, "cd" * 32
+
+    def load(self) -> None:
+        if self.name == "rembg:silueta":
+            raise StageUnavailable("the file is broken")
+
+    def close(self) -> None:
+        pass
+
+
+def _open(name: str) -> _Model:
+    if name == "rembg:u2net":
+        raise ModelMissing("the weights of u2net are not here; get them with `unflat models pull u2net`")
+    return _Model(OWN if name == "auto" else name)
+
+
+@pytest.fixture
+def models():
+    pool = ModelPool(_open, 25, "auto", Observed(), memory=lambda: 0)
+    return ManyModels(SimpleNamespace(get=lambda: FACTS), pool, "auto")
+
+
+@pytest.mark.parametrize("asked", ["", "auto", OWN, "isnet-general-use"])
+def test_the_services_own_has_several_names(asked):
+    assert resolve(asked, "auto", OWN) == "auto"
+
+
+@pytest.mark.parametrize(("asked", "meant"), [("u2netp", "rembg:u2netp"), ("rembg:u2netp", "rembg:u2netp"),
+                                              ("grabcut", "grabcut")])  # fmt: skip
+def test_others_are_named_as_rembg_or_we_call_them(asked, meant):
+    assert resolve(asked, "auto", OWN) == meant
+
+
+@pytest.mark.parametrize("asked", ["onnx:/etc/passwd", "rembg:custom=/tmp/net.onnx", "../../x", "u2nett", "bria-rmbg"])
+def test_no_file_of_the_machine_can_be_named(asked):
+    with pytest.raises(InvalidOption) as caught:
+        resolve(asked, "auto", OWN)
+    assert caught.value.field == "model"
+
+
+def test_a_file_that_the_service_was_started_for_may_be_named():
+    assert resolve("onnx:/net.onnx", "onnx:/net.onnx?side=320", "onnx:/net.onnx") == "onnx:/net.onnx?side=320"
+
+
+def test_a_named_model_answers(models):
+    with models.use("u2netp", _never) as backend:
+        assert backend.name == "rembg:u2netp"
+
+
+def test_weights_that_are_not_here_are_said_with_the_command(models):
+    with pytest.raises(ModelMissing, match="unflat models pull u2net"), models.use("u2net", _never):
+        pass
+
+
+def test_a_named_model_that_is_broken_does_not_look_like_a_broken_service(models):
+    with pytest.raises(ModelMissing, match="the file is broken"), models.use("silueta", _never):
+        pass
+
+
+def test_metrics_tell_what_is_loaded(models):
+    def size(name: str) -> float | None:
+        return REGISTRY.get_sample_value("unflat_model_bytes", {"stage": "segmentation", "backend": name})
+
+    for asked in ("", "u2netp"):
+        with models.use(asked, _never):
+            pass
+    assert (size(OWN), size("rembg:u2netp")) == (10, 10)
+    with models.use("birefnet-general", _never):
+        pass
+    assert (size(OWN), size("rembg:u2netp"), size("rembg:birefnet-general")) == (None, 10, 10)
+    assert REGISTRY.get_sample_value("unflat_model_evictions_total", {"stage": "segmentation"}) >= 1
