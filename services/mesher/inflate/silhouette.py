@@ -12,7 +12,8 @@ from services.common.errors import NoSubject
 
 SMALLEST_PART = 0.01  # of the largest part's area: smaller ones are specks of the mask, not parts of the subject
 MARGIN_CELLS = 3  # round the subject, so that the volume closes inside the grid
-CELL_LIMITS = (48, 208)  # along the subject's long side: finer only adds faces
+CELL_LIMITS = (48, 208)  # along the subject's long side: coarser is thinned out instead, finer only adds faces
+FEWEST_CELLS = 12  # where thinning out would tear the surface
 FACES_PER_CELL = (
     11.0  # of a surface for each silhouette cell: two sheets of two faces, slopes and sides (measured 10-16)
 )
@@ -39,12 +40,13 @@ class Silhouette:
     span: float
 
 
-def trace_silhouette(alpha: Alpha, max_faces: float) -> Silhouette:
+def trace_silhouette(alpha: Alpha, max_faces: float, span: float | None = None) -> Silhouette:
     """Return the outline of the subject at half coverage, without specks.
 
     Args:
         alpha: (H, W) float32 in [0, 1].
         max_faces: the face budget; the grid is chosen so that the finished mesh stays near it.
+        span: cells along the subject's longer side, instead of those that fit the budget.
 
     Raises:
         NoSubject: no pixel is covered by half.
@@ -56,8 +58,10 @@ def trace_silhouette(alpha: Alpha, max_faces: float) -> Silhouette:
     top, left = int(rows[0]), int(columns[0])
     height, width = int(rows[-1]) - top + 1, int(columns[-1]) - left + 1
     span_px = max(height, width)
-    cells = np.sqrt(max_faces / FACES_PER_CELL / (np.count_nonzero(mask) / span_px**2))
-    cell_px = max(span_px / float(np.clip(cells, *CELL_LIMITS)), 0.5)
+    if span is None:
+        fitting = np.sqrt(max_faces / FACES_PER_CELL / (np.count_nonzero(mask) / span_px**2))
+        span = float(np.clip(fitting, *CELL_LIMITS))
+    cell_px = max(span_px / max(span, FEWEST_CELLS), 0.5)
 
     x0, y0 = left - MARGIN_CELLS * cell_px, top - MARGIN_CELLS * cell_px
     grid_w = int(np.ceil(width / cell_px)) + 2 * MARGIN_CELLS + 1

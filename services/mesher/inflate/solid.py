@@ -26,7 +26,8 @@ from services.mesher.inflate.volume import build_surface, carry_to_space
 from services.mesher.mesh import Mesh, normalise, signed_volume, vertex_normals
 
 MIN_FACES = 2_000
-COARSER_TRIES = 3  # where a surface is over the budget and cannot be thinned out without tearing it
+COARSER_TRIES = 4  # where a surface is over the budget and cannot be thinned out without tearing it
+COARSER = 0.95  # of the cells that would just do
 MIN_VIEW_DEPTH = 0.2  # of the span, without depth: hardly any subject is flatter than that
 ROUNDING_SHARE = 0.03  # of the span
 BODY_SHARE = 0.7  # of the far side that a round body decides where depth looks like one
@@ -77,17 +78,19 @@ def inflate(rgba: RGBA, depth: InverseDepth | None, camera: Camera, options: Inf
     if depth is not None and not is_informative(depth, frame_mask, camera):
         depth = None
 
-    vertices, faces = _build(alpha, frame_mask, depth, camera, options, options.max_faces)
-    budget = float(options.max_faces)
+    vertices, faces, span = _build(alpha, frame_mask, depth, camera, options, None)
     for _ in range(COARSER_TRIES):
         if len(faces) <= options.max_faces:
             break
-        budget *= 0.9 * options.max_faces / len(faces)
-        vertices, faces = _build(alpha, frame_mask, depth, camera, options, budget)
+        coarser = COARSER * span * float(np.sqrt(options.max_faces / len(faces)))
+        vertices, faces, span = _build(alpha, frame_mask, depth, camera, options, coarser)
     sharp, soft = clean_palette(rgba)
     facing = facing_camera(vertices, vertex_normals(vertices, faces))
     colours = paint(project(vertices, camera), facing, sharp, soft)
-    return normalise(Mesh(vertices, faces, colours), options.size_mm)
+    notes: tuple[str, ...] = ()
+    if len(faces) > options.max_faces:
+        notes = (f"left at {len(faces)} faces: with {options.max_faces} it would not stay closed",)
+    return normalise(Mesh(vertices, faces, colours, notes=notes), options.size_mm)
 
 
 def _build(
@@ -96,10 +99,10 @@ def _build(
     depth: InverseDepth | None,
     camera: Camera,
     options: InflateOptions,
-    budget: float,
-) -> tuple[Points, Faces]:
-    """Return the closed surface in the camera's space, on a grid for about `budget` faces."""
-    silhouette = trace_silhouette(alpha, budget)
+    span: float | None,
+) -> tuple[Points, Faces, float]:
+    """Return the closed surface in the camera's space, and the cells along the subject: `span`, or what fits."""
+    silhouette = trace_silhouette(alpha, options.max_faces, span)
     if depth is None:
         front, back = _sheets_from_outline(silhouette, camera)
     else:
@@ -110,7 +113,7 @@ def _build(
     vertices = carry_to_space(cells, silhouette, camera)
     if signed_volume(vertices, faces) < 0:
         faces = np.ascontiguousarray(faces[:, ::-1])
-    return thin_out(vertices, faces, options.max_faces)
+    return *thin_out(vertices, faces, options.max_faces), silhouette.span
 
 
 def _sheets_from_outline(silhouette: Silhouette, camera: Camera) -> tuple[Float, Float]:

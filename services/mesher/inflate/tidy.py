@@ -9,7 +9,9 @@ from services.common.arrays import Faces, Points
 from services.mesher.mesh import Mesh, is_watertight, merge_by_position, normalise
 
 TAUBIN = (0.5, -0.53)  # a smoothing and a swelling step; the pass band keeps what is wider than some ten edges
-AGGRESSIVENESS = (7, 5)  # of the simplification: either may tear a closed mesh; gentler ones stop short of the target
+# Share of the faces kept a stage (0: straight to the target) and aggressiveness of the simplification. Any may tear a
+# closed mesh, each another one; gentler ones than 5 stop short of the target.
+WAYS = ((0.0, 7), (0.0, 5), (0.8, 5), (0.6, 7))
 
 
 def smooth_taubin(vertices: Points, faces: Faces, rounds: int) -> Points:
@@ -38,15 +40,10 @@ def thin_out(vertices: Points, faces: Faces, max_faces: int) -> tuple[Points, Fa
     """
     if len(faces) <= max_faces:
         return vertices, faces
-    import fast_simplification
-
-    for aggressiveness in AGGRESSIVENESS:
-        points, kept = fast_simplification.simplify(
-            vertices.astype(np.float32), faces, target_count=int(max_faces * 0.98), agg=aggressiveness
-        )
-        candidate = np.asarray(points, dtype=np.float64), _without_folds(np.asarray(kept, dtype=np.int32))
-        if len(candidate[1]) <= max_faces and is_closed_in_print(*candidate):
-            return candidate
+    for share, aggressiveness in WAYS:
+        thinned = _thin_in_stages(vertices, faces, max_faces, share, aggressiveness)
+        if thinned is not None:
+            return thinned
     return vertices, faces
 
 
@@ -54,6 +51,24 @@ def is_closed_in_print(vertices: Points, faces: Faces) -> bool:
     """Return whether the mesh is still closed once it is scaled to unit size and written with six decimals."""
     unit = normalise(Mesh(vertices, faces)).vertices
     return is_watertight(merge_by_position(unit, faces)[1])
+
+
+def _thin_in_stages(
+    vertices: Points, faces: Faces, max_faces: int, share: float, aggressiveness: int
+) -> tuple[Points, Faces] | None:
+    """Return the mesh with at most `max_faces` faces, each stage closed, or None where one tears or stops short."""
+    import fast_simplification
+
+    while len(faces) > max_faces:
+        target = max(int(share * len(faces)), int(0.98 * max_faces))
+        points, kept = fast_simplification.simplify(
+            vertices.astype(np.float32), faces, target_count=target, agg=aggressiveness
+        )
+        thinner = _without_folds(np.asarray(kept, dtype=np.int32))
+        if len(thinner) > 0.98 * len(faces) or not is_closed_in_print(points, thinner):
+            return None
+        vertices, faces = np.asarray(points, dtype=np.float64), thinner
+    return vertices, faces
 
 
 def _without_folds(faces: Faces) -> Faces:

@@ -6,7 +6,7 @@ import pytest
 import trimesh
 
 from services.common.errors import InvalidImage, InvalidOption, NoSubject
-from services.mesher.inflate import Camera, InflateOptions, inflate
+from services.mesher.inflate import Camera, InflateOptions, inflate, solid
 from services.mesher.mesh import Mesh, is_watertight, label_components, merge_by_position, signed_volume
 from services.mesher.quality import silhouette_overlap
 
@@ -186,3 +186,24 @@ def test_single_pixel_subject_is_still_a_closed_mesh(cut: Cut, camera: Camera) -
     rgba = np.zeros((64, 64, 4), np.uint8)
     rgba[30, 30] = 255
     assert is_closed(inflate(rgba, None, camera, FEW))
+
+
+def test_face_budget_holds_even_for_a_net_of_wires(pixels: tuple[Field, Field], cut: Cut, camera: Camera) -> None:
+    u, v = pixels
+    wires = 1.6 - np.minimum(np.abs((u + 0.3 * v) % 16 - 8), np.abs((v - 0.2 * u) % 18 - 9))
+    net = np.minimum(wires, 80 - np.hypot(u - 96, v - 96)).astype(np.float32)
+    few = InflateOptions(max_faces=3_800)
+    mesh = inflate(cut(net), None, camera, few)
+    assert is_closed(mesh) and len(mesh.faces) <= few.max_faces, len(mesh.faces)
+    assert mesh.notes == ()
+    assert euler_number(mesh) < -40  # it still is a net
+
+
+def test_budget_that_cannot_be_kept_is_said(
+    disc: Field, cut: Cut, camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(solid, "COARSER_TRIES", 0)
+    monkeypatch.setattr(solid, "thin_out", lambda vertices, faces, most: (vertices, faces))
+    mesh = inflate(cut(disc), None, camera, InflateOptions(max_faces=2_000))
+    assert len(mesh.faces) > 2_000
+    assert mesh.notes == (f"left at {len(mesh.faces)} faces: with 2000 it would not stay closed",)
