@@ -45,7 +45,7 @@ class Finding:
 
 def doctor() -> None:
     """Look over this machine; exit 1 when something needed is missing."""
-    findings = [*_machine(), *_packages(), *_weights(), *_ways_out()]
+    findings = [*_machine(), *_packages(), *_weights(), *_own_networks(), *_ways_out()]
     table = Table(title=f"unflat {VERSION}", title_justify="left", header_style="bold")
     for column in ("", "what", "found"):
         table.add_column(column, overflow="fold")
@@ -94,6 +94,15 @@ def _weights() -> Iterator[Finding]:
         here = all(store.path_of(model, file).is_file() for file in model.files)
         said = f"in {store.folder}" if here else f"not here; `unflat models pull {model.name}`"
         yield Finding(f"weights: {model.name}", here, said, needed=False)
+
+
+def _own_networks() -> Iterator[Finding]:
+    """Look for the matting network that the environment names; without it the orchestrator does not start."""
+    name = os.environ.get("UNFLAT_ORCHESTRATOR_MATTING") or os.environ.get("UNFLAT_MATTING") or ""
+    kind, _, path = name.partition("?")[0].partition(":")
+    if kind == "onnx":
+        here = Path(path).is_file()
+        yield Finding("matting network", here, path if here else f"no file at {path}; correct or unset UNFLAT_MATTING")
 
 
 def _ways_out() -> Iterator[Finding]:

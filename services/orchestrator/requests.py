@@ -8,6 +8,7 @@ from typing import TypeVar
 from services.common.errors import InvalidOption
 from services.common.photos.metadata import MetadataMode
 from services.orchestrator.cutout.cut import PRESETS, CutoutOptions, Preset
+from services.orchestrator.cutout.matting_network import MattingNetwork
 from services.orchestrator.encoding import EncodeOptions, ImageFormat
 from services.orchestrator.fusion import FusionOptions, Percentile, Strategy
 from unflat.v1 import depth_pb2, segmentation_pb2
@@ -63,8 +64,13 @@ class Wishes:
     model: str = ""
 
 
-def read_wishes(mask: pb.MaskOptions, cutout: pb.CutoutOptions) -> Wishes:
+def read_wishes(mask: pb.MaskOptions, cutout: pb.CutoutOptions, network: MattingNetwork | None = None) -> Wishes:
     """Return what is asked of mask and cutout.
+
+    Args:
+        mask: how the mask is made.
+        cutout: how the cutout is made.
+        network: what decides soft edges here, in place of the closed form.
 
     Raises:
         InvalidOption: a value out of its range.
@@ -80,7 +86,7 @@ def read_wishes(mask: pb.MaskOptions, cutout: pb.CutoutOptions) -> Wishes:
         fusion=FusionOptions(strategy=_look_up(_STRATEGIES, mask.strategy, "strategy"), depth_percentile=percentile),
         depth=mask.depth != pb.DEPTH_MODE_OFF,
         depth_patience_s=patience,
-        cutout=_cutout_options(_look_up(_PRESETS, mask.refine.preset, "preset"), cutout),
+        cutout=replace(_cutout_options(_look_up(_PRESETS, mask.refine.preset, "preset"), cutout), network=network),
         depth_quality=read_depth_quality(mask.depth_quality),
         model=mask.model,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ from grpc_reflection.v1alpha import reflection
 from pydantic import Field
 
 from services.common.calling.channels import server_options
+from services.common.errors import UnflatError
 from services.common.photos.decode_pool import DecodePool
 from services.common.photos.decoding import MAX_PIXELS
 from services.common.serving.admission import AioAdmission
@@ -32,6 +34,7 @@ from services.common.telemetry.tracing import start_tracing
 from services.common.tls import load_identity
 from services.common.version import VERSION
 from services.common.wire import depth_to_proto
+from services.orchestrator.cutout.matting_network import MattingNetwork, open_matting_network
 from services.orchestrator.pipeline import Pipeline
 from services.orchestrator.recall import Recall, RecallingDepth, RecallingSegmentation
 from services.orchestrator.requests import read_depth_quality, read_encoding, read_wishes
@@ -53,6 +56,8 @@ from unflat.v1 import orchestrator_pb2_grpc as pb_grpc
 
 STAGE = "orchestrator"
 SERVICE = pb.DESCRIPTOR.services_by_name["OrchestratorService"].full_name
+
+CLOSED_FORM = "closed-form"
 
 E = TypeVar("E", pb.RemoveBackgroundResponse, pb.GenerateMeshResponse)
 _log = get_logger()
@@ -76,6 +81,8 @@ class OrchestratorSettings(RpcSettings):
     stage_calls: int = Field(default=STAGE_CALLS, ge=1, le=1024)
     """Calls to one stage at the same time; further ones wait here, those to depth are left out. Raise it with the
     number of replicas of a stage."""
+    matting: str = CLOSED_FORM
+    """What decides soft edges: closed-form, or a network: onnx:/path/model.onnx?mean=…&std=…&multiple=…&side=…"""
     decoders: int = Field(default=2, ge=1, le=64)
     """Worker processes that decode pictures."""
     decoder_memory_mb: int = Field(default=4096, ge=512)
@@ -93,18 +100,24 @@ class OrchestratorServicer(pb_grpc.OrchestratorServiceServicer):
     """Answers requests from outside."""
 
     def __init__(
-        self, pipeline: Pipeline, channels: list[StageChannel], admission: AioAdmission, budget_s: float
+        self,
+        pipeline: Pipeline,
+        channels: list[StageChannel],
+        admission: AioAdmission,
+        budget_s: float,
+        matting: MattingNetwork | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._channels = channels
         self._admission = admission
         self._budget_s = budget_s
+        self._matting = matting
 
     async def RemoveBackground(  # noqa: N802 - the proto's name
         self, request: pb.RemoveBackgroundRequest, context: Any
     ) -> AsyncIterator[pb.RemoveBackgroundResponse]:
         """Stream progress, then the cutout."""
-        wishes, encoding = read_wishes(request.mask, request.cutout), read_encoding(request.cutout)
+        wishes, encoding = read_wishes(request.mask, request.cutout, self._matting), read_encoding(request.cutout)
         mask_only, debug = request.cutout.mask_only, request.debug
 
         async def work(run: Run) -> pb.RemoveBackgroundResponse:
@@ -120,7 +133,7 @@ class OrchestratorServicer(pb_grpc.OrchestratorServiceServicer):
         self, request: pb.GenerateMeshRequest, context: Any
     ) -> AsyncIterator[pb.GenerateMeshResponse]:
         """Stream progress, then the mesh."""
-        wishes = read_wishes(request.mask, pb.CutoutOptions())
+        wishes = read_wishes(request.mask, pb.CutoutOptions(), self._matting)
 
         async def work(run: Run) -> pb.GenerateMeshResponse:
             found = await self._pipeline.generate_mesh(request.photo, wishes, request.mesh, run, debug=request.debug)
@@ -173,6 +186,23 @@ class OrchestratorServicer(pb_grpc.OrchestratorServiceServicer):
                         await task
 
 
+def _open_matting(name: str) -> MattingNetwork | None:
+    """Return the warm matting network of the settings, or None for the closed form.
+
+    One that cannot be had ends the process with a sentence: edges would be others than whoever started it expects.
+    """
+    if name == CLOSED_FORM:
+        return None
+    try:
+        network = open_matting_network(name)
+        network.load()
+    except UnflatError as problem:
+        sys.stderr.write(f"unflat-orchestrator: setting matting (--matting, UNFLAT_MATTING): {problem.message}\n")
+        raise SystemExit(2) from None
+    _log.info("matting network loaded", network=network.name, device=network.device)
+    return network
+
+
 async def serve(settings: OrchestratorSettings) -> None:
     """Run the orchestrator until it is told to stop."""
     identity = load_identity(settings.tls_files)
@@ -202,7 +232,7 @@ async def serve(settings: OrchestratorSettings) -> None:
 
     board = HealthBoard(SERVICE, STAGE)
     server = grpc.aio.server(interceptors=[AioCallGuard()], options=server_options(settings.max_connection_age_s))
-    servicer = OrchestratorServicer(pipeline, channels, admission, settings.budget_s)
+    servicer = OrchestratorServicer(pipeline, channels, admission, settings.budget_s, _open_matting(settings.matting))
     pb_grpc.add_OrchestratorServiceServicer_to_server(servicer, server)
     aio_health = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(aio_health, server)

@@ -27,3 +27,13 @@ def test_a_missing_package_is_a_failure_with_the_command_that_mends_it(unflat, m
     assert ended.code == 1
     assert "missing: no_such_package" in ended.out
     assert "unflat[light]" in ended.out
+
+
+def test_a_matting_network_that_is_named_and_not_here_is_a_failure(unflat, monkeypatch, tmp_path):
+    path = tmp_path / "vitmatte.onnx"
+    monkeypatch.setenv("UNFLAT_MATTING", f"onnx:{path}?side=1024")
+    ended = unflat("doctor")
+    assert ended.code == 1
+    assert "UNFLAT_MATTING" in ended.out
+    path.write_bytes(b"x")
+    assert unflat("doctor").code == 0

@@ -6,6 +6,7 @@ import pytest
 
 from services.common.errors import InvalidOption
 from services.orchestrator.cutout.cut import PRESETS
+from services.orchestrator.cutout.matting_network import open_matting_network
 from services.orchestrator.requests import read_encoding, read_wishes
 from unflat.v1 import depth_pb2, segmentation_pb2
 from unflat.v1 import orchestrator_pb2 as pb
@@ -96,3 +97,13 @@ def test_a_format_that_this_version_does_not_know_is_refused():
     with pytest.raises(InvalidOption) as caught:
         read_encoding(pb.CutoutOptions(format=99))
     assert caught.value.field == "format"
+
+
+def test_the_matting_network_of_the_service_decides_for_every_request():
+    network = open_matting_network("onnx:/net.onnx")
+    assert read_wishes(pb.MaskOptions(), pb.CutoutOptions(), network).cutout.network is network
+    assert read_wishes(pb.MaskOptions(), pb.CutoutOptions()).cutout.network is None
+
+
+def test_a_model_that_is_named_is_asked_of_segmentation():
+    assert read_wishes(pb.MaskOptions(model="u2netp"), pb.CutoutOptions()).model == "u2netp"

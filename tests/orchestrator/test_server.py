@@ -18,7 +18,7 @@ from services.common.serving.interceptors import AioCallGuard
 from services.common.serving.priority import PRIORITY_KEY, priority_metadata
 from services.common.telemetry.logs import REQUEST_ID_KEY
 from services.orchestrator.run import Run
-from services.orchestrator.server import OrchestratorServicer
+from services.orchestrator.server import OrchestratorServicer, _open_matting
 from services.orchestrator.stages import DepthAnswer, StageChannel, stage_receipt
 from unflat.v1 import orchestrator_pb2 as pb
 from unflat.v1 import orchestrator_pb2_grpc as pb_grpc
@@ -203,3 +203,13 @@ def test_a_stage_hears_of_the_callers_priority():
 async def _until(holds):
     while not holds():
         await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("onnx:/gone/vitmatte.onnx", "no matting network at /gone"), ("vitmatte", "wanted onnx:/path")]
+)
+def test_a_matting_network_that_is_not_here_ends_the_start_with_a_sentence(capsys, name, said):
+    with pytest.raises(SystemExit):
+        _open_matting(name)
+    assert said in capsys.readouterr().err
+    assert _open_matting("closed-form") is None

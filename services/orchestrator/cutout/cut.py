@@ -16,10 +16,11 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from services.common.arrays import Alpha, Pixels, Trimap
+from services.common.arrays import Alpha, BoolMask, Pixels, Trimap
 from services.common.errors import InvalidOption
 from services.orchestrator.cutout.foreground import estimate_foreground
 from services.orchestrator.cutout.matting import BALANCED, THOROUGH, MattingOptions, Pull, matte
+from services.orchestrator.cutout.matting_network import MattingNetwork
 from services.orchestrator.cutout.trimap import (
     FOREGROUND,
     UNKNOWN,
@@ -52,6 +53,7 @@ class CutoutOptions:
         erode_size: px of the photo, classic only: both are eroded by a square of this side.
         trimap: the adaptive band's knobs.
         matting: how exactly the matte is solved.
+        network: decides alpha in the band in place of the closed form.
     Raises:
         InvalidOption: a threshold is not in 0–255, they are out of order, or `erode_size` is not in 0–255.
     """
@@ -64,6 +66,7 @@ class CutoutOptions:
     erode_size: int = 10
     trimap: TrimapOptions = field(default_factory=TrimapOptions)
     matting: MattingOptions = BALANCED
+    network: MattingNetwork | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers that mean nothing."""
@@ -126,7 +129,7 @@ def _matte_adaptively(photo: Pixels, alpha: Alpha, guess: Alpha, options: Cutout
     trimap = np.asarray(cv2.resize(band, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
     unknown = np.asarray(trimap == UNKNOWN)
 
-    result = matte(photo, guess, unknown, PULL, options.matting)
+    result = _decide_band(photo, guess, unknown, PULL, options)
     # Only the band is blended: where nothing is unknown the matte is the guess.
     before = guess[unknown]
     trusted = np.asarray(cv2.resize(trust, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)[unknown]
@@ -140,4 +143,10 @@ def _matte_classically(photo: Pixels, guess: Alpha, options: CutoutOptions) -> t
     trimap = build_classic_trimap(guess, ClassicTrimapOptions(*numbers))
     unknown = np.asarray(trimap == UNKNOWN)
     known = np.where(trimap == FOREGROUND, np.float32(1), np.float32(0))
-    return matte(photo, np.where(unknown, guess, known), unknown, None, options.matting), trimap
+    return _decide_band(photo, np.where(unknown, guess, known), unknown, None, options), trimap
+
+
+def _decide_band(photo: Pixels, guess: Alpha, unknown: BoolMask, pull: Pull | None, options: CutoutOptions) -> Alpha:
+    if options.network is not None:
+        return options.network.matte(photo, guess, unknown)
+    return matte(photo, guess, unknown, pull, options.matting)

@@ -131,6 +131,23 @@ def test_inputs_are_not_written_to(composite, disc_alpha):
     assert np.array_equal(mask, scene.alpha)
 
 
+@pytest.mark.parametrize("adaptive", [True, False])
+def test_a_matting_network_decides_the_band_and_nothing_else(composite, disc_alpha, adaptive):
+    class Network:
+        def matte(self, photo, guess, unknown):
+            return np.where(unknown, np.float32(0.25), guess)
+
+    scene = composite(disc_alpha((120, 160), 40, 8))
+    options = replace(CutoutOptions(), adaptive_trimap=adaptive, network=Network())
+    found = cut_out(scene.photo, scene.alpha, options)
+    unknown = found.trimap == 128
+    if not adaptive:  # where the band follows the mask's doubt, trust blends the answer with the mask
+        assert np.all(found.alpha[unknown] == np.float32(0.25))
+    plain = cut_out(scene.photo, scene.alpha, replace(options, network=None))
+    assert np.array_equal(found.alpha[~unknown], plain.alpha[~unknown])
+    assert np.abs(found.alpha - plain.alpha)[unknown].mean() > 0.05
+
+
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="photos with exact alpha are not here")
 @pytest.mark.parametrize("path", sorted(PHOTOS.glob("*.jpg")), ids=lambda p: p.stem)
 def test_matting_is_not_worse_than_the_network_mask(path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from services.common.errors import Internal, StageUnavailable
+from services.segmentation.backends import onnx_network
 from services.segmentation.backends.onnx_network import NetworkInput, OnnxNetwork, prepare
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -139,3 +142,48 @@ def test_a_file_that_is_no_network_is_named(tmp_path, provider):
 def test_a_gpu_that_is_required_and_not_used_is_refused(make):
     with pytest.raises(StageUnavailable, match="a GPU is required"):
         OnnxNetwork("net", make(), PLAIN, provider="cpu", require_gpu=True).load()
+
+
+@pytest.mark.parametrize(("device", "free", "runs"), [("cuda", True, "together"), ("cuda", False, "alone"),
+                                                      ("openvino", True, "alone")])  # fmt: skip
+def test_concurrent_calls_are_batched_where_a_gpu_and_a_free_axis_make_it_pay(
+    monkeypatch, tmp_path, device, free, runs
+):
+    sizes: list[int] = []
+    busy = threading.Event()
+
+    class Engine:
+        dtype, side_px, notes, has_free_batch = "float32", None, (), free
+
+        def __init__(self) -> None:
+            self.device = device
+
+        def run(self, photos: np.ndarray) -> np.ndarray:
+            sizes.append(len(photos))
+            if len(sizes) > 1:  # not the look at load
+                assert busy.wait(30)
+            return photos[:, :1]
+
+    monkeypatch.setattr(onnx_network, "open_engine", lambda *_: Engine())
+    network = OnnxNetwork("net", tmp_path / "net.onnx", PLAIN, precision="float32")
+    network.load()
+    greys = [np.full((32, 32, 3), 40 * k, np.uint8) for k in range(1, 6)]
+    with ThreadPoolExecutor(5) as threads:
+        calls = [threads.submit(network.segment, grey) for grey in greys]
+        if runs == "together":  # the first is under way, the others wait for it
+            batcher = network._batcher
+            while len(sizes) < 2 or sizes[1] + batcher.waiting < len(greys):
+                threading.Event().wait(0.01)
+        busy.set()
+        masks = [call.result(30) for call in calls]
+    assert all(mask.alpha == pytest.approx(1.0) for mask in masks)  # each was divided by its own maximum
+    assert sum(sizes) == 1 + len(greys)
+    assert (max(sizes) > 1) == (runs == "together")
+    network.close()
+
+
+def test_a_closed_network_can_be_loaded_again(make):
+    network = OnnxNetwork("net", make(), PLAIN, provider="cpu")
+    before = network.segment(PHOTO).alpha
+    network.close()
+    assert np.array_equal(network.segment(PHOTO).alpha, before)
