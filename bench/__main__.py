@@ -127,6 +127,8 @@ def _command(name: str, options: argparse.Namespace) -> str:
         words += ["--megapixels", *map(str, options.megapixels), "--runs", str(options.runs)]
     if name == "cutout-quality" and options.set != FIXED:
         words += ["--set", options.set.name, "--masks", options.masks]
+    if name == "depth":
+        words += ["--depth-sizes", options.depth_sizes, "--runs", str(options.runs)]
     if name == "matting" and options.matting_set != FIXED:
         words += ["--matting-set", options.matting_set.name]
     return shlex.join(words)

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from services.depth.depth_anything_v2.config import CONFIGS, Config, tensor_shapes
-from services.depth.depth_anything_v2.engine import OpenVinoEngine
+from services.depth.depth_anything_v2.engine import Engine, OpenVinoEngine
 from services.depth.depth_anything_v2.graph import build_graphs
 from services.depth.depth_anything_v2.preprocess import network_size, to_network, to_photo
 from services.depth.depth_anything_v2.weights import read_weights
@@ -78,18 +78,32 @@ def _photo(expected: dict[str, Any], name: str) -> np.ndarray:
 def test_map_equals_the_official_one(
     case: str, form: str, expected: dict[str, Any], engines: Callable[[str, str], OpenVinoEngine]
 ) -> None:
+    _compare(case, expected, engines(expected["cases"][case]["weights"], form))
+
+
+def _compare(case: str, expected: dict[str, Any], engine: Engine) -> None:
     facts = expected["cases"][case]
     rgb = _photo(expected, facts["input"])
     height, width = rgb.shape[:2]
     size = network_size(width, height, facts["input_size"])
-    values = engines(facts["weights"], form).infer(to_network(rgb, size.width_px, size.height_px))[0]
-    ours = to_photo(values, width, height)
+    ours = to_photo(engine.infer(to_network(rgb, size.width_px, size.height_px))[0], width, height)
 
     low, high = facts["depth"]["lo"], facts["depth"]["hi"]
     with np.load(GOLDEN / "depth" / "expected.npz") as maps:
         official = low + maps[case] / 65535 * (high - low)
     assert ours.shape == official.shape
     assert np.abs(ours - official).max() / (high - low) < TOLERANCE
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_map_of_the_torch_network_equals_the_official_one(
+    case: str, expected: dict[str, Any], standin: ModuleType
+) -> None:
+    pytest.importorskip("torch", reason="the GPU path is torch's")
+    from services.depth.depth_anything_v2.torch_engine import TorchEngine
+
+    size = expected["cases"][case]["weights"]
+    _compare(case, expected, TorchEngine(standin.state(size), {"tiny": TINY, **CONFIGS}[size], "cpu"))
 
 
 def test_every_size_follows_the_official_rule(expected: dict[str, Any]) -> None:
