@@ -13,6 +13,9 @@ from services.common.drawing.mesh_views import rasterise
 from services.common.errors import StageUnavailable
 from services.mesher.mesh import UV
 
+PATCH_FACES = (
+    1000  # xatlas's time grows with the square of a mesh: 60,000 faces in CPU seconds, at once some 25, thus 2.4
+)
 PADDING_SHARE = 1 / 256  # of the atlas between charts, as TripoSR has it: mip levels do not bleed
 
 
@@ -47,7 +50,9 @@ class Texels:
 
 
 def unwrap(vertices: Points, faces: Faces, resolution: int) -> Atlas:
-    """Return an atlas of the mesh by xatlas.
+    """Return an atlas of the mesh by xatlas, which gets it in patches and packs all of them together.
+
+    Patches cost a few seams more, which a baked texture does not show, and make the time grow with the faces.
 
     Raises:
         StageUnavailable: xatlas is not installed.
@@ -58,7 +63,12 @@ def unwrap(vertices: Points, faces: Faces, resolution: int) -> Atlas:
         raise StageUnavailable("textures need xatlas: install unflat[mesher]") from problem
     library: Any = xatlas
     atlas = library.Atlas()
-    atlas.add_mesh(vertices.astype(np.float32), faces.astype(np.uint32))
+    patches = _split(vertices[faces].mean(axis=1))
+    corners = []  # of each patch, the vertices of the uncut mesh
+    for patch in patches:
+        used, local = np.unique(faces[patch], return_inverse=True)
+        atlas.add_mesh(vertices[used].astype(np.float32), local.reshape(-1, 3).astype(np.uint32))
+        corners.append(used)
     charts = library.ChartOptions()
     charts.max_iterations = 1
     packing = library.PackOptions()
@@ -67,8 +77,35 @@ def unwrap(vertices: Points, faces: Faces, resolution: int) -> Atlas:
     packing.bilinear = True
     packing.bruteForce = False
     atlas.generate(chart_options=charts, pack_options=packing)
-    source, cut, uv = atlas[0]
-    return Atlas(np.asarray(source, np.int64), np.asarray(cut, np.int32), np.asarray(uv, np.float32))
+    return _join(faces, patches, corners, [atlas[k] for k in range(len(patches))])
+
+
+def _split(centres: Points) -> list[npt.NDArray[np.int64]]:
+    """Return the faces in patches of at most `PATCH_FACES`, halved again and again along their longest extent."""
+    patches, left = [], [np.arange(len(centres))]
+    while left:
+        faces = left.pop()
+        if len(faces) <= PATCH_FACES:
+            patches.append(faces)
+            continue
+        axis = int(np.argmax(np.ptp(centres[faces], axis=0)))
+        order = faces[np.argsort(centres[faces, axis], kind="stable")]
+        left += [order[: len(order) // 2], order[len(order) // 2 :]]
+    return patches
+
+
+def _join(
+    faces: Faces, patches: list[npt.NDArray[np.int64]], corners: list[npt.NDArray[np.int32]], found: list[Any]
+) -> Atlas:
+    """Return one atlas of the patches, its faces in the order of the uncut mesh."""
+    joined = np.empty_like(faces)
+    sources, uvs, count = [], [], 0
+    for patch, used, (source, cut, uv) in zip(patches, corners, found, strict=True):
+        joined[patch] = np.asarray(cut, np.int32) + count
+        sources.append(used[np.asarray(source, np.int64)])
+        uvs.append(uv)
+        count += len(source)
+    return Atlas(np.concatenate(sources).astype(np.int64), joined, np.concatenate(uvs).astype(np.float32))
 
 
 def find_texels(atlas: Atlas, resolution: int) -> Texels:

@@ -34,6 +34,7 @@ from services.mesher.finish import FACES, SIZES_MM, SMOOTH, FinishOptions, place
 from services.mesher.inflate.camera import Camera
 from services.mesher.mesh import Mesh
 from services.mesher.quality import Quality, inspect
+from services.mesher.texture import RESOLUTIONS as TEXTURE_RESOLUTIONS
 from services.mesher.texture import bake
 from unflat.v1 import mesher_pb2 as pb
 from unflat.v1 import mesher_pb2_grpc as pb_grpc
@@ -49,7 +50,6 @@ _FORMATS: dict[int, Format] = {
     pb.MESH_FORMAT_STL: "stl",
 }
 _RESOLUTION = (32, 1024)
-_TEXTURE_RESOLUTION = (256, 8192)
 _DEFAULT_TEXTURE_RESOLUTION = 1024
 _WARM_UP_SIDE_PX = 64
 _GLTF_UNIT_MM = 1000.0
@@ -103,7 +103,7 @@ class MesherServicer(pb_grpc.MesherServiceServicer):
             quality = inspect(mesh, alpha, subject.camera, subject.depth)
             if options.texture == "baked":
                 progress("texture", 0.85)
-                mesh = bake(mesh, subject.rgba, subject.camera, options.texture_resolution)
+                mesh = bake(mesh, subject.rgba, subject.camera, options.texture_resolution, wanted.faces)
             progress("export", 0.95)
             format = _FORMATS[request.options.format]  # noqa: A001 - the word users know
             data = export(place(mesh, wanted, _GLTF_UNIT_MM if format == "glb" else 1.0), format)
@@ -166,7 +166,7 @@ def mesh_options(message: pb.MeshOptions) -> MeshOptions:
         raise InvalidOption(
             f"format is {message.format}; wanted one of {', '.join(map(str, _FORMATS))}", field="format"
         )
-    for name, (low, high) in (("resolution", _RESOLUTION), ("texture_resolution", _TEXTURE_RESOLUTION)):
+    for name, (low, high) in (("resolution", _RESOLUTION), ("texture_resolution", TEXTURE_RESOLUTIONS)):
         value = getattr(message, name)
         if message.HasField(name) and not low <= value <= high:
             raise InvalidOption(f"{name} is {value}; wanted {low} to {high}", field=name)

@@ -95,6 +95,7 @@ def test_the_format_is_the_one_asked_for(form, magic):
         ({"camera": pb.Camera(focal_px=100, cx=float("inf"), cy=32)}, "camera"),
         ({"options": pb.MeshOptions(resolution=4)}, "resolution"),
         ({"options": pb.MeshOptions(texture_resolution=1)}, "texture_resolution"),
+        ({"options": pb.MeshOptions(texture_resolution=8192)}, "texture_resolution"),
         ({"options": pb.MeshOptions(format=99)}, "format"),
         ({"options": pb.MeshOptions(size_mm=0)}, "size_mm"),
         ({"options": pb.MeshOptions(size_mm=float("nan"))}, "size_mm"),

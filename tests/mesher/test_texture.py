@@ -58,6 +58,16 @@ def test_own_colours_serve_where_the_photo_sees_nothing(two_coloured: npt.NDArra
     assert (colours[z > 0.2, 2] < 100).mean() > 0.95
 
 
+@pytest.mark.parametrize(("wanted", "least", "most"), [(800, 500, 800), (None, 2900, 3000)])
+def test_no_more_faces_stay_than_were_asked_for_and_that_is_said(
+    two_coloured: npt.NDArray[np.uint8], camera: Camera, wanted: int | None, least: int, most: int
+) -> None:
+    mesh = inflate(two_coloured, None, camera, InflateOptions(max_faces=3000))
+    baked = bake(mesh, two_coloured, camera, 256, faces=wanted)
+    assert min(least, len(mesh.faces)) <= len(baked.faces) <= most
+    assert any("for the texture" in note for note in baked.notes) == (len(baked.faces) < len(mesh.faces))
+
+
 def test_resolution_out_of_range_is_refused(two_coloured: npt.NDArray[np.uint8], camera: Camera) -> None:
     with pytest.raises(InvalidOption, match="resolution"):
         bake(Mesh(np.zeros((0, 3)), np.zeros((0, 3), np.int32)), two_coloured, camera, 100_000)
