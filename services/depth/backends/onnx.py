@@ -211,15 +211,9 @@ class OnnxBackend:
     def _answer(self, session: Any, rgb: RGB, check: Callable[[], None]) -> InverseDepth:
         height, width = rgb.shape[:2]
         size = self._size(width, height)
-        try:
-            answer = self._memory.run(
-                lambda size: self._infer(session, rgb, size, check), size, self.device, fixed=self._fixed is not None
-            )
-        except StageUnavailable:
-            raise
-        except Exception as error:
-            check()  # a caller who left is no failure of the file
-            raise StageUnavailable(f"{self._path} failed on a picture: {_first_line(error)}") from error
+        answer = self._memory.run(
+            lambda size: self._infer(session, rgb, size, check), size, self.device, fixed=self._fixed is not None
+        )
         if answer.ndim < 2 or answer.size != answer.shape[-1] * answer.shape[-2]:
             raise StageUnavailable(f"{self._path} answers {answer.shape}; a depth network answers one map (1, h, w)")
         values = answer.reshape(answer.shape[-2:]).astype(np.float32)
@@ -233,16 +227,20 @@ class OnnxBackend:
         picture = tensor.astype(_INPUT_TYPES[session.get_inputs()[0].type], copy=False)
         if self._batcher is not None:
             return self._batcher.ask(picture, picture.shape, check)
-        return _run(session, picture)
+        return self._run(session, picture)
 
     def _run_batch(self, pictures: list[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
-        answers = _run(self._session, np.concatenate(pictures))
+        answers = self._run(self._session, np.concatenate(pictures))
         return [answers[i : i + 1] for i in range(len(answers))]
 
-
-def _run(session: Any, pictures: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    feed = {session.get_inputs()[0].name: pictures}
-    return np.asarray(session.run([session.get_outputs()[0].name], feed)[0])
+    def _run(self, session: Any, pictures: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        feed = {session.get_inputs()[0].name: pictures}
+        try:
+            return np.asarray(session.run([session.get_outputs()[0].name], feed)[0])
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            raise StageUnavailable(f"{self._path} failed on a picture: {_first_line(error)}") from error
 
 
 def inverse(depth: Float) -> InverseDepth:
