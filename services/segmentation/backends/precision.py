@@ -37,8 +37,8 @@ def judge(whole: Float, half: Float, whole_s: float, half_s: float) -> Verdict:
     Args:
         whole: (H, W), its mask in float32.
         half: (H, W), its mask in bfloat16.
-        whole_s: seconds of the first.
-        half_s: seconds of the second.
+        whole_s: seconds of the processor for the first.
+        half_s: for the second.
     """
     span = max(float(whole.max() - whole.min()), float(np.finfo(np.float32).tiny))
     difference = float(np.abs(half - whole).mean()) / span
