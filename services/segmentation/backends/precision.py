@@ -1,6 +1,6 @@
 """Whether a network may compute in bfloat16: half the time where the processor has it, if the mask stays the same.
 
-Measured on an AMD EPYC with AVX512-BF16, ISNet: 0.78 s instead of 1.63; on 16 photos the mask moves by 5e-5 to 2e-3 on
+Measured on an AMD EPYC with AVX512-BF16, ISNet: 0.78 s instead of 1.63; on 14 photos the mask moves by 3e-5 to 2e-3 on
 average, and by 0.04 at most. Both ways look once at one made-up scene when the network is loaded for the first time;
 the verdict is kept beside the weights, for this file on this processor.
 """
