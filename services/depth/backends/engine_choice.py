@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,7 +22,7 @@ from services.common.models.gpu_memory import find_gpus
 from services.depth.depth_anything_v2.config import Config
 from services.depth.depth_anything_v2.engine import Dtype, Engine, OpenVinoEngine, has_bfloat16
 from services.depth.depth_anything_v2.graph import build_graphs
-from services.depth.depth_anything_v2.trial import settle
+from services.depth.depth_anything_v2.trial import WHOLE_MAX_ERROR, Faster, settle
 
 ENGINES = ("auto", "openvino", "torch")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
@@ -95,8 +95,8 @@ def _open_openvino(weights: Weights, config: Config, options: EngineOptions) -> 
     except ImportError:
         raise StageUnavailable(f"Depth-Anything-V2 has nothing to run on; {_INSTALL}") from None
     graphs = build_graphs(weights, config)
-    whole: Callable[[], Engine] = partial(OpenVinoEngine, graphs, options.threads, "bfloat16", "bfloat16")
-    encoder_only: Callable[[], Engine] = partial(OpenVinoEngine, graphs, options.threads, "bfloat16")
+    whole = Faster(partial(OpenVinoEngine, graphs, options.threads, "bfloat16", "bfloat16"), WHOLE_MAX_ERROR)
+    encoder_only = Faster(partial(OpenVinoEngine, graphs, options.threads, "bfloat16"))
     wanted = options.dtype == "bfloat16" or (options.dtype == "auto" and has_bfloat16())
     return settle(OpenVinoEngine(graphs, options.threads), (whole, encoder_only) if wanted else ())
 
@@ -120,7 +120,5 @@ def _open_torch(weights: Weights, config: Config, options: EngineOptions, device
         "bfloat16": ("bfloat16",),
         "float16": ("float16",),
     }
-    openers: list[Callable[[], Engine]] = [
-        partial(TorchEngine, weights, config, chosen, dtype) for dtype in faster[options.dtype]
-    ]
-    return settle(TorchEngine(weights, config, chosen), openers)
+    candidates = [Faster(partial(TorchEngine, weights, config, chosen, dtype)) for dtype in faster[options.dtype]]
+    return settle(TorchEngine(weights, config, chosen), candidates)

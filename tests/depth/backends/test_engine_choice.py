@@ -125,6 +125,7 @@ def test_on_a_cpu_bfloat16_goes_as_far_as_the_trial_allows(
 
     monkeypatch.setattr(module, "OpenVinoEngine", open_and_note)
     monkeypatch.setattr(module, "has_bfloat16", lambda: True)
+    monkeypatch.setattr(module, "WHOLE_MAX_ERROR", limit)
     monkeypatch.setattr(trial, "MAX_ERROR", limit)
     open_engine(weights, TINY, EngineOptions(threads=1))
     whole, encoder_only = ("bfloat16", "bfloat16"), ("bfloat16",)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from services.common.errors import StageUnavailable
-from services.depth.depth_anything_v2.trial import error_share, probe, settle
+from services.depth.depth_anything_v2.trial import Faster, error_share, probe, settle
 
 EXACT = np.linspace(0, 5, 100, dtype=np.float32).reshape(10, 10)
 
@@ -24,22 +24,28 @@ class _Engine:
 
 @pytest.mark.parametrize(("off", "dtype"), [(0.009, "bfloat16"), (0.011, "float32"), (np.nan, "float32")])
 def test_the_worst_pixel_decides(off: float, dtype: str) -> None:
-    engine, said = settle(_Engine("float32"), [lambda: _Engine("bfloat16", off)])
+    engine, said = settle(_Engine("float32"), [Faster(lambda: _Engine("bfloat16", off))])
     assert engine.dtype == dtype
     assert ("1.1% of its range" in said) if off == 0.011 else (bool(said) is (dtype == "float32"))
 
 
 def test_the_fastest_that_passes_is_taken_and_nothing_is_said() -> None:
-    faster = [lambda: _Engine("float16", 0.5), lambda: _Engine("bfloat16", 0.001), lambda: pytest.fail("not needed")]
-    engine, said = settle(_Engine("float32"), faster)
+    ways = (lambda: _Engine("float16", 0.5), lambda: _Engine("bfloat16", 0.001), lambda: pytest.fail("not needed"))
+    engine, said = settle(_Engine("float32"), [Faster(way) for way in ways])
     assert (engine.dtype, said) == ("bfloat16", "")
+
+
+def test_a_candidate_may_have_a_limit_of_its_own() -> None:
+    engine, said = settle(_Engine("float32"), [Faster(lambda: _Engine("bfloat16", 0.009), max_error=0.005)])
+    assert engine.dtype == "float32"
+    assert "at most 0.5%" in said
 
 
 def test_an_arithmetic_that_the_device_does_not_know_is_left() -> None:
     def fail() -> _Engine:
         raise RuntimeError("not implemented for Half")
 
-    engine, said = settle(_Engine("float32"), [fail])
+    engine, said = settle(_Engine("float32"), [Faster(fail)])
     assert engine.dtype == "float32"
     assert "RuntimeError" in said
 
