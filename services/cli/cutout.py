@@ -19,6 +19,7 @@ from services.cli.options import (
     Inputs,
     JsonOption,
     MaskOption,
+    ModelOption,
     Out,
     PercentileOption,
     Preset,
@@ -60,6 +61,7 @@ def cutout(
     depth_percentile: PercentileOption = "auto",
     depth: DepthOption = "on",
     depth_quality: DepthQualityOption = DepthQuality.standard,
+    model: ModelOption = "",
     mask: MaskOption = None,
     preset: PresetOption = Preset.balanced,
     format: Annotated[ImageFormat, typer.Option(help="Format of the picture.")] = ImageFormat.png,  # noqa: A002
@@ -95,7 +97,7 @@ def cutout(
     if watch and not folders:
         raise InvalidOption("--watch wants a folder of photos")
     maker = CutoutMaker(
-        mask_wishes(preset, strategy, depth_percentile, depth, mask, depth_quality),
+        mask_wishes(preset, strategy, depth_percentile, depth, mask, depth_quality, model),
         CutoutWishes(
             mask_only, format.value, _colour(background), matting, metadata=metadata.value,
             with_mask=bool(folders or mask_sidecar), estimate_foreground=estimate_foreground,

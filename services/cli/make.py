@@ -20,6 +20,7 @@ from services.cli.options import (
     JsonOption,
     MaskOption,
     MeshFormat,
+    ModelOption,
     Out,
     PercentileOption,
     Preset,
@@ -50,6 +51,7 @@ def mesh(
     depth_percentile: PercentileOption = "auto",
     depth: DepthOption = "on",
     depth_quality: DepthQualityOption = DepthQuality.standard,
+    model: ModelOption = "",
     mask: MaskOption = None,
     preset: PresetOption = Preset.balanced,
     format: Annotated[MeshFormat, typer.Option(help="Format of the mesh.")] = MeshFormat.glb,  # noqa: A002
@@ -74,7 +76,7 @@ def mesh(
     timeout: TimeoutOption = 120.0,
 ) -> None:
     """Turn photos into meshes: <stem>.glb and the receipt <stem>.json."""
-    wishes = mask_wishes(preset, strategy, depth_percentile, depth, mask, depth_quality)
+    wishes = mask_wishes(preset, strategy, depth_percentile, depth, mask, depth_quality, model)
     asked = MeshWishes(
         format.value,
         texture.value,

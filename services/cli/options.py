@@ -71,6 +71,9 @@ DepthOption = Annotated[str, typer.Option(help="on, off, or a FILE (NPZ or 16-bi
 DepthQualityOption = Annotated[
     DepthQuality, typer.Option(help="high fuses several looks into a sharper depth map: six times the work.")
 ]
+ModelOption = Annotated[
+    str, typer.Option(help="Segmentation's model, e.g. u2netp, of the store there; without it, what runs.")
+]
 MaskOption = Annotated[Path | None, typer.Option(help="A mask (PNG or NPZ, white is subject) instead of segmentation.")]
 DebugOption = Annotated[Path | None, typer.Option(help="Folder for pictures of every step between.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One receipt a line on stdout, nothing else.")]
@@ -81,7 +84,13 @@ TimeoutOption = Annotated[float, typer.Option(min=1.0, help="Seconds for each ph
 
 
 def mask_wishes(
-    preset: Preset, strategy: Strategy, percentile: str, depth: str, mask: Path | None, depth_quality: DepthQuality
+    preset: Preset,
+    strategy: Strategy,
+    percentile: str,
+    depth: str,
+    mask: Path | None,
+    depth_quality: DepthQuality,
+    model: str,
 ) -> MaskWishes:
     """Return what the options ask of the mask; files named in them are read.
 
@@ -102,6 +111,7 @@ def mask_wishes(
         depth_map=b"" if depth in ("on", "off") else _read(Path(depth), "--depth"),
         mask=b"" if mask is None else _read(mask, "--mask"),
         depth_quality=depth_quality.value,
+        model=model,
     )
 
 

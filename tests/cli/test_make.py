@@ -26,13 +26,14 @@ def test_options_reach_the_request(unflat, client, make_photo, tmp_path):
     ended = unflat(
         "mesh", make_photo("mug.jpg"), "-o", tmp_path / "out", "--preset", "quality", "--strategy", "union",
         "--depth-percentile", 40, "--depth", "off", "--mask", mask, "--format", "ply", "--resolution", 64,
-        "--depth-quality", "high",
+        "--depth-quality", "high", "--model", "u2netp",
     )  # fmt: skip
     assert ended.code == 0, ended.err
     asked = client.asked[0]
     assert (asked["mask"].preset, asked["mask"].strategy, asked["mask"].depth_percentile) == ("quality", "union", 40)
     assert not asked["mask"].depth
     assert asked["mask"].depth_quality == "high"
+    assert asked["mask"].model == "u2netp"
     assert asked["mask"].mask == mask.read_bytes()
     assert (asked["mesh"].format, asked["mesh"].resolution) == ("ply", 64)
     assert (tmp_path / "out" / "mug.ply").exists()
