@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +13,7 @@ from services.common.errors import DeadlineExceeded, InvalidImage, StageUnavaila
 from services.common.models.slot import ModelSlot
 from services.common.serving.admission import Admission
 from services.common.wire import depth_from_proto, image_to_proto
-from services.depth.backends.base import GPU_BATCH
+from services.depth.backends.base import GPU_BATCH, Batching
 from services.depth.server import DepthServicer, DepthSettings, share_runs
 from unflat.v1 import depth_pb2 as pb
 
@@ -119,3 +120,26 @@ def test_a_waiting_photo_learns_that_its_caller_left():
     context = SimpleNamespace(**vars(CONTEXT))
     with pytest.raises(CallAbandonedError):
         _estimate(SimpleNamespace(get=Waits), np.zeros((20, 30, 3), np.uint8), context=context)
+
+
+def test_calls_side_by_side_meet_in_one_run_of_the_network():
+    runs: list[int] = []
+
+    def run(photos: list[np.ndarray]) -> list[np.ndarray]:
+        runs.append(len(photos))
+        return [photo[..., 0].astype(np.float32) for photo in photos]
+
+    batching = Batching(most=3, patience_s=30.0)  # only a full batch goes before the time limit
+    with batching.open(run, lambda _: False, on_gpu=False) as batcher:
+
+        class Batched(_Backend):
+            def estimate(self, rgb: np.ndarray, check) -> np.ndarray:
+                return batcher.ask(rgb, rgb.shape, check)
+
+        servicer = DepthServicer(SimpleNamespace(get=Batched), Admission("depth", 3, 3))
+        photos = [np.full((20, 30, 3), 60 * i, np.uint8) for i in (1, 2, 3)]
+        asked = [pb.EstimateDepthRequest(image=image_to_proto(photo)) for photo in photos]
+        with ThreadPoolExecutor(3) as callers:
+            answers = list(callers.map(lambda request: servicer.EstimateDepth(request, CONTEXT), asked))
+    assert runs == [3]
+    assert [round(answer.relief.near) for answer in answers] == [60, 120, 180]

@@ -114,20 +114,23 @@ def record_cuda_graph(network: Run, pictures: Tensor, positions: Tensor) -> Run:
     Source: PyTorch, CUDA semantics, "CUDA Graphs": warm up on a side stream, capture, then copy in and replay.
     """
     given_pictures, given_positions = pictures.clone(), positions.clone()
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        network(given_pictures, given_positions)
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        answer = network(given_pictures, given_positions)
+    on_its_device = torch.cuda.device(pictures.device)  # streams are those of the current device
+    with on_its_device:
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            network(given_pictures, given_positions)
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            answer = network(given_pictures, given_positions)
 
     def replay(pictures: Tensor, positions: Tensor) -> Tensor:
-        given_pictures.copy_(pictures)
-        given_positions.copy_(positions)
-        graph.replay()
-        return answer.clone()
+        with on_its_device:
+            given_pictures.copy_(pictures)
+            given_positions.copy_(positions)
+            graph.replay()
+            return answer.clone()
 
     return replay
 

@@ -56,6 +56,7 @@ def settle(exact: Engine, faster: Sequence[Faster]) -> tuple[Engine, str]:
             f"{engine.dtype} would change a trial map by {error:.1%} of its range "
             f"(at most {limit:.1%} is allowed), so depth runs in float32, which is slower"
         )
+        del engine  # its memory, before the next one is opened
     return exact, said
 
 
