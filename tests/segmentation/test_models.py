@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from services.common.errors import InvalidOption, ModelMissing, StageUnavailable
 from services.segmentation.backends.model_pool import ModelPool
@@ -94,3 +95,12 @@ def test_metrics_tell_what_is_loaded(models):
         pass
     assert (size(OWN), size("rembg:u2netp"), size("rembg:birefnet-general")) == (None, 10, 10)
     assert REGISTRY.get_sample_value("unflat_model_evictions_total", {"stage": "segmentation"}) >= 1
+
+
+def test_what_was_asked_for_and_is_not_so_is_logged_when_the_model_is_loaded():
+    model = _Model("rembg:u2netp")
+    model.notes = ("a GPU was asked for and openvino is used: none is here",)
+    with capture_logs() as lines:
+        Observed().loaded(model, 10, 0.5)
+    warned = [line for line in lines if line["log_level"] == "warning"]
+    assert [line["reason"] for line in warned] == list(model.notes)
