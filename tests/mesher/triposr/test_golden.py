@@ -121,6 +121,7 @@ def test_density_on_the_official_lattice_is_equal(field: Any, reference: Arrays)
 
 
 @pytest.mark.weights
+@pytest.mark.timeout(1800)  # making the weights and one forward: minutes on a busy machine
 @pytest.mark.skipif(not os.environ.get("UNFLAT_TEST_FULL_SIZE"), reason="set UNFLAT_TEST_FULL_SIZE=1 (4 GB, a minute)")
 def test_full_size_network_equals_the_official_one(
     golden: Path, standin: ModuleType, standin_folder: Callable[[str], Path]
@@ -131,11 +132,10 @@ def test_full_size_network_equals_the_official_one(
     image = to_network(rgb, 512)
     with torch.inference_mode():
         tokens = network.image_tokenizer(image)[0].numpy()
-        scene_code = network(image)[0].numpy()
+    field = network.reconstruct(image)
     np.testing.assert_allclose(tokens[::41, ::7], wanted["image_tokens_s"], atol=3e-5)
-    np.testing.assert_allclose(scene_code[:, ::5, ::4, ::4], wanted["scene_code_s"], atol=3e-5)
-    density = network.reconstruct(image).density(wanted["points"])
-    np.testing.assert_allclose(density, wanted["density"], atol=1e-3)
+    np.testing.assert_allclose(field.scene_code[:, ::5, ::4, ::4], wanted["scene_code_s"], atol=3e-5)
+    np.testing.assert_allclose(field.density(wanted["points"]), wanted["density"], atol=1e-3)
 
 
 def _normalised(image: Any) -> Any:
