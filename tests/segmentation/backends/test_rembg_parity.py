@@ -54,10 +54,10 @@ for name, theirs in json.loads(sys.argv[2]).items():
 def _write_network(path: Path, side: int, sigmoid: bool, seed: int) -> None:
     """Random layers that answer a varied mask, and a second output that must not be taken for it."""
     rng = np.random.default_rng(seed)
-    first = rng.normal(0, 0.2, (6, 3, 5, 5)).astype(np.float32)
-    last = rng.normal(0, 0.6, (1, 6, 3, 3)).astype(np.float32)
+    first = rng.normal(0, 0.4, (3, 3, 3, 3)).astype(np.float32)
+    last = rng.normal(0, 0.9, (1, 3, 3, 3)).astype(np.float32)
     nodes = [
-        helper.make_node("Conv", ["photo", "first"], ["a"], pads=[2, 2, 2, 2]),
+        helper.make_node("Conv", ["photo", "first"], ["a"], pads=[1, 1, 1, 1]),
         helper.make_node("Relu", ["a"], ["b"]),
         helper.make_node("Conv", ["b", "last"], ["c"], pads=[1, 1, 1, 1]),
         helper.make_node("Sigmoid" if sigmoid else "Identity", ["c"], ["mask"]),
