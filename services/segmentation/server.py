@@ -60,7 +60,8 @@ class SegmentationSettings(StageSettings):
     require_gpu: bool = False
     """Do not serve when a GPU was asked for and is not there."""
     precision: Precision = "auto"
-    """auto: bfloat16 on processors where that is faster and the mask stays the same. float32: always."""
+    """auto: bfloat16 on processors where that is faster and no pixel of the mask moves by more than 8 bits can tell.
+    bfloat16: also where single pixels do. float32: always."""
     model_budget_mb: int = Field(default=1536, ge=0)
     """Memory of all models together. Requests may name others of the store; the least recently used one leaves."""
 

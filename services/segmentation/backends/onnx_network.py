@@ -34,7 +34,7 @@ from services.segmentation.backends.precision import (
     recall_verdict,
 )
 
-Precision: TypeAlias = Literal["auto", "float32"]
+Precision: TypeAlias = Literal["auto", "bfloat16", "float32"]
 
 _LEAST_MAXIMUM = 1e-6  # a black photo is divided by this instead of zero, as rembg does
 
@@ -117,7 +117,8 @@ class OnnxNetwork:
         with self._lock:
             if self._engine is not None:
                 return
-            situation = f"{self.digest}, {processor_of_openvino()}" if self._precision == "auto" else ""
+            may_be_half = self._precision != "float32"
+            situation = f"{self.digest}, {processor_of_openvino()}, {self._precision}" if may_be_half else ""
             verdict = recall_verdict(self._record, situation)
             engine = self._open("float32" if verdict is None else verdict.dtype)
             self.device = engine.device
@@ -127,7 +128,7 @@ class OnnxNetwork:
                     f"({'; '.join(engine.notes) or 'install onnxruntime-gpu, or leave --require-gpu out'})"
                 )
             mask, took_s = self._look(engine)
-            may_be_half = self._precision == "auto" and engine.device == "openvino" and processor_of_openvino() != ""
+            may_be_half = may_be_half and engine.device == "openvino" and processor_of_openvino() != ""
             if may_be_half and verdict is None:
                 verdict, engine = self._try_half(engine, mask, took_s)
                 keep_verdict(self._record, situation, verdict)
@@ -168,7 +169,7 @@ class OnnxNetwork:
             half_mask, half_s = self._look(half)
         except StageUnavailable as problem:
             return Verdict("float32", f"bfloat16 failed: {problem.message}", warns=True), whole
-        verdict = judge(mask, half_mask, took_s, half_s)
+        verdict = judge(mask, half_mask, took_s, half_s, loosely=self._precision == "bfloat16")
         return verdict, half if verdict.dtype == "bfloat16" else whole
 
     def segment(self, rgb: RGB) -> RawMask:

@@ -21,6 +21,15 @@ def test_faster_and_the_same_is_taken():
     assert judge(MASK, MASK + np.float32(1e-4), 2.0, 1.0).dtype == "bfloat16"
 
 
+def test_single_pixels_may_move_only_where_that_was_asked_for():
+    half = MASK.copy()
+    half[5, 5] += 0.01
+    strict = judge(MASK, half, 2.0, 1.0)
+    assert (strict.dtype, strict.warns) == ("float32", False)
+    assert "--precision bfloat16 would take that for 50% of the time" in strict.why
+    assert judge(MASK, half, 2.0, 1.0, loosely=True).dtype == "bfloat16"
+
+
 @pytest.mark.parametrize("half", [MASK + np.float32(0.003), np.full_like(MASK, np.nan), 1 - MASK])
 def test_a_mask_that_moves_is_refused_however_fast_and_said_so(half):
     verdict = judge(MASK, half, 2.0, 0.1)
@@ -70,7 +79,9 @@ def processor(monkeypatch, tmp_path):
     """Return a function: name and error of a processor → a network on it, and what it was opened as."""
     path = tmp_path / "net.onnx"
     path.write_bytes(b"x")
-    monkeypatch.setattr(onnx_network, "judge", lambda a, b, *_: judge(a, b, 2.0, 1.0))  # a clock of its own
+    monkeypatch.setattr(
+        onnx_network, "judge", lambda a, b, *_, loosely: judge(a, b, 2.0, 1.0, loosely=loosely)
+    )  # a clock of its own
 
     def build(name: str, error: float = 0.0, **options: object) -> tuple[OnnxNetwork, list[Dtype]]:
         kind = type("On", (Engine,), {"error": error, "opened": []})
