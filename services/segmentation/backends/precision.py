@@ -1,9 +1,9 @@
 """Whether a network may compute in bfloat16: half the time where the processor has it, if the mask stays the same.
 
-Measured on an AMD EPYC with AVX512-BF16, ISNet: 0.78 s instead of 1.63; on 40 photos the mask moves by 2e-4 on average and
-by 0.04 at most, mean IoU is 0.9023 instead of 0.9028: taken where it is asked for, not of our own accord. Both ways look
-once at one made-up scene when the network is loaded for the first time; the verdict is kept beside the weights, for this file on this
-processor.
+Measured on an AMD EPYC with AVX512-BF16, ISNet: 0.78 s instead of 1.63; on 40 photos the mask moves by 2e-4 on average
+and by 0.04 at most, mean IoU is 0.9023 instead of 0.9028: taken where it is asked for, not of our own accord. Both ways
+look once at one made-up scene when the network is loaded for the first time; the verdict is kept beside the weights,
+for this file on this processor.
 """
 
 from __future__ import annotations
