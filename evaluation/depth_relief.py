@@ -21,7 +21,7 @@ from evaluation.camera_view import hidden_from_camera
 from evaluation.made import read_alpha
 from evaluation.sets import Item, Meta, open_set
 from evaluation.surface import Surface, nearest_distances, read_surface, sample
-from services.common.arrays import InverseDepth, Points
+from services.common.arrays import Alpha, InverseDepth, Points
 from services.common.photos.decoding import decode_depth
 from services.mesher.depth_relief import follow_depth
 from services.mesher.inflate.camera import Camera
@@ -92,8 +92,7 @@ def measure(item: Item, other: InverseDepth, seed: int, damages: Sequence[str] =
     truth = _dense(read_surface(item.mesh))
     alpha = read_alpha(item.truth.read_bytes())
     simulated = _fit(decode_depth(item.depth.read_bytes()), alpha)
-    with np.load(item.photo.parent / "depth.npz") as archive:
-        exact = _fit((1 / np.maximum(archive["z"].astype(np.float32), 1e-6)).astype(np.float32), alpha)
+    exact = _exact_depth(item, alpha)
     depths = {
         "exact": exact,
         "simulated": simulated,
@@ -108,17 +107,23 @@ def measure(item: Item, other: InverseDepth, seed: int, damages: Sequence[str] =
         broken = truth if damage is None else _damaged(truth, item.meta, damage, seed)
         before = _compare(target, broken)
         for kind in DEPTHS:
-            grey = np.zeros((*alpha.shape, 3), np.uint8)
-            options = FramingOptions(focal_px=float(item.meta["camera"]["fx"]))
-            frame = frame_subject(grey, alpha, depths[kind], options)
-            assert frame.depth is not None
-            cover = frame.rgba[..., 3].astype(np.float32) / np.float32(255)
             mesh = Mesh(broken.vertices, broken.faces.astype(np.int32))
-            followed = follow_depth(mesh, frame.depth, cover, Camera(frame.focal_px, frame.cx, frame.cy))
+            followed = _follow(mesh, depths[kind], alpha, item.meta)
             moved = followed.vertices is not mesh.vertices
             after = _compare(target, Surface(followed.vertices, broken.faces)) if moved else before
             outcomes.append(Outcome(name, kind, before, after, followed.notes[-1]))
     return outcomes
+
+
+def damaged_and_followed(item: Item, damage: str, seed: int) -> tuple[Mesh, Mesh, Mesh]:
+    """Return an exact mesh, the same damaged, and that after it followed the exact depth, for a picture."""
+    assert item.truth and item.mesh and item.meta
+    truth, alpha = _dense(read_surface(item.mesh)), read_alpha(item.truth.read_bytes())
+    harm = DAMAGES[damage]
+    assert harm is not None
+    broken = _damaged(truth, item.meta, harm, seed)
+    exact, dented = (Mesh(found.vertices, found.faces.astype(np.int32)) for found in (truth, broken))
+    return exact, dented, _follow(dented, _exact_depth(item, alpha), alpha, item.meta)
 
 
 def as_markdown(outcomes: Sequence[Outcome]) -> str:
@@ -162,6 +167,19 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
+def _follow(mesh: Mesh, depth: InverseDepth, alpha: Alpha, meta: Meta) -> Mesh:
+    grey = np.zeros((*alpha.shape, 3), np.uint8)
+    frame = frame_subject(grey, alpha, depth, FramingOptions(focal_px=float(meta["camera"]["fx"])))
+    assert frame.depth is not None
+    cover = frame.rgba[..., 3].astype(np.float32) / np.float32(255)
+    return follow_depth(mesh, frame.depth, cover, Camera(frame.focal_px, frame.cx, frame.cy))
+
+
+def _exact_depth(item: Item, alpha: Alpha) -> InverseDepth:
+    with np.load(item.photo.parent / "depth.npz") as archive:
+        return _fit((1 / np.maximum(archive["z"].astype(np.float32), 1e-6)).astype(np.float32), alpha)
+
+
 def _dense(surface: Surface) -> Surface:
     """Return the surface with edges of at most `LONGEST_EDGE`."""
     import trimesh
@@ -192,7 +210,7 @@ def _compare(target: Points, surface: Surface) -> Figures:
     return Figures(float(forth.mean() + back.mean()) / 2, f)
 
 
-def _fit(depth: InverseDepth, alpha: InverseDepth) -> InverseDepth:
+def _fit(depth: InverseDepth, alpha: Alpha) -> InverseDepth:
     height, width = alpha.shape
     return np.asarray(cv2.resize(depth, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 

@@ -54,8 +54,8 @@ class ReliefOptions:
     """
 
     reach: float = 0.03
-    noise: float = 0.01
-    certainty: float = 1.0
+    noise: float = 0.015
+    certainty: float = 1.5
     limit: float = 0.6
 
 

@@ -11,7 +11,7 @@ from services.mesher.inflate import Camera
 from services.mesher.mesh import Mesh, is_watertight, signed_volume
 
 SIDE, RADIUS = 192, 70.0
-BUMP = 0.06  # of the ball's diameter
+BUMP = 0.08  # of the ball's diameter
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_bump_and_dent_come_where_depth_has_them_and_nowhere_else(ball, alpha, c
     assert ball.vertices[peak, 2] > 0.4
     assert 0.05 < ball.vertices[peak, 0] < 0.2
     assert abs(ball.vertices[peak, 1]) < 0.06
-    assert 0.6 * BUMP < np.sign(bump) * height[peak] < 1.1 * BUMP
+    assert 0.5 * BUMP < np.sign(bump) * height[peak] < 1.1 * BUMP
     away = (ball.vertices[:, 0] < -0.15) & (ball.vertices[:, 2] > 0)
     assert np.abs(height[away]).max() < 0.01
     assert "moved to where depth has it" in after.notes[-1]
