@@ -207,3 +207,17 @@ def test_budget_that_cannot_be_kept_is_said(
     mesh = inflate(cut(disc), None, camera, InflateOptions(max_faces=2_000))
     assert len(mesh.faces) > 2_000
     assert mesh.notes == (f"left at {len(mesh.faces)} faces: with 2000 it would not stay closed",)
+
+
+@pytest.mark.parametrize(("wide", "tall", "leans"), [(35.0, 70.0, True), (70.0, 35.0, False), (60.0, 60.0, False)])
+def test_top_of_a_tall_subject_leans_towards_the_camera(
+    pixels: tuple[Field, Field], cut: Cut, camera: Camera, wide: float, tall: float, leans: bool
+) -> None:
+    u, v = pixels
+    oval = 40 * (1 - np.hypot((u - 96) / wide, (v - 96) / tall)).astype(np.float32)
+    mesh = inflate(cut(oval), None, camera, FEW)
+    y, z = mesh.vertices[:, 1], mesh.vertices[:, 2]
+    top, bottom = z[y > 0.8 * y.max()].mean(), z[y < 0.8 * y.min()].mean()
+    rise = y[y > 0.8 * y.max()].mean() - y[y < 0.8 * y.min()].mean()
+    degrees = float(np.degrees(np.arctan((top - bottom) / rise)))
+    assert degrees == pytest.approx(10.0 if leans else 0.0, abs=2.0)
