@@ -60,7 +60,7 @@ def mesh(
     ] = None,
     threshold: Annotated[float | None, typer.Option(help="Iso-level of the density (triposr only).")] = None,
     texture: Annotated[Texture, typer.Option(help="Colours a vertex, or a baked atlas.")] = Texture.vertex,
-    texture_resolution: Annotated[int | None, typer.Option(min=256, max=8192, help="Side of the atlas in px.")] = None,
+    texture_resolution: Annotated[int | None, typer.Option(min=256, max=4096, help="Side of the atlas in px.")] = None,
     size_mm: Annotated[float | None, typer.Option(min=1e-3, max=1e6, help="Largest extent in millimetres.")] = None,
     faces: Annotated[int | None, typer.Option(min=100, max=2_000_000, help="Most faces.")] = None,
     smooth: Annotated[

@@ -56,7 +56,7 @@ ResolutionField = Annotated[int | None, Form(ge=32, le=1024, description="cells 
 ThresholdField = Annotated[
     float | None, Form(ge=-1e6, le=1e6, allow_inf_nan=False, description="iso-level of the density")
 ]
-AtlasField = Annotated[int | None, Form(ge=256, le=8192, description="side of a baked atlas, pixels")]
+AtlasField = Annotated[int | None, Form(ge=256, le=4096, description="side of a baked atlas, pixels")]
 ReliefField = Annotated[bool | None, Form(description="whether the front follows the depth map")]
 SizeField = Annotated[
     float | None, Form(ge=1e-3, le=1e6, allow_inf_nan=False, description="largest extent in millimetres")
