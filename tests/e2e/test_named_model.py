@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 
-import httpx
+import httpx2 as httpx
 import numpy as np
 import pytest
 from PIL import Image
