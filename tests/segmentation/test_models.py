@@ -6,9 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 from prometheus_client import REGISTRY
-from structlog.testing import capture_logs
+from structlog.testing import CapturingLogger
 
 from services.common.errors import InvalidOption, ModelMissing, StageUnavailable
+from services.segmentation import models as module
 from services.segmentation.backends.model_pool import ModelPool
 from services.segmentation.models import ManyModels, ModelFacts, Observed, resolve
 
@@ -97,10 +98,10 @@ def test_metrics_tell_what_is_loaded(models):
     assert REGISTRY.get_sample_value("unflat_model_evictions_total", {"stage": "segmentation"}) >= 1
 
 
-def test_what_was_asked_for_and_is_not_so_is_logged_when_the_model_is_loaded():
+def test_what_was_asked_for_and_is_not_so_is_logged_when_the_model_is_loaded(monkeypatch):
     model = _Model("rembg:u2netp")
     model.notes = ("a GPU was asked for and openvino is used: none is here",)
-    with capture_logs() as lines:
-        Observed().loaded(model, 10, 0.5)
-    warned = [line for line in lines if line["log_level"] == "warning"]
-    assert [line["reason"] for line in warned] == list(model.notes)
+    logger = CapturingLogger()  # one of its own: the process's is set up by whoever came before
+    monkeypatch.setattr(module, "_log", logger)
+    Observed().loaded(model, 10, 0.5)
+    assert [call.kwargs["reason"] for call in logger.calls if call.method_name == "warning"] == list(model.notes)
