@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Protocol
 
-from services.common.calling.calls import BackendFacts
+from services.common.backend_facts import BackendFacts
 from services.common.errors import InvalidOption, ModelMissing, StageUnavailable
 from services.common.models.slot import ModelSlot
 from services.common.telemetry import metrics

@@ -14,7 +14,8 @@ import numpy as np
 from pydantic import Field
 
 from services.common.arrays import RGB, Alpha
-from services.common.calling.calls import BackendFacts, StageCall, stage_call
+from services.common.backend_facts import BackendFacts
+from services.common.calling.calls import StageCall, stage_call
 from services.common.errors import InvalidOption, NoSubject
 from services.common.models.slot import ModelSlot
 from services.common.models.store import ModelStore

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Literal, Protocol
+from typing import Literal
 
 import grpc
 
+from services.common.backend_facts import BackendFacts
 from services.common.errors import DeadlineExceeded, UnflatError
 from services.common.serving.admission import Admission
 from services.common.serving.priority import read_priority
@@ -22,30 +23,6 @@ _FOREVER_S = 1e9  # a call without a deadline reports 9.2e18 s, which overflows 
 
 class CallAbandonedError(Exception):
     """The caller cancelled: nobody reads an answer."""
-
-
-class BackendFacts(Protocol):
-    """What a receipt says of a backend."""
-
-    @property
-    def name(self) -> str:
-        """E.g. rembg:isnet-general-use."""
-
-    @property
-    def device(self) -> str:
-        """What it really runs on."""
-
-    @property
-    def dtype(self) -> str:
-        """What it computes in."""
-
-    @property
-    def digest(self) -> str:
-        """sha256 of the weights, or empty."""
-
-    @property
-    def licence(self) -> str:
-        """Licence of the weights, or empty."""
 
 
 class StageCall:

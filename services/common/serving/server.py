@@ -22,7 +22,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from services.common.calling.calls import BackendFacts
+from services.common.backend_facts import BackendFacts
 from services.common.calling.channels import server_options
 from services.common.models.slot import ModelSlot
 from services.common.serving.admission import Admission

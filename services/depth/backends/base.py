@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from services.common.arrays import RGB, InverseDepth
+from services.common.backend_facts import BackendFacts
 from services.common.serving.batching import Batcher, BatchOptions
 
 Item = TypeVar("Item")
@@ -50,28 +51,8 @@ class Batching:
         return Batcher(run, BatchOptions(most, self.patience_s if most > 1 else 0.0), is_out_of_memory, self.observe)
 
 
-class Backend(Protocol):
+class Backend(BackendFacts, Protocol):
     """A depth network. The properties tell what really runs, and are final once `load` has returned."""
-
-    @property
-    def name(self) -> str:
-        """The full name, never `auto`."""
-
-    @property
-    def device(self) -> str:
-        """`cpu`, `cuda`, `cuda:1`, … or `mps`."""
-
-    @property
-    def dtype(self) -> str:
-        """The arithmetic of the network: `float32`, `bfloat16` or `float16`."""
-
-    @property
-    def digest(self) -> str:
-        """sha256 of the weights."""
-
-    @property
-    def licence(self) -> str:
-        """The licence of the weights."""
 
     def load(self) -> None:
         """Load the network and run it once on a synthetic picture; a second call does nothing. Thread-safe.

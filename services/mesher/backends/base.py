@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from services.common.arrays import RGBA, InverseDepth
+from services.common.backend_facts import BackendFacts
 from services.mesher.inflate.camera import Camera
 from services.mesher.mesh import Mesh
 
@@ -54,28 +55,8 @@ class MeshOptions:
     use_depth: bool = True
 
 
-class Backend(Protocol):
+class Backend(BackendFacts, Protocol):
     """A mesher."""
-
-    @property
-    def name(self) -> str:
-        """What receipts call it."""
-
-    @property
-    def device(self) -> str:
-        """What it really runs on."""
-
-    @property
-    def dtype(self) -> str:
-        """What it computes in."""
-
-    @property
-    def digest(self) -> str:
-        """sha256 of its weights, or empty."""
-
-    @property
-    def licence(self) -> str:
-        """Licence of its weights, or empty."""
 
     @property
     def about(self) -> str:

@@ -7,9 +7,7 @@ float32 stays. The verdict is kept beside the weights for this file, device and 
 
 from __future__ import annotations
 
-import json
 import math
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,6 +15,7 @@ import numpy as np
 import torch
 
 from services.common.arrays import RGBA
+from services.common.models.verdicts import keep_verdict, recall_verdict
 from services.mesher.triposr.model import Precision, TripoSR
 from services.mesher.triposr.picture import compose_on_grey, to_network
 
@@ -48,13 +47,12 @@ def choose_precision(folder: Path, device: str, digest: str) -> Verdict:
     if not has_bfloat16(device):
         return Verdict("float32", f"this {device} has no bfloat16 of its own")
     situation = "|".join((digest, torch.__version__, _processor(device)))
-    known = _recall(folder / RECORD, situation)
-    if known is not None:
-        return known
+    known = recall_verdict(folder / RECORD, situation)
+    if known is not None and known.get("dtype") in ("float32", "bfloat16") and "why" in known:
+        return Verdict(known["dtype"], str(known["why"]))
     code, sides = measure(folder, device)
     verdict = judge(code, sides)
-    with suppress(OSError):  # a read-only store measures at every start
-        (folder / RECORD).write_text(json.dumps({"situation": situation} | asdict(verdict)), encoding="utf-8")
+    keep_verdict(folder / RECORD, situation, asdict(verdict))
     return verdict
 
 
@@ -113,13 +111,3 @@ def _processor(device: str) -> str:
     if device.startswith("cuda"):
         return str(torch.cuda.get_device_name(device))
     return str(torch.backends.cpu.get_cpu_capability())
-
-
-def _recall(record: Path, situation: str) -> Verdict | None:
-    try:
-        known = json.loads(record.read_text(encoding="utf-8"))
-        if known["situation"] == situation and known["dtype"] in ("float32", "bfloat16"):
-            return Verdict(known["dtype"], str(known["why"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # none, or not one of ours
-    return None

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from services.common.arrays import RGB, Alpha, Float, alpha_from_bytes
+from services.common.backend_facts import BackendFacts
 
 
 @dataclass(frozen=True)
@@ -40,28 +41,8 @@ class RawMask:
         return alpha_from_bytes(np.asarray(steps.resize((width, height), Image.Resampling.LANCZOS), dtype=np.uint8))
 
 
-class Backend(Protocol):
+class Backend(BackendFacts, Protocol):
     """A way to find the subject. The properties tell what really runs, and are final once `load` has returned."""
-
-    @property
-    def name(self) -> str:
-        """The full name, never `auto`."""
-
-    @property
-    def device(self) -> str:
-        """What it really runs on: cpu, cuda or openvino."""
-
-    @property
-    def dtype(self) -> str:
-        """What it computes in."""
-
-    @property
-    def digest(self) -> str:
-        """sha256 of the weights, or empty."""
-
-    @property
-    def licence(self) -> str:
-        """Licence of the weights, or empty."""
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -8,14 +8,13 @@ for this file on this processor.
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from services.common.arrays import RGB, Float
+from services.common.models import verdicts
 from services.segmentation.backends.engines import Dtype
 
 MOST_DIFFERENCE = 1 / 255  # of the mask's own range: of every pixel, or loosely of their mean
@@ -65,22 +64,16 @@ def recall_verdict(record: Path | None, situation: str) -> Verdict | None:
         record: where it would be written down.
         situation: names weights, engine and processor.
     """
-    if record is None:
+    known = None if record is None else verdicts.recall_verdict(record, situation)
+    if known is None or known.get("dtype") not in ("float32", "bfloat16") or not {"why", "warns"} <= known.keys():
         return None
-    try:
-        known = json.loads(record.read_text(encoding="utf-8"))
-        if known["situation"] == situation and known["dtype"] in ("float32", "bfloat16"):
-            return Verdict(known["dtype"], str(known["why"]), bool(known["warns"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # none yet, or not one of ours: the network is looked at again
-    return None
+    return Verdict(known["dtype"], str(known["why"]), bool(known["warns"]))
 
 
 def keep_verdict(record: Path | None, situation: str, verdict: Verdict) -> None:
     """Write the verdict down; where the folder cannot be written to, the next start looks again."""
     if record is not None:
-        with suppress(OSError):
-            record.write_text(json.dumps({"situation": situation, **asdict(verdict)}), encoding="utf-8")
+        verdicts.keep_verdict(record, situation, asdict(verdict))
 
 
 def probe_scene() -> RGB:
