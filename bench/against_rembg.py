@@ -34,7 +34,7 @@ from services.common.arrays import RGB, Alpha, Pixels
 from services.common.imaging.working_size import shrink_to
 from services.common.photos.decoding import WORKING_SIDE_PX, decode_photo
 from services.orchestrator.cutout.cut import PRESETS, CutoutOptions, cut_out
-from services.orchestrator.encoding import EncodeOptions, encode_cutout
+from services.orchestrator.output.encoding import EncodeOptions, encode_cutout
 from services.segmentation.backends.catalogue import FAMILIES
 from services.segmentation.backends.grabcut import GrabCut
 from services.segmentation.backends.onnx_network import OnnxNetwork

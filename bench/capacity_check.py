@@ -36,10 +36,10 @@ from services.cli.capacity.plan import StageTimes, stage_waiting
 from services.cli.capacity.service_times import times_of
 from services.common.arrays import RGB
 from services.common.calling.channels import server_options
-from services.common.client import CutoutWishes, MaskWishes, UnflatClient
-from services.common.models.slot import ModelSlot
+from services.common.client import CutoutOptions, MaskOptions, UnflatClient
+from services.common.models.model_holder import ModelHolder
 from services.common.serving.admission import Admission
-from services.common.serving.interceptors import CallGuard
+from services.common.serving.interceptors import ErrorInterceptor
 from services.common.telemetry.logs import configure_logs
 from services.segmentation.backends.base import Backend, RawMask
 from services.segmentation.models import OneModel
@@ -124,7 +124,7 @@ def _busiest(measured: Sequence[StageTimes]) -> StageTimes:
 
 
 def _ask(client: UnflatClient) -> pb.Receipt:
-    mask, cutout = MaskWishes(preset="fast", depth=False), CutoutWishes(mask_only=True)
+    mask, cutout = MaskOptions(preset="fast", depth=False), CutoutOptions(mask_only=True)
     return client.remove_background(_PHOTO, mask=mask, cutout=cutout).receipt
 
 
@@ -171,10 +171,10 @@ def _stack(replicas: int, mean_s: float, cv: float) -> Iterator[UnflatClient]:
 def _serve(pipe: Connection, mean_s: float, cv: float, seed: int) -> None:
     """Be one replica until killed."""
     configure_logs(_STAGE, "error")
-    slot: ModelSlot[Backend] = ModelSlot(_STAGE, lambda: StandIn(mean_s, cv, seed))
+    slot: ModelHolder[Backend] = ModelHolder(_STAGE, lambda: StandIn(mean_s, cv, seed))
     slot.start(lambda _: None).join()
     server = grpc.server(
-        futures.ThreadPoolExecutor(_CALLERS), interceptors=[CallGuard()], options=server_options(_AGE_S)
+        futures.ThreadPoolExecutor(_CALLERS), interceptors=[ErrorInterceptor()], options=server_options(_AGE_S)
     )
     servicer = SegmentationServicer(OneModel(slot), Admission(_STAGE, 1, _CALLERS))
     segmentation_pb2_grpc.add_SegmentationServiceServicer_to_server(servicer, server)

@@ -24,9 +24,9 @@ from PIL import Image
 from bench.peers import PYTHON
 from bench.section import Section
 from bench.stand_in import write_stand_in
-from services.cli.stack import LocalStack, StackOptions
+from services.cli.local_services import LocalServices, LocalServicesOptions
 from services.common.free_ports import free_port
-from services.common.models.store import ModelStore
+from services.common.models.model_store import ModelStore
 from services.common.photos.decoding import decode_photo
 from services.common.settings import default_store
 from services.segmentation.backends.grabcut import GrabCut
@@ -88,7 +88,9 @@ def _networks(photo: Path, folder: Path, requests: int) -> Iterator[tuple[str, s
 def _ours(path: Path, model: str) -> Iterator[str]:
     family = "side=320" if model == "u2netp" else "side=1024&mean=0.5,0.5,0.5&std=1,1,1"
     environment = {"UNFLAT_SEGMENTATION_BACKEND": f"onnx:{path}?{family}"}
-    with LocalStack(StackOptions(http_port=free_port(), environment=environment, without=("depth", "mesher"))) as stack:
+    with LocalServices(
+        LocalServicesOptions(http_port=free_port(), environment=environment, without=("depth", "mesher"))
+    ) as stack:
         yield f"http://127.0.0.1:{stack.processes['gateway'].port}"
 
 

@@ -20,8 +20,8 @@ import numpy as np
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from bench.section import Section
-from services.cli.stack import LocalStack, StackOptions
-from services.common.client import CutoutWishes, MaskWishes, UnflatClient
+from services.cli.local_services import LocalServices, LocalServicesOptions
+from services.common.client import CutoutOptions, MaskOptions, UnflatClient
 from services.common.errors import Overloaded
 
 PLACES, QUEUE = 1, 1
@@ -55,13 +55,13 @@ def overload(store: str) -> Overload:
         "UNFLAT_ORCHESTRATOR_RECALL_MB": "0",
     }
     photo = small_photo(0)
-    options = StackOptions(environment=environment, without=("depth",))
-    with LocalStack(options) as stack, UnflatClient(stack.address) as client:
+    options = LocalServicesOptions(environment=environment, without=("depth",))
+    with LocalServices(options) as stack, UnflatClient(stack.address) as client:
 
         def send() -> tuple[bool, float]:
             begin = time.perf_counter()
             try:
-                client.remove_background(photo, mask=MaskWishes(preset="fast", depth=False), cutout=CutoutWishes())
+                client.remove_background(photo, mask=MaskOptions(preset="fast", depth=False), cutout=CutoutOptions())
             except Overloaded:
                 return False, time.perf_counter() - begin
             return True, time.perf_counter() - begin

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from bench.section import Section
 from bench.timing import spread
-from services.cli.stack import LocalStack, StackOptions
-from services.common.client import MaskWishes, UnflatClient
+from services.cli.local_services import LocalServices, LocalServicesOptions
+from services.common.client import MaskOptions, UnflatClient
 from unflat.v1 import orchestrator_pb2 as pb
 
 TARGET_OVERHEAD_MS = 20
@@ -24,12 +24,12 @@ def time_services(photo: Path, requests: int) -> Section:
     with tempfile.TemporaryDirectory() as empty_store:
         begin = time.perf_counter()
         environment = {"UNFLAT_MODELS": empty_store, "UNFLAT_ORCHESTRATOR_RECALL_MB": "0"}  # one photo, again and again
-        with LocalStack(StackOptions(environment=environment)) as stack:
+        with LocalServices(LocalServicesOptions(environment=environment)) as stack:
             start = time.perf_counter() - begin
             with UnflatClient(stack.address) as client:
                 for number in range(requests + 2):
                     begin = time.perf_counter()
-                    receipt = client.generate_mesh(data, mask=MaskWishes(depth=False)).receipt
+                    receipt = client.generate_mesh(data, mask=MaskOptions(depth=False)).receipt
                     wall = time.perf_counter() - begin
                     if number < 2:
                         continue

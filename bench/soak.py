@@ -23,8 +23,8 @@ import numpy as np
 
 from bench.overload import describe_overload, overload, small_photo
 from bench.services import resident_mb
-from services.cli.stack import LocalStack, StackOptions
-from services.common.client import CutoutWishes, MaskWishes, MeshWishes, UnflatClient
+from services.cli.local_services import LocalServices, LocalServicesOptions
+from services.common.client import CutoutOptions, MaskOptions, MeshOptions, UnflatClient
 from services.common.free_ports import free_port
 
 MOST_GROWTH = 0.02
@@ -41,7 +41,7 @@ class Samples:
     done: list[int] = field(default_factory=list)
     resident_mb: dict[str, list[float]] = field(default_factory=dict)
 
-    def take(self, stack: LocalStack, done: int) -> None:
+    def take(self, stack: LocalServices, done: int) -> None:
         """Look at every process once."""
         self.done.append(done)
         for name, process in stack.processes.items():
@@ -78,7 +78,7 @@ def _soak(store: str, requests: int) -> tuple[Samples, float]:
     }
     http_port = free_port()
     samples, lock, done = Samples(), threading.Lock(), 0
-    with LocalStack(StackOptions(http_port=http_port, environment=environment)) as stack:
+    with LocalServices(LocalServicesOptions(http_port=http_port, environment=environment)) as stack:
         url = f"http://127.0.0.1:{http_port}/remove-bg"
         with UnflatClient(stack.address) as client, ThreadPoolExecutor(CALLERS) as pool:
 
@@ -97,13 +97,13 @@ def _soak(store: str, requests: int) -> tuple[Samples, float]:
 
 
 def _send(client: UnflatClient, url: str, number: int) -> None:
-    photo, mask = small_photo(number), MaskWishes(preset="fast")
+    photo, mask = small_photo(number), MaskOptions(preset="fast")
     if number % 4 == 0:
-        client.generate_mesh(photo, mask=mask, mesh=MeshWishes(resolution=48))
+        client.generate_mesh(photo, mask=mask, mesh=MeshOptions(resolution=48))
     elif number % 4 == 1:
         _post(url, photo)
     else:
-        client.remove_background(photo, mask=mask, cutout=CutoutWishes(mask_only=number % 4 == 2))
+        client.remove_background(photo, mask=mask, cutout=CutoutOptions(mask_only=number % 4 == 2))
 
 
 def _post(url: str, photo: bytes) -> None:

@@ -14,9 +14,9 @@ from services.mesher.export import export
 from services.mesher.inflate import Camera, inflate
 from services.mesher.quality import inspect
 from services.orchestrator.cutout.cut import PRESETS, cut_out
-from services.orchestrator.encoding import encode_png
 from services.orchestrator.framing import FramingOptions, frame_subject
 from services.orchestrator.fusion import FusionOptions, fuse
+from services.orchestrator.output.encoding import encode_png
 from services.segmentation.backends.grabcut import GrabCut
 from services.segmentation.refine.chain import RefineOptions, refine
 

@@ -25,20 +25,20 @@ from scipy import ndimage
 from evaluation.depth_boundaries import BoundaryOptions, boundary_f1
 from services.common.arrays import RGB, Float, InverseDepth
 from services.depth.depth_anything_v2.preprocess import network_size, to_photo
-from services.depth.looks import LooksOptions, count_looks, estimate_from_looks
-from services.depth.looks.align import fit_scale_and_shift
+from services.depth.tiled import TiledOptions, count_estimates, estimate_tiled
+from services.depth.tiled.align import fit_scale_and_shift
 
 FIXED = Path(__file__).parent / "fixed"
 SAMPLE_PX = 14 / 8  # network pixels per sample of the finest head features
 EDGE_SAMPLES = 0.6  # standard deviation of the blur: a step spreads over about two samples
 JITTER_SAMPLES = 0.5  # how far edges are displaced
 WARP, WOBBLE, RIPPLE = 0.04, 0.006, 0.002  # as in `synthetic/simulate_depth.py`
-WAYS: dict[str, LooksOptions] = {
-    "one look": LooksOptions(mirror=False, tiles=0),
-    "and its mirror image": LooksOptions(mirror=True, tiles=0),
-    "and 2 × 2 tiles": LooksOptions(mirror=False, tiles=2),
-    "mirror and 2 × 2 tiles (high)": LooksOptions(mirror=True, tiles=2),
-    "mirror and 3 × 3 tiles": LooksOptions(mirror=True, tiles=3, tile_share=0.45),
+WAYS: dict[str, TiledOptions] = {
+    "one look": TiledOptions(mirror=False, tiles=0),
+    "and its mirror image": TiledOptions(mirror=True, tiles=0),
+    "and 2 × 2 tiles": TiledOptions(mirror=False, tiles=2),
+    "mirror and 2 × 2 tiles (high)": TiledOptions(mirror=True, tiles=2),
+    "mirror and 3 × 3 tiles": TiledOptions(mirror=True, tiles=3, tile_share=0.45),
 }
 
 
@@ -118,7 +118,7 @@ def measure(folder: Path, tell: Callable[[str], None]) -> dict[str, dict[str, fl
     found = {}
     for name, options in WAYS.items():
         network = SimulatedNetwork(truth, zlib.crc32(folder.name.encode()))
-        found[name] = score(estimate_from_looks(network.picture(), network.estimate, options), truth)
+        found[name] = score(estimate_tiled(network.picture(), network.estimate, options), truth)
     tell(f"{folder.name}: " + ", ".join(f"{figures['boundary_f1']:.3f}" for figures in found.values()))
     return found
 
@@ -130,7 +130,7 @@ def as_markdown(scenes: Sequence[dict[str, dict[str, float]]]) -> str:
         f1 = [scene[name]["boundary_f1"] for scene in scenes]
         worse = sum(scene[name]["boundary_f1"] < scene["one look"]["boundary_f1"] for scene in scenes)
         error = np.mean([scene[name]["error"] for scene in scenes])
-        cells = (name, str(count_looks(options)), f"{np.mean(f1):.3f}", f"{worse} of {len(scenes)}", f"{error:.4f}")
+        cells = (name, str(count_estimates(options)), f"{np.mean(f1):.3f}", f"{worse} of {len(scenes)}", f"{error:.4f}")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

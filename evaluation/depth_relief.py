@@ -24,8 +24,8 @@ from evaluation.surface import Surface, nearest_distances, read_surface, sample
 from services.common.arrays import Alpha, InverseDepth, Points
 from services.common.photos.decoding import decode_depth
 from services.mesher.depth_relief import follow_depth
-from services.mesher.inflate.camera import Camera
-from services.mesher.mesh import Mesh, vertex_normals
+from services.mesher.geometry.camera import Camera
+from services.mesher.geometry.mesh import Mesh, vertex_normals
 from services.orchestrator.framing import FramingOptions, frame_subject
 
 FIXED = Path(__file__).parent / "fixed"

@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.inflate_figures import frame_item
-from evaluation.rim_colours import Framed
+from evaluation.rim_colours import MesherInput
 from evaluation.sets import Item, open_set
 from evaluation.surface import read_surface
 from services.common.arrays import Alpha
+from services.mesher.geometry.mesh import Mesh, normalise, signed_volume
 from services.mesher.inflate import Camera
 from services.mesher.inflate.silhouette import trace_silhouette
 from services.mesher.inflate.volume import build_surface, carry_to_space
-from services.mesher.mesh import Mesh, normalise, signed_volume
 from services.mesher.quality import Quality, inspect
 
 THICKNESSES = (0.01, 0.05)  # of the largest extent
@@ -75,7 +75,7 @@ def main(argv: list[str] | None = None) -> int:
 def judge_meshes(item: Item) -> list[Judgement]:
     """Return what the gate says of the exact mesh and of the billboards of one item, with and without depth."""
     assert item.truth is not None and item.mesh is not None
-    framed: Framed = frame_item(item, item.truth)
+    framed: MesherInput = frame_item(item, item.truth)
     alpha = framed.rgba[..., 3].astype(np.float32) / np.float32(255)
     surface = read_surface(item.mesh)
     meshes = {"exact": Mesh(surface.vertices, surface.faces.astype(np.int32))}

@@ -15,23 +15,23 @@ from evaluation.sets import Item
 from evaluation.ways import WAYS, Way
 from services.common.arrays import RGB, Alpha, Float, InverseDepth, alpha_to_bytes
 from services.common.errors import NoSubject, UnflatError
-from services.common.models.store import ModelStore
+from services.common.models.model_store import ModelStore
 from services.common.photos.decoding import Photo, decode_depth, decode_photo
 from services.common.settings import StageSettings
 from services.mesher.backends.base import FramedSubject, MeshOptions
 from services.mesher.backends.catalogue import open_backend as open_mesher
 from services.mesher.export import export
-from services.mesher.inflate.camera import Camera
-from services.mesher.mesh import Mesh
+from services.mesher.geometry.camera import Camera
+from services.mesher.geometry.mesh import Mesh
 from services.mesher.quality import Quality, inspect
 from services.orchestrator.cutout.cut import Cutout, CutoutOptions, cut_out
 from services.orchestrator.framing import FramingOptions, frame_subject
 from services.orchestrator.fusion.fuse import fuse
-from services.orchestrator.fusion.options import FusionOptions
+from services.orchestrator.fusion.fusion_options import FusionOptions
 from services.segmentation.backends.base import Backend
 from services.segmentation.backends.catalogue import open_backend as open_segmenter
 from services.segmentation.refine.chain import refine
-from services.segmentation.refine.options import RefineOptions
+from services.segmentation.refine.refine_options import RefineOptions
 
 SIMULATED = "simulated"  # a segmenter that damages the exact mask: what a network might say, by `damage.py`
 LEAST_COVERAGE = 1e-4  # share of the photo below which a mask holds nothing, as in the orchestrator

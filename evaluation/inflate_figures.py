@@ -23,13 +23,13 @@ import numpy as np
 
 from evaluation.made import read_alpha
 from evaluation.mesh_metrics import ExactMesh, score_mesh
-from evaluation.rim_colours import Framed, rim_share
+from evaluation.rim_colours import MesherInput, rim_share
 from evaluation.sets import Item, open_set
 from evaluation.surface import Surface, read_surface
 from services.common.arrays import Float, InverseDepth
 from services.common.photos.decoding import decode_depth, decode_photo
+from services.mesher.geometry.mesh import Mesh
 from services.mesher.inflate import Camera, inflate
-from services.mesher.mesh import Mesh
 from services.orchestrator.cutout.cut import CutoutOptions, cut_out
 from services.orchestrator.framing import FramingOptions, frame_subject
 
@@ -95,7 +95,7 @@ def as_table(rows: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def frame_item(item: Item, mask: Path) -> Framed:
+def frame_item(item: Item, mask: Path) -> MesherInput:
     """Return the item cut out by `mask` and framed as the orchestrator does it, and the photo in the same frame."""
     assert item.depth is not None and item.truth is not None
     rgb = decode_photo(item.photo.read_bytes()).working
@@ -106,7 +106,7 @@ def frame_item(item: Item, mask: Path) -> Framed:
     frame = frame_subject(np.asarray(cutout.foreground, np.uint8), cutout.alpha, depth, FramingOptions())
     camera = Camera(frame.focal_px, frame.cx, frame.cy)
     exact = _resize(read_alpha(item.truth.read_bytes()), shape)
-    return Framed.of(rgb, exact, frame.rgba, frame.depth, camera)
+    return MesherInput.of(rgb, exact, frame.rgba, frame.depth, camera)
 
 
 def judge_item(item: Item, other: Item, *, with_alignment: bool = True) -> list[Row]:
@@ -117,7 +117,7 @@ def judge_item(item: Item, other: Item, *, with_alignment: bool = True) -> list[
     assert framed.depth is not None
     rows: list[Row] = []
 
-    def judge(way: str, seen: Framed, depth: InverseDepth | None, known: tuple[Mesh, Row] | None = None) -> Mesh:
+    def judge(way: str, seen: MesherInput, depth: InverseDepth | None, known: tuple[Mesh, Row] | None = None) -> Mesh:
         start = time.process_time()
         mesh = inflate(seen.rgba, depth, seen.camera)
         seconds = time.process_time() - start

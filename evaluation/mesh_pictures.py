@@ -26,7 +26,7 @@ from services.common.photos.decoding import decode_depth, decode_photo
 from services.mesher.export import export
 from services.mesher.extract import ExtractOptions, extract_surface, keep_real_parts
 from services.mesher.inflate import Camera, inflate
-from services.mesher.texture import bake
+from services.mesher.texture.baking import bake
 from services.orchestrator.framing import FramingOptions, frame_subject
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "pictures"

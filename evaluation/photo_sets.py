@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 
 from evaluation.mask_metrics import iou
-from services.cli.photo_sets.colours import propose_mask
 from services.cli.photo_sets.consistency import find_doubts, measure
-from services.cli.photo_sets.second_look import AGAIN_FROM
-from services.cli.views import SIDE_PX, View
+from services.cli.photo_sets.retry_outliers import AGAIN_FROM
+from services.cli.photo_sets.set_colours import propose_mask
+from services.cli.thumbnails import SIDE_PX, Thumbnail
 from services.common.arrays import RGB, BoolMask
 from services.common.imaging.working_size import shrink_to
 
@@ -135,10 +135,10 @@ DAMAGES: dict[str, Callable[[BoolMask], BoolMask]] = {
 }
 
 
-def _view(photo: RGB, mask: BoolMask) -> View:
+def _view(photo: RGB, mask: BoolMask) -> Thumbnail:
     small = shrink_to(photo, SIDE_PX)
     values = cv2.resize(mask.astype(np.uint8) * 255, small.shape[1::-1], interpolation=cv2.INTER_AREA)
-    return View(small, np.asarray(values, dtype=np.uint8))
+    return Thumbnail(small, np.asarray(values, dtype=np.uint8))
 
 
 if __name__ == "__main__":

@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from services.common.arrays import RGB, RGBA, Alpha, BoolMask, Float, InverseDepth
+from services.mesher.geometry.camera import FOCAL_RATIO, project
+from services.mesher.geometry.mesh import Mesh, vertex_normals
+from services.mesher.geometry.placement import place_before_camera
 from services.mesher.inflate import Camera
-from services.mesher.inflate.camera import FOCAL_RATIO, project
-from services.mesher.inflate.colours import facing_camera, solid_pixels
-from services.mesher.mesh import Mesh, vertex_normals
-from services.mesher.placement import place_before_camera
+from services.mesher.texture.vertex_colours import facing_camera, solid_pixels
 
 RIM_PX = 3.0
 CLEAR_PX = 5  # off the outline, from where colours are pure
@@ -27,7 +27,7 @@ ALIKE = 30.0  # grey levels, Euclidean over three channels
 
 
 @dataclass(frozen=True)
-class Framed:
+class MesherInput:
     """A cutout in its frame, with the photo and the exact alpha in the same frame.
 
     Attributes:
@@ -45,7 +45,7 @@ class Framed:
     exact: Alpha
 
     @classmethod
-    def of(cls, photo: RGB, exact: Alpha, rgba: RGBA, depth: InverseDepth | None, camera: Camera) -> Framed:
+    def of(cls, photo: RGB, exact: Alpha, rgba: RGBA, depth: InverseDepth | None, camera: Camera) -> MesherInput:
         """Return the frame with photo and exact alpha (both (H, W)) drawn into it; the focal length was assumed."""
         height, width = exact.shape
         scale = camera.focal_px / (FOCAL_RATIO * max(height, width))
@@ -62,7 +62,7 @@ class Framed:
         return cls(rgba, depth, camera, seen, draw(exact))
 
 
-def rim_share(mesh: Mesh, framed: Framed) -> float:
+def rim_share(mesh: Mesh, framed: MesherInput) -> float:
     """Return the share, 0 to 1, of rim vertices coloured like the background; 0 where nothing can be told."""
     assert mesh.colours is not None
     subject, surroundings, rim = rim_references(framed)
@@ -80,7 +80,7 @@ def rim_share(mesh: Mesh, framed: Framed) -> float:
     return float(np.mean(to_surroundings < to_subject))
 
 
-def rim_references(framed: Framed) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], BoolMask]:
+def rim_references(framed: MesherInput) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], BoolMask]:
     """Return the (S, S, 3) colours of the subject and of what surrounds it near each pixel, and the rim's pixels."""
     mask = framed.exact >= 0.5
     inner = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]

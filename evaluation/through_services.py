@@ -21,16 +21,16 @@ from evaluation.in_process import Plan, segmenter, supplied_mask
 from evaluation.made import Bytes2D, Made, read_alpha
 from evaluation.sets import Item
 from evaluation.ways import NO_GRABCUT, WAYS, Way
-from services.cli.stack import LocalStack, StackOptions
+from services.cli.local_services import LocalServices, LocalServicesOptions
 from services.common.arrays import RGB, alpha_to_bytes
 from services.common.calling.channels import server_options
-from services.common.client import CutoutWishes, MaskWishes, UnflatClient
+from services.common.client import CutoutOptions, MaskOptions, UnflatClient
 from services.common.errors import StageUnavailable, UnflatError
-from services.common.models.slot import ModelSlot
+from services.common.models.model_holder import ModelHolder
 from services.common.photos.decoding import decode_depth, decode_photo
 from services.common.serving.admission import Admission
-from services.common.serving.interceptors import CallGuard
-from services.common.serving.server import StageStatus
+from services.common.serving.interceptors import ErrorInterceptor
+from services.common.serving.stage_server import StageStatus
 from services.common.telemetry.logs import configure_logs
 from services.segmentation.backends.base import Backend, RawMask
 from services.segmentation.models import STAGE, OneModel
@@ -92,7 +92,7 @@ class Services:
         """
         configure_logs("evaluation", "warning")
         with ExitStack() as stack:
-            local = stack.enter_context(LocalStack(StackOptions(without=(STAGE,))))
+            local = stack.enter_context(LocalServices(LocalServicesOptions(without=(STAGE,))))
             client = stack.enter_context(UnflatClient(local.address, TIMEOUT_S))
             address = next(stage.address for stage in client.status().stages if stage.stage == STAGE)
             stack.callback(self._serve(address).stop, 1.0)
@@ -113,10 +113,10 @@ class Services:
         return _Requests(item, plan, self._client).send()
 
     def _serve(self, address: str) -> grpc.Server:
-        slot: ModelSlot[Backend] = ModelSlot(STAGE, lambda: self._backend)
+        slot: ModelHolder[Backend] = ModelHolder(STAGE, lambda: self._backend)
         slot.start(lambda serving: None).join(_LOAD_S)
         server = grpc.server(
-            ThreadPoolExecutor(4), interceptors=[CallGuard()], options=server_options(_CONNECTION_AGE_S)
+            ThreadPoolExecutor(4), interceptors=[ErrorInterceptor()], options=server_options(_CONNECTION_AGE_S)
         )
         admission = Admission(STAGE, concurrency=2, queue=8)
         servicer = SegmentationServicer(OneModel(slot), admission)
@@ -172,7 +172,7 @@ class _Requests:
             self._made.notes[way.name] = "no request leaves the refinement chain out; only --in-process makes this way"
             return
         wishes = self._wishes(way)
-        cutout = CutoutWishes(mask_only=True, matting=True)
+        cutout = CutoutOptions(mask_only=True, matting=True)
         answer = self._client.remove_background(self._photo, mask=wishes, cutout=cutout, debug=True)
         shown = {name: _read(data) for name, data in answer.debug.items() if name in ("raw", "segmentation", "hybrid")}
         if way.refine == WAYS["final"].refine or way.refine is None:
@@ -188,7 +188,7 @@ class _Requests:
         self._made.meshes[way.name] = answer.data
         self._made.notes[way.name] = answer.receipt.verdict
 
-    def _wishes(self, way: Way, *, for_mesh: bool = False) -> MaskWishes:
+    def _wishes(self, way: Way, *, for_mesh: bool = False) -> MaskOptions:
         own = b""
         if for_mesh and way.exact and self._item.truth is not None:
             own = self._item.truth.read_bytes()
@@ -196,7 +196,7 @@ class _Requests:
             # An unmatted mask is sent as the caller's own: it is then taken as it is, and depth guides the mesh only.
             name = "raw" if way.refine is None else way.name
             own = _encode(self._made.masks[name]) if name in self._made.masks else b""
-        return MaskWishes(
+        return MaskOptions(
             strategy=way.strategy,
             depth=way.depth and bool(self._depth_map),
             use_grabcut=False if way.refine == NO_GRABCUT else None,

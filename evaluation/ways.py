@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services.orchestrator.fusion.options import Strategy
-from services.segmentation.refine.options import RefineOptions
+from services.orchestrator.fusion.fusion_options import Strategy
+from services.segmentation.refine.refine_options import RefineOptions
 
 BALANCED = RefineOptions.for_preset("balanced")
 NO_GRABCUT = RefineOptions.for_preset("balanced", use_grabcut=False)

@@ -187,7 +187,7 @@ def _probe_problems(name: str, deployment: Manifest, root: Path) -> Iterator[str
         probe = container.get(kind, {})
         if "httpGet" in probe:
             path = probe["httpGet"]["path"]
-            sources = (root / "services" / name).glob("*.py")
+            sources = (root / "services" / name).rglob("*.py")
             if probe["httpGet"]["port"] not in ports or not any(f'"{path}"' in s.read_text("utf-8") for s in sources):
                 yield f"{kind} asks {path} on {probe['httpGet']['port']}, which is not there"
         elif "grpc" not in probe:

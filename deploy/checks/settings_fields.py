@@ -21,7 +21,7 @@ def settings_of(service: str, root: Path) -> Fields:
         LookupError: the service has no settings class.
     """
     common = _classes((root / "services/common/settings.py",))
-    own = _classes(tuple(sorted((root / "services" / service).glob("*.py"))))
+    own = _classes(tuple(sorted((root / "services" / service).rglob("*.py"))))
     chosen = [name for name, node in own.items() if name.endswith("Settings") and _bases(node) & set(common)]
     if not chosen:
         raise LookupError(f"services/{service} has no settings class")

@@ -38,7 +38,7 @@ from services.cli.photo_sets.mask_sidecars import MaskSidecar, Polarity, sidecar
 from services.cli.photo_sets.photo_set import PhotoSet, Product, SetOptions
 from services.cli.photo_sets.report import exit_code, print_summary, write_sheet
 from services.cli.tables import make_console
-from services.common.client import CutoutMade, CutoutWishes, MaskWishes, UnflatClient
+from services.common.client import CutoutOptions, CutoutResult, MaskOptions, UnflatClient
 from services.common.errors import Internal, InvalidOption
 
 _HERE = Path()
@@ -98,7 +98,7 @@ def cutout(
         raise InvalidOption("--watch wants a folder of photos")
     maker = CutoutMaker(
         mask_wishes(preset, strategy, depth_percentile, depth, mask, depth_quality, model),
-        CutoutWishes(
+        CutoutOptions(
             mask_only, format.value, _colour(background), matting, metadata=metadata.value,
             with_mask=bool(folders or mask_sidecar), estimate_foreground=estimate_foreground,
         ),
@@ -117,8 +117,8 @@ def cutout(
 class CutoutMaker:
     """Makes the files of one photo, as the options ask."""
 
-    mask: MaskWishes
-    cutout: CutoutWishes
+    mask: MaskOptions
+    cutout: CutoutOptions
     sidecar: MaskSidecar | None
     polarity: Polarity
     debug: Path | None
@@ -136,7 +136,7 @@ class CutoutMaker:
         """Ask for the cutout; `hint`, an encoded mask, replaces segmentation."""
         wishes = replace(self.mask, mask=hint) if hint else self.mask
         events = client.stream_cutout(photo, mask=wishes, cutout=self.cutout, debug=self.debug is not None)
-        made = follow(events, CutoutMade, tell)
+        made = follow(events, CutoutResult, tell)
         if self.cutout.with_mask and not made.mask:
             raise Internal("the orchestrator sent no mask along; is it older than this command?")
         picture, receipt, *beside = self.planned(item)

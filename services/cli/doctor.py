@@ -19,7 +19,7 @@ from rich.table import Table
 
 from services.cli.tables import make_console
 from services.common.models.manifest import MODELS
-from services.common.models.store import ModelStore
+from services.common.models.model_store import ModelStore
 from services.common.settings import default_store
 from services.common.version import VERSION
 

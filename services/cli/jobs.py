@@ -16,17 +16,17 @@ from rich.markup import escape
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+from services.cli.local_services import LocalServices
 from services.cli.outputs import Item, colliding, find_items
-from services.cli.stack import LocalStack
 from services.cli.tables import make_console, print_receipt
-from services.common.client import CutoutMade, MeshMade, Progress, UnflatClient
+from services.common.client import CutoutResult, MeshResult, Progress, UnflatClient
 from services.common.errors import Internal, InvalidImage, UnflatError
 from services.common.receipts import receipt_to_dict
 from services.common.serving.priority import Priority
 from services.common.tls import environment_identity
 from unflat.v1 import orchestrator_pb2 as pb
 
-M = TypeVar("M", MeshMade, CutoutMade)
+M = TypeVar("M", MeshResult, CutoutResult)
 Tell = Callable[[str, float], None]
 """Called with what happens and the share done."""
 
@@ -101,7 +101,7 @@ def connect(
         address = server
         if address is None:
             with console.status("starting the services"):
-                address = stack.enter_context(LocalStack()).address
+                address = stack.enter_context(LocalServices()).address
         yield stack.enter_context(UnflatClient(address, timeout_s, environment_identity(os.environ), priority))
 
 

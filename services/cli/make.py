@@ -37,7 +37,7 @@ from services.cli.outputs import Item, keep_inputs, write_all
 from services.cli.preview import preview_sheet
 from services.cli.tables import make_console
 from services.common.arrays import InverseDepth
-from services.common.client import MeshMade, MeshWishes, UnflatClient
+from services.common.client import MeshOptions, MeshResult, UnflatClient
 from services.common.drawing.depth_colours import colour_depth
 from services.common.errors import InvalidOption
 
@@ -77,7 +77,7 @@ def mesh(
 ) -> None:
     """Turn photos into meshes: <stem>.glb and the receipt <stem>.json."""
     wishes = mask_wishes(preset, strategy, depth_percentile, depth, mask, depth_quality, model)
-    asked = MeshWishes(
+    asked = MeshOptions(
         format.value,
         texture.value,
         resolution,
@@ -91,7 +91,7 @@ def mesh(
 
     def work(client: UnflatClient, item: Item, photo: bytes, tell: Tell) -> Done:
         events = client.stream_mesh(photo, mask=wishes, mesh=asked, debug=debug is not None)
-        made = follow(events, MeshMade, tell)
+        made = follow(events, MeshResult, tell)
         suffix = ".zip" if made.data.startswith(b"PK") else f".{made.format}"
         files = {item.output(suffix): made.data, item.output(".json"): receipt_json(made.receipt)}
         if preview:

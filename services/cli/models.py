@@ -16,9 +16,9 @@ from rich.table import Table
 from services.cli.tables import make_console
 from services.common.errors import InvalidOption, StageUnavailable
 from services.common.models.manifest import MODELS, Model
+from services.common.models.model_store import ModelStore
 from services.common.models.pull import import_folder
 from services.common.models.pull import pull as pull_model
-from services.common.models.store import ModelStore
 from services.common.settings import default_store
 
 _CONVERTERS = {"triposr": "services.mesher.triposr.convert"}

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from services.common.client import MaskWishes
+from services.common.client import MaskOptions
 from services.common.errors import InvalidOption
 
 
@@ -91,7 +91,7 @@ def mask_wishes(
     mask: Path | None,
     depth_quality: DepthQuality,
     model: str,
-) -> MaskWishes:
+) -> MaskOptions:
     """Return what the options ask of the mask; files named in them are read.
 
     Raises:
@@ -103,7 +103,7 @@ def mask_wishes(
             number = float(percentile)
         except ValueError:
             raise InvalidOption(f"--depth-percentile is {percentile!r}; wanted auto or 20 to 50") from None
-    return MaskWishes(
+    return MaskOptions(
         preset=preset.value,
         strategy=strategy.value,
         depth_percentile=number,

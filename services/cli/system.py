@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from services.cli.capacity.prometheus import LocalPrometheus, find_prometheus, targets_of
+from services.cli.local_services import LocalServices, LocalServicesOptions
 from services.cli.options import JsonOption
-from services.cli.stack import LocalStack, StackOptions
 from services.cli.tables import make_console, print_status
 from services.common.client import UnflatClient
 from services.common.errors import StageUnavailable
@@ -34,7 +34,7 @@ def up(
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
-    stack = LocalStack(StackOptions(host=host, port=port, http_port=http_port or None))
+    stack = LocalServices(LocalServicesOptions(host=host, port=port, http_port=http_port or None))
     prometheus = None
     try:
         stack.start(lambda name: console.print(f"  {name} is up", style="dim"))
@@ -67,7 +67,7 @@ def status(
         print_status(make_console(), found)
 
 
-def _start_prometheus(console: Console, stack: LocalStack) -> LocalPrometheus | None:
+def _start_prometheus(console: Console, stack: LocalServices) -> LocalPrometheus | None:
     binary = find_prometheus()
     if binary is None:
         console.print("There is no prometheus on this machine (Debian: apt-get install prometheus); going on without.")
@@ -77,7 +77,7 @@ def _start_prometheus(console: Console, stack: LocalStack) -> LocalPrometheus | 
     return prometheus
 
 
-def _print_addresses(console: Console, stack: LocalStack) -> None:
+def _print_addresses(console: Console, stack: LocalServices) -> None:
     table = Table(header_style="bold")
     for column in ("service", "address", "metrics", "pid"):
         table.add_column(column)

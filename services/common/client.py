@@ -1,7 +1,7 @@
 """The typed client of the orchestrator, which the CLI and the gateway use themselves.
 
     with UnflatClient("127.0.0.1:50050") as client:
-        made = client.generate_mesh(Path("mug.jpg").read_bytes(), mask=MaskWishes(preset="quality"))
+        made = client.generate_mesh(Path("mug.jpg").read_bytes(), mask=MaskOptions(preset="quality"))
         Path("mug.glb").write_bytes(made.data)
 
 Every call raises the errors of `services.common.errors`. The `stream_…` calls yield progress before the result; closing
@@ -45,7 +45,7 @@ DEFAULT_TIMEOUT_S = 120.0
 
 
 @dataclass(frozen=True)
-class MaskWishes:
+class MaskOptions:
     """How the mask is made; None leaves the choice to the service.
 
     Attributes:
@@ -77,7 +77,7 @@ class MaskWishes:
 
 
 @dataclass(frozen=True)
-class CutoutWishes:
+class CutoutOptions:
     """How the cutout is written; None leaves the choice to the service.
 
     `metadata` says what of EXIF, XMP and the ICC profile is carried over; `with_mask` asks for the mask beside the
@@ -97,7 +97,7 @@ class CutoutWishes:
 
 
 @dataclass(frozen=True)
-class MeshWishes:
+class MeshOptions:
     """How the mesh is made; None leaves the choice to the mesher."""
 
     format: MeshFormat = "glb"
@@ -113,7 +113,7 @@ class MeshWishes:
 
 
 @dataclass(frozen=True)
-class CutoutMade:
+class CutoutResult:
     """A finished cutout (or mask); `mask` is a grey PNG where it was asked for beside the cutout."""
 
     data: bytes
@@ -124,7 +124,7 @@ class CutoutMade:
 
 
 @dataclass(frozen=True)
-class MeshMade:
+class MeshResult:
     """A finished mesh, and the cutout it was made of as a PNG."""
 
     data: bytes
@@ -134,7 +134,7 @@ class MeshMade:
     debug: dict[str, bytes]
 
 
-_Made = TypeVar("_Made", CutoutMade, MeshMade)
+_Made = TypeVar("_Made", CutoutResult, MeshResult)
 
 
 class UnflatClient:
@@ -185,39 +185,39 @@ class UnflatClient:
         self,
         photo: bytes,
         *,
-        mask: MaskWishes = MaskWishes(),
-        cutout: CutoutWishes = CutoutWishes(),
+        mask: MaskOptions = MaskOptions(),
+        cutout: CutoutOptions = CutoutOptions(),
         debug: bool = False,
         request_id: str = "",
-    ) -> CutoutMade:
+    ) -> CutoutResult:
         """Return the cutout of an encoded photo.
 
         Raises:
             UnflatError: what went wrong, with one sentence.
         """
         return _last(
-            self.stream_cutout(photo, mask=mask, cutout=cutout, debug=debug, request_id=request_id), CutoutMade
+            self.stream_cutout(photo, mask=mask, cutout=cutout, debug=debug, request_id=request_id), CutoutResult
         )
 
     def generate_mesh(
         self,
         photo: bytes,
         *,
-        mask: MaskWishes = MaskWishes(),
-        mesh: MeshWishes = MeshWishes(),
+        mask: MaskOptions = MaskOptions(),
+        mesh: MeshOptions = MeshOptions(),
         debug: bool = False,
         request_id: str = "",
-    ) -> MeshMade:
+    ) -> MeshResult:
         """Return the mesh of an encoded photo.
 
         Raises:
             UnflatError: what went wrong, with one sentence.
         """
-        return _last(self.stream_mesh(photo, mask=mask, mesh=mesh, debug=debug, request_id=request_id), MeshMade)
+        return _last(self.stream_mesh(photo, mask=mask, mesh=mesh, debug=debug, request_id=request_id), MeshResult)
 
     def stream_cutout(
-        self, photo: bytes, *, mask: MaskWishes, cutout: CutoutWishes, debug: bool = False, request_id: str = ""
-    ) -> Iterator[Progress | CutoutMade]:
+        self, photo: bytes, *, mask: MaskOptions, cutout: CutoutOptions, debug: bool = False, request_id: str = ""
+    ) -> Iterator[Progress | CutoutResult]:
         """Yield progress, then the cutout; closing the iterator cancels the request."""
         request = pb.RemoveBackgroundRequest(
             photo=_photo(photo, mask), mask=_mask_options(mask), cutout=_cutout_options(cutout), debug=debug
@@ -231,7 +231,7 @@ class UnflatClient:
                 else:
                     made = event.result
                     debug_pictures = {d.name: d.png for d in made.debug}
-                    yield CutoutMade(made.image, made.media_type, made.receipt, debug_pictures, made.mask)
+                    yield CutoutResult(made.image, made.media_type, made.receipt, debug_pictures, made.mask)
         except grpc.RpcError as problem:
             raise from_rpc_error(problem, self.address) from None
         finally:
@@ -240,8 +240,8 @@ class UnflatClient:
             del call, request  # a failed call, its error and this frame would keep the photo alive in a cycle
 
     def stream_mesh(
-        self, photo: bytes, *, mask: MaskWishes, mesh: MeshWishes, debug: bool = False, request_id: str = ""
-    ) -> Iterator[Progress | MeshMade]:
+        self, photo: bytes, *, mask: MaskOptions, mesh: MeshOptions, debug: bool = False, request_id: str = ""
+    ) -> Iterator[Progress | MeshResult]:
         """Yield progress, then the mesh; closing the iterator cancels the request."""
         request = pb.GenerateMeshRequest(
             photo=_photo(photo, mask), mask=_mask_options(mask), mesh=_mesh_options(mesh), debug=debug
@@ -255,7 +255,7 @@ class UnflatClient:
                 else:
                     made = event.result
                     debug_pictures = {d.name: d.png for d in made.debug}
-                    yield MeshMade(made.mesh, format_name(made.format), made.cutout, made.receipt, debug_pictures)
+                    yield MeshResult(made.mesh, format_name(made.format), made.cutout, made.receipt, debug_pictures)
         except grpc.RpcError as problem:
             raise from_rpc_error(problem, self.address) from None
         finally:
@@ -305,11 +305,11 @@ def _last(events: Iterator[Progress | _Made], kind: type[_Made]) -> _Made:
     raise Internal("the orchestrator ended without a result")
 
 
-def _photo(photo: bytes, mask: MaskWishes) -> pb.Photo:
+def _photo(photo: bytes, mask: MaskOptions) -> pb.Photo:
     return pb.Photo(file=photo, mask=mask.mask, depth=mask.depth_map)
 
 
-def _mask_options(wishes: MaskWishes) -> pb.MaskOptions:
+def _mask_options(wishes: MaskOptions) -> pb.MaskOptions:
     refine = segmentation_pb2.RefineOptions(
         preset=_value(segmentation_pb2.Preset, "PRESET", wishes.preset, "preset"),
         use_grabcut=wishes.use_grabcut,
@@ -328,7 +328,7 @@ def _mask_options(wishes: MaskWishes) -> pb.MaskOptions:
     )
 
 
-def _cutout_options(wishes: CutoutWishes) -> pb.CutoutOptions:
+def _cutout_options(wishes: CutoutOptions) -> pb.CutoutOptions:
     return pb.CutoutOptions(
         mask_only=wishes.mask_only,
         format=_value(pb.ImageFormat, "IMAGE_FORMAT", wishes.format, "format"),
@@ -343,7 +343,7 @@ def _cutout_options(wishes: CutoutWishes) -> pb.CutoutOptions:
     )
 
 
-def _mesh_options(wishes: MeshWishes) -> mesher_pb2.MeshOptions:
+def _mesh_options(wishes: MeshOptions) -> mesher_pb2.MeshOptions:
     return mesher_pb2.MeshOptions(
         format=_value(mesher_pb2.MeshFormat, "MESH_FORMAT", wishes.format, "format"),
         texture=_value(mesher_pb2.TextureMode, "TEXTURE_MODE", wishes.texture, "texture"),

@@ -9,24 +9,24 @@ import grpc
 from pydantic import Field
 
 from services.common.arrays import RGB, InverseDepth
-from services.common.calling.calls import StageCall, stage_call
 from services.common.models.gpu_memory import find_gpus
-from services.common.models.slot import ModelSlot
-from services.common.models.store import ModelStore
+from services.common.models.model_holder import ModelHolder
+from services.common.models.model_store import ModelStore
 from services.common.serving.admission import Admission
-from services.common.serving.server import run_stage
+from services.common.serving.stage_call import StageCall, stage_call
+from services.common.serving.stage_server import run_stage
 from services.common.settings import StageSettings, load_settings
 from services.common.telemetry import metrics
 from services.common.wire import depth_to_proto, image_from_proto
 from services.depth.backends.base import GPU_BATCH, Backend, Batching
 from services.depth.backends.catalogue import open_backend
-from services.depth.looks import LooksOptions, count_looks, estimate_from_looks
 from services.depth.relief import measure_relief
+from services.depth.tiled import TiledOptions, count_estimates, estimate_tiled
 from unflat.v1 import depth_pb2 as pb
 from unflat.v1 import depth_pb2_grpc as pb_grpc
 
 STAGE = "depth"
-_HIGH_NOTE = f"high quality: one map from {count_looks(LooksOptions())} looks at the photo"
+_HIGH_NOTE = f"high quality: one map from {count_estimates(TiledOptions())} looks at the photo"
 SERVICE = pb.DESCRIPTOR.services_by_name["DepthService"].full_name
 
 
@@ -44,7 +44,7 @@ class DepthSettings(StageSettings):
 class DepthServicer(pb_grpc.DepthServiceServicer):
     """Answers EstimateDepth."""
 
-    def __init__(self, slot: ModelSlot[Backend], admission: Admission) -> None:
+    def __init__(self, slot: ModelHolder[Backend], admission: Admission) -> None:
         self._slot = slot
         self._admission = admission
 
@@ -71,7 +71,7 @@ class DepthServicer(pb_grpc.DepthServiceServicer):
 def _estimate(backend: Backend, rgb: RGB, quality: pb.DepthQuality, call: StageCall) -> InverseDepth:
     """Look once, or several times; nobody waits any more: stop between the looks."""
     if quality == pb.DEPTH_QUALITY_HIGH:
-        return estimate_from_looks(rgb, lambda part: backend.estimate(part, call.check), go_on=call.check)
+        return estimate_tiled(rgb, lambda part: backend.estimate(part, call.check), go_on=call.check)
     return backend.estimate(rgb, call.check)
 
 
@@ -105,7 +105,7 @@ def main() -> None:
         backend.load()
         return backend
 
-    def register(slot: ModelSlot[Backend], admission: Admission, server: grpc.Server) -> None:
+    def register(slot: ModelHolder[Backend], admission: Admission, server: grpc.Server) -> None:
         pb_grpc.add_DepthServiceServicer_to_server(DepthServicer(slot, admission), server)
 
     run_stage(settings, STAGE, SERVICE, load, register)

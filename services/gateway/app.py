@@ -13,29 +13,29 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from services.common.version import VERSION
-from services.gateway.answers import EXPOSED_HEADERS
-from services.gateway.auth import BearerAuth, SameOrigin
-from services.gateway.docs_routes import docs_router
-from services.gateway.edge import Edge
-from services.gateway.fetching import Fetcher, FetchLimits
 from services.gateway.gateway import Fetch, Gateway
-from services.gateway.health_routes import health_router
-from services.gateway.job_book import JobBook
-from services.gateway.job_routes import job_router
-from services.gateway.job_runner import JobRunner
-from services.gateway.job_socket import socket_router
-from services.gateway.limits import BodyLimit
+from services.gateway.jobs.job_repository import JobRepository
+from services.gateway.jobs.job_routes import job_router
+from services.gateway.jobs.job_runner import JobRunner
+from services.gateway.jobs.job_socket import socket_router
+from services.gateway.middleware.auth import BearerAuth, SameOrigin
+from services.gateway.middleware.body_limit import BodyLimit
+from services.gateway.middleware.rate_limit import RateLimit, open_rates
+from services.gateway.middleware.request_context import RequestContext
 from services.gateway.orchestrator import Orchestrator
-from services.gateway.page_routes import page_router
-from services.gateway.pipeline_routes import pipeline_router
 from services.gateway.problems import install_handlers
-from services.gateway.rates import RateLimit, open_rates
-from services.gateway.receipts_book import ReceiptsBook
-from services.gateway.rembg_routes import rembg_router
+from services.gateway.rembg.rembg_routes import rembg_router
+from services.gateway.rembg.safe_fetch import Fetcher, FetchLimits
+from services.gateway.routes.docs_routes import docs_router
+from services.gateway.routes.health_routes import health_router
+from services.gateway.routes.page_routes import page_router
+from services.gateway.routes.pipeline_routes import pipeline_router
+from services.gateway.routes.responses import EXPOSED_HEADERS
 from services.gateway.settings import GatewaySettings
-from services.gateway.status_board import StatusBoard
-from services.gateway.store import Store
-from services.gateway.stores import open_store
+from services.gateway.status_cache import StatusCache
+from services.gateway.storage.open_store import open_store
+from services.gateway.storage.receipt_repository import ReceiptRepository
+from services.gateway.storage.store import Store
 from services.gateway.work import WorkPool
 
 _DESCRIPTION = """One photo in, one clean cutout and one complete 3D mesh out.
@@ -105,21 +105,21 @@ def create_app(settings: GatewaySettings, client: Orchestrator, fetch: Fetch | N
             allow_headers=["Authorization", "Content-Type", "Last-Event-ID", "X-Request-Id"],
             expose_headers=EXPOSED_HEADERS,
         )
-    app.add_middleware(Edge, paths=_fixed_paths(app.router, *routers))
+    app.add_middleware(RequestContext, paths=_fixed_paths(app.router, *routers))
     return app
 
 
 def _gateway(settings: GatewaySettings, client: Orchestrator, fetch: Fetch | None, store: Store) -> Gateway:
     limits = FetchLimits(max_bytes=settings.max_upload_bytes, timeout_s=settings.fetch_timeout_s)
     pool = WorkPool(settings.request_threads, settings.request_queue)
-    receipts = ReceiptsBook(store, settings.receipt_ttl_s)
-    book = JobBook(store, settings.job_ttl_s)
+    receipts = ReceiptRepository(store, settings.receipt_ttl_s)
+    book = JobRepository(store, settings.job_ttl_s)
     return Gateway(
         settings=settings,
         client=client,
         fetch=fetch or Fetcher(limits).get,
         pool=pool,
-        board=StatusBoard(client.status),
+        board=StatusCache(client.status),
         receipts=receipts,
         book=book,
         jobs=JobRunner(client, pool, book, receipts),

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from services.gateway.job_book import JobBook
-from services.gateway.job_runner import JobRunner
+from services.gateway.jobs.job_repository import JobRepository
+from services.gateway.jobs.job_runner import JobRunner
 from services.gateway.orchestrator import Orchestrator
-from services.gateway.receipts_book import ReceiptsBook
 from services.gateway.settings import GatewaySettings
-from services.gateway.status_board import StatusBoard
-from services.gateway.store import Store
+from services.gateway.status_cache import StatusCache
+from services.gateway.storage.receipt_repository import ReceiptRepository
+from services.gateway.storage.store import Store
 from services.gateway.work import WorkPool
 
 Fetch: TypeAlias = Callable[[str], bytes]
@@ -34,9 +34,9 @@ class Gateway:
     client: Orchestrator
     fetch: Fetch
     pool: WorkPool
-    board: StatusBoard
+    board: StatusCache
     store: Store
-    receipts: ReceiptsBook
-    book: JobBook
+    receipts: ReceiptRepository
+    book: JobRepository
     jobs: JobRunner
     draining: Draining = field(default_factory=Draining)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from services.common.client import CutoutMade, CutoutWishes, MaskWishes, MeshMade, MeshWishes, Progress
+from services.common.client import CutoutOptions, CutoutResult, MaskOptions, MeshOptions, MeshResult, Progress
 from unflat.v1 import orchestrator_pb2 as pb
 
 
@@ -13,13 +13,13 @@ class Orchestrator(Protocol):
     """The part of `services.common.client.UnflatClient` that is used here; every call but `cancel` blocks."""
 
     def stream_cutout(
-        self, photo: bytes, *, mask: MaskWishes, cutout: CutoutWishes, debug: bool = False, request_id: str = ""
-    ) -> Iterator[Progress | CutoutMade]:
+        self, photo: bytes, *, mask: MaskOptions, cutout: CutoutOptions, debug: bool = False, request_id: str = ""
+    ) -> Iterator[Progress | CutoutResult]:
         """Yield progress, then the cutout."""
 
     def stream_mesh(
-        self, photo: bytes, *, mask: MaskWishes, mesh: MeshWishes, debug: bool = False, request_id: str = ""
-    ) -> Iterator[Progress | MeshMade]:
+        self, photo: bytes, *, mask: MaskOptions, mesh: MeshOptions, debug: bool = False, request_id: str = ""
+    ) -> Iterator[Progress | MeshResult]:
         """Yield progress, then the mesh."""
 
     def cancel(self, request_id: str) -> None:

@@ -1,6 +1,6 @@
 """The gateway: HTTP outside, gRPC to the orchestrator inside.
 
-Order of a stop (SIGTERM or Ctrl-C): /readyz says 503, wait until balancers have noticed, refuse new connections, let
+JobSpec of a stop (SIGTERM or Ctrl-C): /readyz says 503, wait until balancers have noticed, refuse new connections, let
 running requests finish within their grace. A second signal ends it at once.
 """
 
@@ -14,7 +14,7 @@ from types import FrameType
 import uvicorn
 
 from services.common.client import UnflatClient
-from services.common.serving.announcing import announce_addresses
+from services.common.serving.address_file import write_address_file
 from services.common.serving.parent import end_with_parent
 from services.common.settings import load_settings
 from services.common.telemetry.logs import configure_logs, get_logger
@@ -86,7 +86,7 @@ def main() -> None:
         server = DrainingServer(config, app.state.gateway.draining, settings.drain_s)
         # Connections are queued from now on.
         addresses = {"address": f"{settings.host}:{listener.getsockname()[1]}", "metrics_port": metrics_port}
-        announce_addresses(settings.announce, addresses, orchestrator=settings.orchestrator_address)
+        write_address_file(settings.announce, addresses, orchestrator=settings.orchestrator_address)
         server.run(sockets=[listener])
     _log.info("stopped")
 

@@ -21,11 +21,11 @@ from scipy.sparse import linalg
 
 from services.common.arrays import Alpha, BoolMask, Faces, Float, InverseDepth, Points
 from services.common.drawing.mesh_views import rasterise
-from services.mesher.inflate.camera import Camera, project
-from services.mesher.inflate.information import is_informative
+from services.mesher.geometry.camera import Camera, project
+from services.mesher.geometry.mesh import Mesh, face_normals, merge_by_position, normalise, vertex_normals
+from services.mesher.geometry.placement import place_before_camera
+from services.mesher.inflate.depth_validity import is_depth_valid
 from services.mesher.inflate.silhouette import drop_specks
-from services.mesher.mesh import Mesh, face_normals, merge_by_position, normalise, vertex_normals
-from services.mesher.placement import place_before_camera
 
 DRAWING_PX = 256
 RIM_PX = 8  # of the drawing: nearer the outline, or an edge of the mesh, colours bleed into depth
@@ -65,7 +65,7 @@ def follow_depth(
     """Return the mesh with its front where depth has it, and a note on what was done.
 
     Args:
-        mesh: in the convention of `services.mesher.mesh`, of any size, without a texture.
+        mesh: in the convention of `services.mesher.geometry.mesh`, of any size, without a texture.
         depth: (H, W) float32 inverse depth of the frame with its surroundings, larger is nearer, NaN where unseen. One
             that is constant, inverted or of another picture changes nothing.
         alpha: (H, W) float32 in [0, 1] of the frame.
@@ -77,7 +77,7 @@ def follow_depth(
     mask = drop_specks(alpha >= 0.5)
     if len(mesh.faces) == 0 or not mask.any():
         return mesh
-    if not is_informative(depth, mask, camera):
+    if not is_depth_valid(depth, mask, camera):
         return _noted(mesh, "the depth map tells nothing of this subject: the front stays as it is")
     size = float(np.ptp(mesh.vertices, axis=0).max())
     view = _View(place_before_camera(mesh.vertices / size, alpha, camera), mesh.faces, camera, max(alpha.shape))

@@ -12,7 +12,7 @@ from PIL import Image
 
 from services.common.arrays import Colours
 from services.common.errors import InvalidOption
-from services.mesher.mesh import Mesh, normalise, vertex_normals
+from services.mesher.geometry.mesh import Mesh, normalise, vertex_normals
 
 Format = Literal["glb", "obj", "ply", "stl"]
 FORMATS: tuple[str, ...] = get_args(Format)

@@ -9,10 +9,8 @@ import numpy as np
 
 from services.common.arrays import Alpha, Faces, InverseDepth, Points
 from services.common.drawing.mesh_views import rasterise
-from services.mesher.inflate.camera import Camera, project
-from services.mesher.inflate.information import MAX_UNEVENNESS, is_informative, long_side, unevenness
-from services.mesher.inflate.silhouette import drop_specks
-from services.mesher.mesh import (
+from services.mesher.geometry.camera import Camera, project
+from services.mesher.geometry.mesh import (
     Mesh,
     face_normals,
     is_watertight,
@@ -21,7 +19,9 @@ from services.mesher.mesh import (
     normalise,
     signed_volume,
 )
-from services.mesher.placement import place_before_camera
+from services.mesher.geometry.placement import place_before_camera
+from services.mesher.inflate.depth_validity import MAX_UNEVENNESS, is_depth_valid, long_side, unevenness
+from services.mesher.inflate.silhouette import drop_specks
 
 # Measured on 25 scenes: billboards 0.01 in both; exact meshes 0.40 and 0.12 or more, a leaning plate 0.87 and 0.05.
 FLAT_VIEW_DEPTH = 0.12  # extent along the view over the larger extent across it
@@ -70,7 +70,7 @@ def inspect(mesh: Mesh, alpha: Alpha | None, camera: Camera | None, depth: Inver
     """Return what can be said about a mesh, on its own and against the cutout it was made from.
 
     Args:
-        mesh: in the convention of `services.mesher.mesh`, of any size.
+        mesh: in the convention of `services.mesher.geometry.mesh`, of any size.
         alpha: (H, W) float32 in [0, 1] of the frame, or None.
         camera: of the frame, or None; the silhouette is compared only if both are given.
         depth: (H, W) float32 inverse depth of the frame, for telling a flat subject from a flat mesh.
@@ -132,7 +132,7 @@ def silhouette_overlap(mesh: Mesh, alpha: Alpha, camera: Camera) -> float:
 def measure_thin_plane(depth: InverseDepth, alpha: Alpha, camera: Camera) -> float | None:
     """Return the view depth ratio of a subject that depth shows as nearly a plane, a plate or a card; else None."""
     mask = drop_specks(alpha >= 0.5)
-    if not mask.any() or not is_informative(depth, mask, camera):
+    if not mask.any() or not is_depth_valid(depth, mask, camera):
         return None
     if unevenness(depth, mask, camera) >= MAX_UNEVENNESS:
         return None

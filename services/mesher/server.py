@@ -15,13 +15,13 @@ import grpc
 import numpy as np
 
 from services.common.arrays import alpha_from_bytes
-from services.common.calling.calls import StageCall, stage_call
 from services.common.errors import InvalidOption, NoSubject, UnflatError
 from services.common.models.gpu_memory import find_gpus
-from services.common.models.slot import ModelSlot
-from services.common.models.store import ModelStore
+from services.common.models.model_holder import ModelHolder
+from services.common.models.model_store import ModelStore
 from services.common.serving.admission import Admission
-from services.common.serving.server import run_stage
+from services.common.serving.stage_call import StageCall, stage_call
+from services.common.serving.stage_server import run_stage
 from services.common.settings import StageSettings, load_settings
 from services.common.telemetry import metrics
 from services.common.telemetry.logs import get_logger
@@ -30,12 +30,12 @@ from services.mesher.backends.base import Backend, FramedSubject, MeshOptions
 from services.mesher.backends.catalogue import find_row, open_backend
 from services.mesher.backends.weights import FindModel, StoredWeights
 from services.mesher.export import Format, export
-from services.mesher.finish import FACES, SIZES_MM, SMOOTH, FinishOptions, place, shape
-from services.mesher.inflate.camera import Camera
-from services.mesher.mesh import Mesh
+from services.mesher.geometry.camera import Camera
+from services.mesher.geometry.mesh import Mesh
+from services.mesher.geometry.postprocess import FACES, SIZES_MM, SMOOTH, PostprocessOptions, place, shape
 from services.mesher.quality import Quality, inspect
-from services.mesher.texture import RESOLUTIONS as TEXTURE_RESOLUTIONS
-from services.mesher.texture import bake
+from services.mesher.texture.baking import RESOLUTIONS as TEXTURE_RESOLUTIONS
+from services.mesher.texture.baking import bake
 from unflat.v1 import mesher_pb2 as pb
 from unflat.v1 import mesher_pb2_grpc as pb_grpc
 
@@ -69,7 +69,7 @@ class MesherSettings(StageSettings):
 class MesherServicer(pb_grpc.MesherServiceServicer):
     """Answers GenerateMesh."""
 
-    def __init__(self, slot: ModelSlot[Backend], admission: Admission) -> None:
+    def __init__(self, slot: ModelHolder[Backend], admission: Admission) -> None:
         self._slot = slot
         self._admission = admission
 
@@ -93,7 +93,7 @@ class MesherServicer(pb_grpc.MesherServiceServicer):
         with call.phase("preprocess"):
             subject = _subject(request)
             options = mesh_options(request.options)
-            wanted = finish_options(request.options)
+            wanted = postprocess_options(request.options)
         with call.phase("compute"):
             mesh = backend.mesh(subject, options, progress)
         with call.phase("postprocess"):
@@ -179,7 +179,7 @@ def mesh_options(message: pb.MeshOptions) -> MeshOptions:
     )
 
 
-def finish_options(message: pb.MeshOptions) -> FinishOptions:
+def postprocess_options(message: pb.MeshOptions) -> PostprocessOptions:
     """Return what a request wants done to the finished mesh, checked.
 
     Raises:
@@ -191,7 +191,7 @@ def finish_options(message: pb.MeshOptions) -> FinishOptions:
             raise InvalidOption(f"{name} is {value:g}; wanted {low:g} to {high:,.0f}", field=name)
     if message.placement not in pb.MeshPlacement.values():
         raise InvalidOption(f"placement is {message.placement}; wanted 1 (centred) or 2 (standing)", field="placement")
-    return FinishOptions(
+    return PostprocessOptions(
         smooth=message.smooth,
         faces=message.faces if message.HasField("faces") else None,
         size_mm=message.size_mm if message.HasField("size_mm") else None,
@@ -278,7 +278,7 @@ def main() -> None:
         _warm_up(backend)
         return backend
 
-    def register(slot: ModelSlot[Backend], admission: Admission, server: grpc.Server) -> None:
+    def register(slot: ModelHolder[Backend], admission: Admission, server: grpc.Server) -> None:
         pb_grpc.add_MesherServiceServicer_to_server(MesherServicer(slot, admission), server)
 
     run_stage(share_gpu(settings, find, len(find_gpus())), STAGE, SERVICE, load, register)

@@ -24,17 +24,24 @@ from services.common.photos.decoding import Photo, decode_depth, decode_mask, de
 from services.common.telemetry import metrics
 from services.common.telemetry.logs import get_logger
 from services.orchestrator.cutout.cut import Cutout
-from services.orchestrator.debug_pictures import debug_pictures, preview_mask
-from services.orchestrator.depth_polarity import polarity_warning
-from services.orchestrator.encoding import MEDIA_TYPES, EncodeOptions, encode_cutout, encode_mask
 from services.orchestrator.fusion import Fused, fuse
-from services.orchestrator.gate import Attempt, Way, find_fault, first_way, next_best, pick_better, state_verdict
-from services.orchestrator.masked import LEAST_COVERAGE, Framed, Masked, cut, frame, resize
-from services.orchestrator.own_alpha import check_polarity, judge_own_alpha
-from services.orchestrator.requests import Wishes
+from services.orchestrator.gate.mesh_gate import (
+    Attempt,
+    MeshCandidate,
+    find_fault,
+    first_candidate,
+    next_candidate,
+    pick_better,
+    state_verdict,
+)
+from services.orchestrator.input_checks.depth_polarity import polarity_warning
+from services.orchestrator.input_checks.own_alpha import check_polarity, judge_own_alpha
+from services.orchestrator.masked_photo import LEAST_COVERAGE, MaskedPhoto, MesherInput, cut, frame, resize
+from services.orchestrator.output.debug_pictures import debug_pictures, preview_mask
+from services.orchestrator.output.encoding import MEDIA_TYPES, EncodeOptions, encode_cutout, encode_mask
+from services.orchestrator.request_options import RequestOptions
 from services.orchestrator.run import Run
-from services.orchestrator.stage_protocols import Stages
-from services.orchestrator.stages import (
+from services.orchestrator.stages.grpc_stages import (
     DEPTH,
     SEGMENTATION,
     STANDARD,
@@ -46,6 +53,7 @@ from services.orchestrator.stages import (
     stage_receipt,
     why_invalid,
 )
+from services.orchestrator.stages.stage_protocols import Stages
 from unflat.v1 import depth_pb2, mesher_pb2
 from unflat.v1 import orchestrator_pb2 as pb
 
@@ -72,7 +80,7 @@ class Pipeline:
         self._depth_seconds: deque[float] = deque(maxlen=50)
 
     async def remove_background(
-        self, photo: pb.Photo, wishes: Wishes, encode: EncodeOptions, run: Run, *, mask_only: bool, debug: bool
+        self, photo: pb.Photo, wishes: RequestOptions, encode: EncodeOptions, run: Run, *, mask_only: bool, debug: bool
     ) -> pb.CutoutResult:
         """Return the cutout (or the mask alone) as an encoded picture, with the receipt.
 
@@ -99,7 +107,7 @@ class Pipeline:
         )
 
     async def generate_mesh(
-        self, photo: pb.Photo, wishes: Wishes, options: mesher_pb2.MeshOptions, run: Run, *, debug: bool
+        self, photo: pb.Photo, wishes: RequestOptions, options: mesher_pb2.MeshOptions, run: Run, *, debug: bool
     ) -> pb.MeshResult:
         """Return the mesh and the cutout it was made of, with the receipt.
 
@@ -107,7 +115,7 @@ class Pipeline:
             UnflatError: the photo cannot be used, or segmentation or the mesher fails.
         """
         masked = await self._mask(photo, wishes, run, None, explain=True)
-        way = first_way(masked, options)
+        way = first_candidate(masked, options)
         cutout, framed = await self._shape(masked, way, wishes, options, run, 0.4)
         png = asyncio.create_task(asyncio.to_thread(_encode_png, masked.photo, cutout))
         try:
@@ -145,8 +153,8 @@ class Pipeline:
     # ── the mask ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _mask(
-        self, message: pb.Photo, wishes: Wishes, run: Run, patience_s: float | None, *, explain: bool
-    ) -> Masked:
+        self, message: pb.Photo, wishes: RequestOptions, run: Run, patience_s: float | None, *, explain: bool
+    ) -> MaskedPhoto:
         with run.step("decode", 0.0):
             photo = await self._decoder.run(decode_photo, message.file, self._max_pixels)
         _describe(photo, run)
@@ -170,7 +178,7 @@ class Pipeline:
             fused = await asyncio.to_thread(_fuse, photo, segmented, answer.depth, wishes, supplied is not None)
         run.receipt.mask.MergeFrom(_mask_facts(fused, wishes))
         run.progress("orchestrator", "mask", 0.4, preview_mask(fused.alpha))
-        return Masked(
+        return MaskedPhoto(
             photo, fused.alpha, segmented.alpha, segmented.raw_alpha, answer.depth, fused.depth_mask, supplied
         )
 
@@ -200,7 +208,7 @@ class Pipeline:
         run.receipt.photo.own_alpha = True
         return alpha_from_bytes(photo.own_alpha)
 
-    async def _depth(self, message: pb.Photo, photo: Photo, wishes: Wishes, run: Run) -> DepthAnswer:
+    async def _depth(self, message: pb.Photo, photo: Photo, wishes: RequestOptions, run: Run) -> DepthAnswer:
         if message.depth:
             depth = resize(await self._decoder.run(decode_depth, message.depth, self._max_pixels), photo.working.shape)
             reason = why_invalid(depth, photo.working)
@@ -228,7 +236,7 @@ class Pipeline:
         return answer
 
     async def _wait_for_depth(
-        self, task: asyncio.Future[DepthAnswer], wishes: Wishes, run: Run, patience_s: float | None
+        self, task: asyncio.Future[DepthAnswer], wishes: RequestOptions, run: Run, patience_s: float | None
     ) -> DepthAnswer:
         """Wait for depth no longer than patience allows, now that segmentation is done."""
         patience = wishes.depth_patience_s if wishes.depth_patience_s is not None else patience_s
@@ -247,14 +255,20 @@ class Pipeline:
         if (
             wishes.depth_patience_s is None and not high
         ):  # what a caller asks beyond the usual says nothing about the stage
-            self._stages.depth.gave_up()
+            self._stages.depth.record_timeout()
         return no_depth(pb.OUTCOME_TIMEOUT, f"depth took more than {patience:.1f} s longer than segmentation")
 
     # ── the mesh ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _shape(
-        self, masked: Masked, way: Way, wishes: Wishes, options: mesher_pb2.MeshOptions, run: Run, at: float
-    ) -> tuple[Cutout, Framed]:
+        self,
+        masked: MaskedPhoto,
+        way: MeshCandidate,
+        wishes: RequestOptions,
+        options: mesher_pb2.MeshOptions,
+        run: Run,
+        at: float,
+    ) -> tuple[Cutout, MesherInput]:
         """Cut out and frame what `way` says."""
         chosen = replace(masked, alpha=way.alpha)
         with run.step("cutout", at):
@@ -263,13 +277,13 @@ class Pipeline:
             return cutout, await asyncio.to_thread(frame, chosen, cutout, wishes.cutout, options, relief=way.relief)
 
     async def _try_again(
-        self, first: Attempt, masked: Masked, wishes: Wishes, options: mesher_pb2.MeshOptions, run: Run
+        self, first: Attempt, masked: MaskedPhoto, wishes: RequestOptions, options: mesher_pb2.MeshOptions, run: Run
     ) -> Attempt:
         """Return the better of `first` and, where the gate finds fault with it, an attempt in the next-best way."""
         fault = find_fault(first.quality)
         if fault is None or run.left_s < 1.5 * first.meshed.receipt.total_s:
             return first
-        way = await asyncio.to_thread(next_best, fault, first.way, masked)
+        way = await asyncio.to_thread(next_candidate, fault, first.way, masked)
         if way is None:
             return first
         try:
@@ -352,7 +366,9 @@ def _as_segmented(supplied: Alpha, photo: Photo, brought: bool) -> Segmented:
     return Segmented(alpha, alpha, stage_receipt(SEGMENTATION, pb.OUTCOME_SUPPLIED, reason))
 
 
-def _fuse(photo: Photo, segmented: Segmented, depth: InverseDepth | None, wishes: Wishes, supplied: bool) -> Fused:
+def _fuse(
+    photo: Photo, segmented: Segmented, depth: InverseDepth | None, wishes: RequestOptions, supplied: bool
+) -> Fused:
     # A mask that the caller brought is what the caller wants: depth may guide the mesh, not change the mask.
     options = replace(wishes.fusion, strategy="segmentation") if supplied else wishes.fusion
     return fuse(photo.working, segmented.alpha, depth, options)
@@ -370,7 +386,7 @@ def _encode_png(photo: Photo, cutout: Cutout) -> bytes:
     return encode_cutout(cutout.foreground, cutout.alpha, photo.metadata, EncodeOptions())
 
 
-def _mask_facts(fused: Fused, wishes: Wishes) -> pb.MaskFacts:
+def _mask_facts(fused: Fused, wishes: RequestOptions) -> pb.MaskFacts:
     return pb.MaskFacts(
         strategy=f"STRATEGY_{wishes.fusion.strategy.upper()}",
         used_depth=fused.used_depth,
@@ -380,7 +396,7 @@ def _mask_facts(fused: Fused, wishes: Wishes) -> pb.MaskFacts:
     )
 
 
-def _debug(masked: Masked) -> list[pb.DebugPicture]:
+def _debug(masked: MaskedPhoto) -> list[pb.DebugPicture]:
     return debug_pictures(masked.raw_alpha, masked.refined, masked.alpha, masked.depth, masked.depth_mask)
 
 

@@ -24,10 +24,10 @@ from services.common.errors import UnflatError
 from services.common.photos.decode_pool import DecodePool
 from services.common.photos.decoding import MAX_PIXELS
 from services.common.serving.admission import AioAdmission
-from services.common.serving.interceptors import AioCallGuard, current_request_id
+from services.common.serving.interceptors import AioErrorInterceptor, current_request_id
 from services.common.serving.parent import end_with_parent
 from services.common.serving.priority import bind_priority, read_priority
-from services.common.serving.server import HealthBoard, announce, bind, serve_health, serve_metrics
+from services.common.serving.stage_server import HealthBoard, announce, bind, serve_health, serve_metrics
 from services.common.settings import RpcSettings, load_settings
 from services.common.telemetry.logs import configure_logs, get_logger
 from services.common.telemetry.tracing import start_tracing
@@ -36,11 +36,9 @@ from services.common.version import VERSION
 from services.common.wire import depth_to_proto
 from services.orchestrator.cutout.matting_network import MattingNetwork, open_matting_network
 from services.orchestrator.pipeline import Pipeline
-from services.orchestrator.recall import Recall, RecallingDepth, RecallingSegmentation
-from services.orchestrator.requests import read_depth_quality, read_encoding, read_wishes
+from services.orchestrator.request_options import parse_depth_quality, parse_encoding, parse_request_options
 from services.orchestrator.run import Run
-from services.orchestrator.stage_protocols import Stages
-from services.orchestrator.stages import (
+from services.orchestrator.stages.grpc_stages import (
     DEPTH,
     MESHER,
     SEGMENTATION,
@@ -51,6 +49,8 @@ from services.orchestrator.stages import (
     SegmentationStage,
     StageChannel,
 )
+from services.orchestrator.stages.result_cache import CachedDepth, CachedSegmentation, ResultCache
+from services.orchestrator.stages.stage_protocols import Stages
 from unflat.v1 import orchestrator_pb2 as pb
 from unflat.v1 import orchestrator_pb2_grpc as pb_grpc
 
@@ -89,7 +89,7 @@ class OrchestratorSettings(RpcSettings):
     """Address space of each decoder."""
     max_pixels: int = Field(default=MAX_PIXELS, ge=1)
     """Larger photos are refused."""
-    recall_mb: int = Field(default=256, ge=0, le=1 << 20)
+    cache_mb: int = Field(default=256, ge=0, le=1 << 20)
     """Memory for answers of segmentation, and as much for depth, so that a photo asked for again with other options
     repeats only what they change (8 to 12 MB a photo of a megapixel); 0 remembers nothing."""
     recall_s: float = Field(default=300.0, gt=0)
@@ -117,7 +117,10 @@ class OrchestratorServicer(pb_grpc.OrchestratorServiceServicer):
         self, request: pb.RemoveBackgroundRequest, context: Any
     ) -> AsyncIterator[pb.RemoveBackgroundResponse]:
         """Stream progress, then the cutout."""
-        wishes, encoding = read_wishes(request.mask, request.cutout, self._matting), read_encoding(request.cutout)
+        wishes, encoding = (
+            parse_request_options(request.mask, request.cutout, self._matting),
+            parse_encoding(request.cutout),
+        )
         mask_only, debug = request.cutout.mask_only, request.debug
 
         async def work(run: Run) -> pb.RemoveBackgroundResponse:
@@ -133,7 +136,7 @@ class OrchestratorServicer(pb_grpc.OrchestratorServiceServicer):
         self, request: pb.GenerateMeshRequest, context: Any
     ) -> AsyncIterator[pb.GenerateMeshResponse]:
         """Stream progress, then the mesh."""
-        wishes = read_wishes(request.mask, pb.CutoutOptions(), self._matting)
+        wishes = parse_request_options(request.mask, pb.CutoutOptions(), self._matting)
 
         async def work(run: Run) -> pb.GenerateMeshResponse:
             found = await self._pipeline.generate_mesh(request.photo, wishes, request.mesh, run, debug=request.debug)
@@ -144,7 +147,7 @@ class OrchestratorServicer(pb_grpc.OrchestratorServiceServicer):
 
     async def GetDepth(self, request: pb.GetDepthRequest, context: Any) -> pb.GetDepthResponse:  # noqa: N802
         """Return the depth of a photo alone."""
-        quality = read_depth_quality(request.quality)
+        quality = parse_depth_quality(request.quality)
         run = Run(current_request_id(), self._budget(context), lambda _: None)
         async with self._turn(context, run):
             answer = await self._pipeline.estimate_depth(request.file, run, quality)
@@ -218,12 +221,12 @@ async def serve(settings: OrchestratorSettings) -> None:
     ]
     by_stage = {channel.stage: channel for channel in channels}
     depth = DepthStage(by_stage[DEPTH]) if DEPTH in by_stage else NoDepthStage()
-    remembered_bytes = settings.recall_mb << 20
+    remembered_bytes = settings.cache_mb << 20
     stages = Stages(
-        RecallingSegmentation(
-            SegmentationStage(by_stage[SEGMENTATION]), Recall(SEGMENTATION, remembered_bytes, settings.recall_s)
+        CachedSegmentation(
+            SegmentationStage(by_stage[SEGMENTATION]), ResultCache(SEGMENTATION, remembered_bytes, settings.recall_s)
         ),
-        RecallingDepth(depth, Recall(DEPTH, remembered_bytes, settings.recall_s)),
+        CachedDepth(depth, ResultCache(DEPTH, remembered_bytes, settings.recall_s)),
         MesherStage(by_stage[MESHER]),
     )
     decoder = DecodePool(settings.decoders, settings.decoder_memory_mb << 20)
@@ -231,7 +234,9 @@ async def serve(settings: OrchestratorSettings) -> None:
     pipeline = Pipeline(stages, decoder, settings.max_pixels)
 
     board = HealthBoard(SERVICE, STAGE)
-    server = grpc.aio.server(interceptors=[AioCallGuard()], options=server_options(settings.max_connection_age_s))
+    server = grpc.aio.server(
+        interceptors=[AioErrorInterceptor()], options=server_options(settings.max_connection_age_s)
+    )
     servicer = OrchestratorServicer(pipeline, channels, admission, settings.budget_s, _open_matting(settings.matting))
     pb_grpc.add_OrchestratorServiceServicer_to_server(servicer, server)
     aio_health = health.aio.HealthServicer()

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Protocol
 
-from services.common.backend_facts import BackendFacts
+from services.common.backend_info import BackendInfo
 from services.common.errors import InvalidOption, ModelMissing, StageUnavailable
-from services.common.models.slot import ModelSlot
+from services.common.models.model_holder import ModelHolder
 from services.common.telemetry import metrics
 from services.common.telemetry.logs import get_logger
 from services.segmentation.backends.base import Backend
@@ -35,7 +35,7 @@ class ModelFacts:
 class Models(Protocol):
     """Where the servicer has its model from."""
 
-    def own(self) -> BackendFacts:
+    def own(self) -> BackendInfo:
         """Return what the service was started for.
 
         Raises:
@@ -55,10 +55,10 @@ class Models(Protocol):
 class OneModel:
     """One model for all requests."""
 
-    def __init__(self, slot: ModelSlot[Backend]) -> None:
+    def __init__(self, slot: ModelHolder[Backend]) -> None:
         self._slot = slot
 
-    def own(self) -> BackendFacts:
+    def own(self) -> BackendInfo:
         """See `Models`."""
         return self._slot.get()
 
@@ -81,12 +81,12 @@ class ManyModels:
         setting: what the service was started for, as its setting says it: `auto`, …
     """
 
-    def __init__(self, slot: ModelSlot[BackendFacts], pool: ModelPool, setting: str) -> None:
+    def __init__(self, slot: ModelHolder[BackendInfo], pool: ModelPool, setting: str) -> None:
         self._slot = slot
         self._pool = pool
         self._setting = setting
 
-    def own(self) -> BackendFacts:
+    def own(self) -> BackendInfo:
         """See `Models`."""
         return self._slot.get()
 

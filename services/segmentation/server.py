@@ -14,13 +14,13 @@ import numpy as np
 from pydantic import Field
 
 from services.common.arrays import RGB, Alpha
-from services.common.backend_facts import BackendFacts
-from services.common.calling.calls import StageCall, stage_call
+from services.common.backend_info import BackendInfo
 from services.common.errors import InvalidOption, NoSubject
-from services.common.models.slot import ModelSlot
-from services.common.models.store import ModelStore
+from services.common.models.model_holder import ModelHolder
+from services.common.models.model_store import ModelStore
 from services.common.serving.admission import Admission
-from services.common.serving.server import run_stage
+from services.common.serving.stage_call import StageCall, stage_call
+from services.common.serving.stage_server import run_stage
 from services.common.settings import StageSettings, load_settings
 from services.common.wire import alpha_to_proto, image_from_proto
 from services.segmentation.backends.base import Backend
@@ -30,7 +30,7 @@ from services.segmentation.backends.model_pool import ModelPool
 from services.segmentation.backends.onnx_network import Precision
 from services.segmentation.models import STAGE, ManyModels, ModelFacts, Models, Observed
 from services.segmentation.refine.chain import RefineOptions, refine
-from services.segmentation.refine.second_look import Looked, look_again
+from services.segmentation.refine.test_time_augmentation import AugmentedMask, augment
 from unflat.v1 import segmentation_pb2 as pb
 from unflat.v1 import segmentation_pb2_grpc as pb_grpc
 
@@ -96,7 +96,7 @@ class SegmentationServicer(pb_grpc.SegmentationServiceServicer):
             raise NoSubject(
                 f"nothing in the photo stands out as a subject ({backend.name} is at most {raw.score:.0%} sure)"
             )
-        looked = Looked(raw.alpha, ())
+        looked = AugmentedMask(raw.alpha, ())
         if options.second_look and not options.from_colours:
             with call.phase("compute"):
                 looked = _look_again(call, backend, rgb, raw.alpha, took_s)
@@ -110,10 +110,10 @@ class SegmentationServicer(pb_grpc.SegmentationServiceServicer):
         return answer
 
 
-def _look_again(call: StageCall, backend: Backend, rgb: RGB, first: Alpha, took_s: float) -> Looked:
+def _look_again(call: StageCall, backend: Backend, rgb: RGB, first: Alpha, took_s: float) -> AugmentedMask:
     """Return what the backend says at second sight; the first mask where the caller has no time for that."""
     if call.remaining_s() < _MORE_LOOKS_COST * took_s:
-        return Looked(first, ("no time for a second look",))
+        return AugmentedMask(first, ("no time for a second look",))
 
     def segment(view: RGB) -> Alpha:
         call.check()
@@ -122,7 +122,7 @@ def _look_again(call: StageCall, backend: Backend, rgb: RGB, first: Alpha, took_
         except NoSubject:
             return np.zeros(view.shape[:2], dtype=np.float32)
 
-    return look_again(rgb, first, segment)
+    return augment(rgb, first, segment)
 
 
 def refine_options(message: pb.RefineOptions) -> RefineOptions:
@@ -156,11 +156,11 @@ def main() -> None:
 
     pool = ModelPool(open_model, settings.model_budget_mb << 20, settings.backend, Observed())
 
-    def load() -> BackendFacts:
+    def load() -> BackendInfo:
         with pool.use(settings.backend) as backend:
             return ModelFacts(backend.name, backend.device, backend.dtype, backend.digest, backend.licence)
 
-    def register(slot: ModelSlot[BackendFacts], admission: Admission, server: grpc.Server) -> None:
+    def register(slot: ModelHolder[BackendInfo], admission: Admission, server: grpc.Server) -> None:
         servicer = SegmentationServicer(ManyModels(slot, pool, settings.backend), admission)
         pb_grpc.add_SegmentationServiceServicer_to_server(servicer, server)
 

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from services.cli import main as main_module
-from services.common.client import CutoutMade, MeshMade
+from services.common.client import CutoutResult, MeshResult
 from services.common.errors import InvalidImage, NoSubject, UnflatError
 from unflat.v1 import orchestrator_pb2 as pb
 
@@ -50,12 +50,12 @@ class FakeClient:
         receipt = self._receipt(photo, **rest)
         yield pb.Progress(stage="orchestrator", step="decode", fraction=0.1)
         mask = _png(Image.new("L", (32, 24), 255)) if rest["cutout"].with_mask else b""
-        yield CutoutMade(b"cutout of %d bytes" % len(photo), "image/png", receipt, {"raw": b"raw picture"}, mask)
+        yield CutoutResult(b"cutout of %d bytes" % len(photo), "image/png", receipt, {"raw": b"raw picture"}, mask)
 
     def stream_mesh(self, photo: bytes, **rest: Any) -> Iterator[Any]:
         receipt = self._receipt(photo, **rest)
         yield pb.Progress(stage="mesher", step="shape", fraction=0.6)
-        yield MeshMade(b"glTF mesh", rest["mesh"].format, b"cutout", receipt, {})
+        yield MeshResult(b"glTF mesh", rest["mesh"].format, b"cutout", receipt, {})
 
     def estimate_depth(self, photo: bytes, quality: str | None = None) -> tuple[np.ndarray, pb.StageReceipt]:
         self._receipt(photo, quality=quality)
@@ -167,7 +167,7 @@ class TurntableClient:
         if not np.asarray(Image.open(io.BytesIO(values))).any():
             raise NoSubject("nothing in the photo stands out")
         receipt = pb.Receipt(request_id="id", mask=pb.MaskFacts(confidence=0.9))
-        yield CutoutMade(b"cutout", "image/png", receipt, {}, values)
+        yield CutoutResult(b"cutout", "image/png", receipt, {}, values)
 
     def close(self) -> None:
         self.closed = True

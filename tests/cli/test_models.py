@@ -23,7 +23,7 @@ def store(tmp_path, monkeypatch):
 @pytest.fixture
 def one_model(monkeypatch):
     monkeypatch.setattr("services.cli.models.MODELS", (MODEL,))
-    monkeypatch.setattr("services.common.models.store.BY_NAME", {"net": MODEL})
+    monkeypatch.setattr("services.common.models.model_store.BY_NAME", {"net": MODEL})
 
 
 def _put(store, content: bytes) -> None:

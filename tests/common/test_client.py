@@ -9,9 +9,9 @@ import grpc
 import numpy as np
 import pytest
 
-from services.common.client import CutoutWishes, MaskWishes, MeshWishes, UnflatClient
+from services.common.client import CutoutOptions, MaskOptions, MeshOptions, UnflatClient
 from services.common.errors import DeadlineExceeded, Internal, InvalidOption, NoSubject, StageUnavailable, UnflatError
-from services.common.serving.interceptors import CallGuard
+from services.common.serving.interceptors import ErrorInterceptor
 from services.common.wire import depth_to_proto
 from unflat.v1 import depth_pb2, segmentation_pb2
 from unflat.v1 import orchestrator_pb2 as pb
@@ -56,7 +56,7 @@ class _Orchestrator(pb_grpc.OrchestratorServiceServicer):
 @pytest.fixture
 def orchestrator():
     servicer = _Orchestrator()
-    server = grpc.server(futures.ThreadPoolExecutor(4), interceptors=[CallGuard()])
+    server = grpc.server(futures.ThreadPoolExecutor(4), interceptors=[ErrorInterceptor()])
     pb_grpc.add_OrchestratorServiceServicer_to_server(servicer, server)
     servicer.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     server.start()
@@ -79,7 +79,7 @@ def test_a_cutout_comes_with_its_type_and_debug_pictures(client):
 def test_wishes_become_fields_and_unset_ones_stay_unset(client, orchestrator):
     client.remove_background(
         b"photo",
-        mask=MaskWishes(
+        mask=MaskOptions(
             preset="fast",
             strategy="union",
             depth=False,
@@ -88,7 +88,7 @@ def test_wishes_become_fields_and_unset_ones_stay_unset(client, orchestrator):
             depth_quality="high",
             model="u2netp",
         ),
-        cutout=CutoutWishes(format="webp", background=(1, 2, 3), erode_size=0),
+        cutout=CutoutOptions(format="webp", background=(1, 2, 3), erode_size=0),
     )
     (request,) = orchestrator.asked
     assert (request.photo.file, request.photo.mask) == (b"photo", b"mask")
@@ -107,9 +107,9 @@ def test_wishes_become_fields_and_unset_ones_stay_unset(client, orchestrator):
 @pytest.mark.parametrize(
     ("call", "field"),
     [
-        (lambda client: client.remove_background(b"", mask=MaskWishes(preset="best")), "preset"),
-        (lambda client: client.remove_background(b"", mask=MaskWishes(strategy="magic")), "strategy"),
-        (lambda client: client.generate_mesh(b"", mesh=MeshWishes(format="fbx")), "format"),
+        (lambda client: client.remove_background(b"", mask=MaskOptions(preset="best")), "preset"),
+        (lambda client: client.remove_background(b"", mask=MaskOptions(strategy="magic")), "strategy"),
+        (lambda client: client.generate_mesh(b"", mesh=MeshOptions(format="fbx")), "format"),
         (lambda client: client.estimate_depth(b"", quality="best"), "depth_quality"),
     ],
     ids=["preset", "strategy", "format", "depth quality"],
@@ -143,7 +143,7 @@ def test_the_timeout_is_the_deadline(orchestrator):
 
 def test_closing_the_stream_cancels_the_request(client, orchestrator):
     orchestrator.silent = True
-    events = client.stream_cutout(b"photo", mask=MaskWishes(), cutout=CutoutWishes())
+    events = client.stream_cutout(b"photo", mask=MaskOptions(), cutout=CutoutOptions())
     assert next(events).step == "decode"
     events.close()
     assert orchestrator.cancelled.wait(20)
@@ -151,7 +151,7 @@ def test_closing_the_stream_cancels_the_request(client, orchestrator):
 
 def test_another_thread_can_cancel_a_stream_that_waits(client, orchestrator):
     orchestrator.silent = True
-    stream = client.stream_cutout(b"photo", mask=MaskWishes(), cutout=CutoutWishes(), request_id="r-1")
+    stream = client.stream_cutout(b"photo", mask=MaskOptions(), cutout=CutoutOptions(), request_id="r-1")
     next(stream)
     with futures.ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(next, stream)

@@ -10,7 +10,7 @@ import pytest
 from services.common import errors
 from services.common.errors import Internal, InvalidOption, Overloaded, StageUnavailable, UnflatError
 from services.common.rpc_errors import from_rpc_error
-from services.common.serving.interceptors import CallGuard
+from services.common.serving.interceptors import ErrorInterceptor
 from services.common.telemetry.logs import REQUEST_ID_KEY
 from unflat.v1 import depth_pb2, depth_pb2_grpc
 
@@ -26,7 +26,7 @@ class _Raising(depth_pb2_grpc.DepthServiceServicer):
 @pytest.fixture(scope="module")
 def raising():
     servicer = _Raising()
-    server = grpc.server(futures.ThreadPoolExecutor(2), interceptors=[CallGuard()])
+    server = grpc.server(futures.ThreadPoolExecutor(2), interceptors=[ErrorInterceptor()])
     depth_pb2_grpc.add_DepthServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()

@@ -14,8 +14,8 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from services.cli.stack import LocalStack, StackOptions
-from services.common.client import MaskWishes, UnflatClient
+from services.cli.local_services import LocalServices, LocalServicesOptions
+from services.common.client import MaskOptions, UnflatClient
 from services.common.errors import StageUnavailable
 from services.common.tls import TlsFiles
 from unflat.v1 import orchestrator_pb2 as pb
@@ -31,10 +31,10 @@ def _environment(files: TlsFiles, service: str = "") -> dict[str, str]:
 
 
 @pytest.fixture
-def stack(authority: Any, tmp_path: Path) -> Iterator[LocalStack]:
+def stack(authority: Any, tmp_path: Path) -> Iterator[LocalServices]:
     """Everything but depth, with one certificate for all."""
     environment = _environment(authority.issue("unflat")) | {"UNFLAT_MODELS": str(tmp_path / "empty-store")}
-    with LocalStack(StackOptions(environment=environment, without=("depth",))) as running:
+    with LocalServices(LocalServicesOptions(environment=environment, without=("depth",))) as running:
         yield running
 
 
@@ -72,7 +72,7 @@ def test_a_system_with_certificates_degrades_around_a_wrong_one_and_takes_it_bac
         )
         try:
             _until(client, lambda status: "shows a certificate that has expired" in status.reason)
-            made = client.generate_mesh(PHOTO.read_bytes(), mask=MaskWishes(preset="fast"))
+            made = client.generate_mesh(PHOTO.read_bytes(), mask=MaskOptions(preset="fast"))
             [receipt] = [stage for stage in made.receipt.stages if stage.stage == "depth"]
             assert receipt.outcome == pb.OUTCOME_UNAVAILABLE
             assert "shows a certificate that has expired" in receipt.reason

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from services.common.calling.calls import CallAbandonedError
 from services.common.errors import DeadlineExceeded, InvalidImage, StageUnavailable
-from services.common.models.slot import ModelSlot
+from services.common.models.model_holder import ModelHolder
 from services.common.serving.admission import Admission
+from services.common.serving.stage_call import CallAbandonedError
 from services.common.wire import depth_from_proto, image_to_proto
 from services.depth.backends.base import GPU_BATCH, Batching
 from services.depth.server import DepthServicer, DepthSettings, share_runs
@@ -58,7 +58,7 @@ def test_the_backends_note_on_the_photos_size_is_width_by_height():
 
 
 def test_without_a_model_the_reason_is_the_answer():
-    slot = ModelSlot("depth", lambda: None)
+    slot = ModelHolder("depth", lambda: None)
     with pytest.raises(StageUnavailable, match="still loading"):
         _estimate(slot, np.zeros((20, 30, 3), np.uint8))
 

@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from services.cli.stack import LocalStack, StackOptions
+from services.cli.local_services import LocalServices, LocalServicesOptions
 from services.common import free_ports
 from services.common.client import UnflatClient
 
@@ -45,19 +45,19 @@ def depth_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory, depth_network: Path) -> Iterator[LocalStack]:
+def stack(tmp_path_factory: pytest.TempPathFactory, depth_network: Path) -> Iterator[LocalServices]:
     """The whole system with embedded backends and a small depth network."""
     environment = {
         "UNFLAT_MODELS": str(tmp_path_factory.mktemp("empty-store")),
         "UNFLAT_DEPTH_BACKEND": f"onnx:{depth_network}?size=252",
         "UNFLAT_ORCHESTRATOR_RECALL_MB": "0",  # the tests send the same photos; each wants to see every stage work
     }
-    with LocalStack(StackOptions(http_port=free_ports.free_port(), environment=environment)) as running:
+    with LocalServices(LocalServicesOptions(http_port=free_ports.free_port(), environment=environment)) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def client(stack: LocalStack) -> Iterator[UnflatClient]:
+def client(stack: LocalServices) -> Iterator[UnflatClient]:
     """A client of that system."""
     with UnflatClient(stack.address) as one:
         yield one

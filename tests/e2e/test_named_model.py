@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from services.cli.stack import LocalStack
+from services.cli.local_services import LocalServices
 
 pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
-def http(stack: LocalStack) -> Iterator[httpx.Client]:
+def http(stack: LocalServices) -> Iterator[httpx.Client]:
     """A client of the gateway; the system's model store is empty."""
     with httpx.Client(base_url=f"http://127.0.0.1:{stack.processes['gateway'].port}", timeout=60) as client:
         yield client

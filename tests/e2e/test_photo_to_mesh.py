@@ -15,7 +15,7 @@ import pytest
 import trimesh
 from PIL import Image
 
-from services.common.client import CutoutWishes, MaskWishes, MeshWishes
+from services.common.client import CutoutOptions, MaskOptions, MeshOptions
 from services.common.drawing.mesh_views import read_mesh
 from services.common.errors import ImageTooLarge, InvalidImage, InvalidOption, NoSubject
 from services.common.receipts import outcome_of
@@ -69,7 +69,7 @@ def test_receipt_says_what_ran_and_how_long(client, examples):
 
 def test_progress_grows_to_one_result(client, examples):
     events = list(
-        client.stream_mesh((examples / "mug.jpg").read_bytes(), mask=MaskWishes(depth=False), mesh=MeshWishes())
+        client.stream_mesh((examples / "mug.jpg").read_bytes(), mask=MaskOptions(depth=False), mesh=MeshOptions())
     )
     fractions = [event.fraction for event in events[:-1]]
     assert len(fractions) > 5
@@ -79,7 +79,7 @@ def test_progress_grows_to_one_result(client, examples):
 
 def test_without_depth_the_answer_is_the_same_as_with_depth_killed(stack, client, examples):
     photo = (examples / "vase.jpg").read_bytes()
-    without = client.generate_mesh(photo, mask=MaskWishes(depth=False))
+    without = client.generate_mesh(photo, mask=MaskOptions(depth=False))
     assert outcome_of(without.receipt, "depth") == "DISABLED"
     assert not without.receipt.degraded
     depth = stack.processes["depth"]
@@ -109,8 +109,8 @@ def test_a_supplied_mask_and_depth_replace_their_stages(client, examples):
     disc = np.hypot(x - width / 2, y - height / 2) < height / 3
     archive = io.BytesIO()
     np.savez(archive, depth=(1 - np.hypot(x - width / 2, y - height / 2) / width).astype(np.float32))
-    wishes = MaskWishes(mask=_png(disc.astype(np.uint8) * 255), depth_map=archive.getvalue())
-    made = client.remove_background(photo, mask=wishes, cutout=CutoutWishes(mask_only=True))
+    wishes = MaskOptions(mask=_png(disc.astype(np.uint8) * 255), depth_map=archive.getvalue())
+    made = client.remove_background(photo, mask=wishes, cutout=CutoutOptions(mask_only=True))
     assert outcome_of(made.receipt, "segmentation") == "SUPPLIED"
     assert outcome_of(made.receipt, "depth") == "SUPPLIED"
     mask = np.asarray(Image.open(io.BytesIO(made.data)))
@@ -122,8 +122,8 @@ def test_an_inverted_mask_is_turned_over_and_said(client, examples):
     height, width = np.asarray(Image.open(io.BytesIO(photo))).shape[:2]
     y, x = np.mgrid[0:height, 0:width]
     outside = np.hypot(x - width / 2, y - height / 2) > height / 4
-    wishes = MaskWishes(mask=_png(outside.astype(np.uint8) * 255), depth=False)
-    made = client.remove_background(photo, mask=wishes, cutout=CutoutWishes(mask_only=True))
+    wishes = MaskOptions(mask=_png(outside.astype(np.uint8) * 255), depth=False)
+    made = client.remove_background(photo, mask=wishes, cutout=CutoutOptions(mask_only=True))
     mask = np.asarray(Image.open(io.BytesIO(made.data)))
     assert mask[height // 2, width // 2] == 255
     assert mask[2, 2] == 0
@@ -147,8 +147,8 @@ def test_a_photo_that_is_already_cut_keeps_its_own_alpha(client):
 def test_every_mesh_format_is_written_and_read_again(client, examples, form, texture):
     if texture == "baked" and form in ("ply", "stl"):
         pytest.skip("these formats hold no texture")
-    wishes = MeshWishes(format=form, texture=texture, resolution=48, texture_resolution=256)
-    made = client.generate_mesh((examples / "vase.jpg").read_bytes(), mask=MaskWishes(depth=False), mesh=wishes)
+    wishes = MeshOptions(format=form, texture=texture, resolution=48, texture_resolution=256)
+    made = client.generate_mesh((examples / "vase.jpg").read_bytes(), mask=MaskOptions(depth=False), mesh=wishes)
     data, kind = made.data, form
     if data.startswith(b"PK"):
         import zipfile
@@ -166,7 +166,7 @@ def test_photo_metadata_reaches_the_cutout(client, examples):
     exif[0x0112] = 6
     out = io.BytesIO()
     Image.open(examples / "vase.jpg").save(out, "JPEG", exif=exif, quality=90)
-    made = client.remove_background(out.getvalue(), mask=MaskWishes(depth=False, preset="fast"))
+    made = client.remove_background(out.getvalue(), mask=MaskOptions(depth=False, preset="fast"))
     cutout = Image.open(io.BytesIO(made.data))
     stored = Image.open(examples / "vase.jpg").size
     assert cutout.size == stored[::-1]
@@ -190,7 +190,7 @@ def test_photo_metadata_reaches_the_cutout(client, examples):
 def test_bad_input_is_refused_with_one_sentence(client, examples, photo, wishes, error, said):
     data = (examples / "mug.jpg").read_bytes() if photo is None else photo
     with pytest.raises(error) as caught:
-        client.remove_background(data, mask=MaskWishes(**wishes))
+        client.remove_background(data, mask=MaskOptions(**wishes))
     assert said in caught.value.message
     assert "Traceback" not in caught.value.message
     assert "\n" not in caught.value.message
@@ -205,7 +205,7 @@ def test_tricky_files_end_as_expected_and_no_process_dies(stack, client):
     for name, entry in expected.items():
         data = (TRICKY / name).read_bytes()
         try:
-            made = client.remove_background(data, mask=MaskWishes(depth=False, preset="fast"))
+            made = client.remove_background(data, mask=MaskOptions(depth=False, preset="fast"))
         except (InvalidImage, NoSubject) as problem:
             wanted = kinds.get(entry.get("reason", ""), NoSubject)
             if entry["expect"] == "ok" and not entry.get("optional"):

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from services.cli.stack import LocalStack, StackOptions
-from services.common.client import CutoutWishes, MaskWishes, UnflatClient
+from services.cli.local_services import LocalServices, LocalServicesOptions
+from services.common.client import CutoutOptions, MaskOptions, UnflatClient
 from services.common.errors import StageUnavailable
 from services.common.models.manifest import BY_NAME
+from services.common.models.model_store import ModelStore
 from services.common.models.pull import pull
-from services.common.models.store import ModelStore
 
 pytestmark = [pytest.mark.e2e, pytest.mark.weights]
 FIXED = Path(__file__).resolve().parents[2] / "evaluation" / "fixed"
@@ -31,7 +31,7 @@ def real_client(request: pytest.FixtureRequest) -> Iterator[UnflatClient]:
     except StageUnavailable as problem:
         pytest.skip(f"ISNet is not to be had here: {problem.message}")
     with (
-        LocalStack(StackOptions(environment={"UNFLAT_MODELS": str(store.folder)})) as stack,
+        LocalServices(LocalServicesOptions(environment={"UNFLAT_MODELS": str(store.folder)})) as stack,
         UnflatClient(stack.address) as client,
     ):
         yield client
@@ -40,7 +40,7 @@ def real_client(request: pytest.FixtureRequest) -> Iterator[UnflatClient]:
 @pytest.mark.parametrize("name", SCENES)
 def test_isnet_finds_the_subject_of_a_scene_with_known_mask(real_client, name):
     photo = (FIXED / name / "photo.jpg").read_bytes()
-    made = real_client.remove_background(photo, mask=MaskWishes(depth=False), cutout=CutoutWishes(mask_only=True))
+    made = real_client.remove_background(photo, mask=MaskOptions(depth=False), cutout=CutoutOptions(mask_only=True))
     report = made.receipt.stages[0].report
     assert report.backend == "rembg:isnet-general-use"
     assert len(report.model_digest) == 64
@@ -52,7 +52,7 @@ def test_isnet_finds_the_subject_of_a_scene_with_known_mask(real_client, name):
 
 
 def test_isnet_sees_through_the_handle_of_the_mug(real_client, examples):
-    made = real_client.generate_mesh((examples / "mug.jpg").read_bytes(), mask=MaskWishes(depth=False))
+    made = real_client.generate_mesh((examples / "mug.jpg").read_bytes(), mask=MaskOptions(depth=False))
     alpha = np.asarray(Image.open(io.BytesIO(made.cutout)))[:, :, 3]
     height, width = alpha.shape
     assert alpha[int(0.44 * height), int(0.66 * width)] < 20, "the handle's hole is filled"

@@ -12,10 +12,10 @@ from evaluation.gate import Judgement, as_table, judge_meshes, make_billboard
 from evaluation.inflate_figures import Row, frame_item, judge_item
 from evaluation.inflate_figures import as_table as figures_table
 from evaluation.inflate_views import SHOWN, draw_item
-from evaluation.rim_colours import Framed, rim_share
+from evaluation.rim_colours import MesherInput, rim_share
 from evaluation.sets import Item, open_set
+from services.mesher.geometry.mesh import is_watertight
 from services.mesher.inflate import Camera, InflateOptions, inflate
-from services.mesher.mesh import is_watertight
 
 FIXED = Path(__file__).parents[2] / "evaluation" / "fixed"
 ITEMS = {item.name: item for item in open_set(FIXED)}
@@ -27,12 +27,12 @@ def mug() -> Item:
 
 
 @pytest.fixture(scope="module")
-def framed(mug: Item) -> Framed:
+def framed(mug: Item) -> MesherInput:
     assert mug.truth is not None
     return frame_item(mug, mug.truth)
 
 
-def test_photo_is_drawn_where_the_cutout_is(framed: Framed) -> None:
+def test_photo_is_drawn_where_the_cutout_is(framed: MesherInput) -> None:
     inner = framed.rgba[..., 3] == 255
     difference = np.abs(framed.photo.astype(int) - framed.rgba[..., :3])[inner]
     assert difference.mean() < 4, difference.mean()
@@ -44,7 +44,7 @@ def test_rim_in_the_colours_of_the_surroundings_is_counted() -> None:
     exact = np.clip(90 - np.hypot(u - 128, v - 128), 0, 1).astype(np.float32)
     photo = np.where((exact >= 0.5)[..., None], (200, 40, 40), (20, 40, 220)).astype(np.uint8)
     rgba = np.dstack([photo, np.rint(255 * exact).astype(np.uint8)])
-    framed = Framed(rgba, None, Camera(400.0, 128.0, 128.0), photo, exact)
+    framed = MesherInput(rgba, None, Camera(400.0, 128.0, 128.0), photo, exact)
     mesh = inflate(rgba, None, framed.camera, InflateOptions(max_faces=6_000))
     assert mesh.colours is not None
     blue = np.broadcast_to(np.array((20, 40, 220), np.uint8), mesh.colours.shape)
@@ -55,7 +55,7 @@ def test_rim_in_the_colours_of_the_surroundings_is_counted() -> None:
 
 
 @pytest.mark.parametrize("thickness", [0.01, 0.05])
-def test_billboard_is_closed_and_as_thin_as_asked_for(framed: Framed, thickness: float) -> None:
+def test_billboard_is_closed_and_as_thin_as_asked_for(framed: MesherInput, thickness: float) -> None:
     alpha = framed.rgba[..., 3].astype(np.float32) / np.float32(255)
     slab = make_billboard(alpha, framed.camera, thickness)
     assert is_watertight(slab.faces)

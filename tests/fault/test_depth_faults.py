@@ -13,7 +13,7 @@ import pytest
 from services.common.errors import Overloaded
 from services.common.rpc_errors import to_status
 from services.common.telemetry import metrics
-from services.orchestrator.stages import DepthAnswer, DepthStage, StageChannel
+from services.orchestrator.stages.grpc_stages import DepthAnswer, DepthStage, StageChannel
 from tests.fault.proxy import FaultProxy
 from unflat.v1 import depth_pb2
 from unflat.v1 import orchestrator_pb2 as pb
@@ -247,7 +247,7 @@ def test_a_stage_that_keeps_failing_is_not_asked_several_times_a_call_for_ever(s
 def test_a_stage_that_is_given_up_again_and_again_is_left_alone(server):
     async def work(stage: DepthStage) -> str:
         for _ in range(5):
-            stage.gave_up()
+            stage.record_timeout()
         return stage.channel.breaker.state
 
     assert _with_stage(server.port, work) == "open"

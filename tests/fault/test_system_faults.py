@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2
 
-from services.common.client import CutoutMade, CutoutWishes, MaskWishes, MeshWishes, UnflatClient
+from services.common.client import CutoutOptions, CutoutResult, MaskOptions, MeshOptions, UnflatClient
 from services.common.errors import DeadlineExceeded, Overloaded, StageUnavailable, UnflatError
 from tests.fault.system import CONCURRENCY, QUEUE, System, depth_of
 
 pytestmark = [pytest.mark.fault, pytest.mark.e2e]
 
-PATIENT = MaskWishes(preset="fast", depth_patience_s=20.0)
-HURRIED = MaskWishes(preset="fast", depth_patience_s=0.3)
-WITHOUT = MaskWishes(preset="fast", depth=False)
+PATIENT = MaskOptions(preset="fast", depth_patience_s=20.0)
+HURRIED = MaskOptions(preset="fast", depth_patience_s=0.3)
+WITHOUT = MaskOptions(preset="fast", depth=False)
 SHORT_S = 3.0
 
 
@@ -86,7 +86,7 @@ def test_a_line_to_depth_that_does_not_carry_costs_nothing_but_depth(system, wit
     _assert_good_without_depth(made, without_depth)
 
 
-def _assert_good_without_depth(made: CutoutMade, without_depth: bytes) -> None:
+def _assert_good_without_depth(made: CutoutResult, without_depth: bytes) -> None:
     assert made.data == without_depth
     assert made.receipt.degraded
     assert [warning for warning in made.receipt.warnings if warning.startswith("made without depth")]
@@ -139,13 +139,13 @@ def test_depth_without_a_model_says_why_on_the_receipt(system, without_depth):
     _assert_good_without_depth(made, without_depth)
 
 
-def _cut(system: System) -> CutoutMade:
+def _cut(system: System) -> CutoutResult:
     return system.client.remove_background(PHOTO, mask=PATIENT)
 
 
 def test_depth_killed_and_restarted_under_load_loses_no_request_and_quality_returns(system, without_depth):
     _recover(system)
-    made: list[CutoutMade] = []
+    made: list[CutoutResult] = []
     lost: list[BaseException] = []
     done = threading.Event()
 
@@ -220,7 +220,7 @@ def _recover_all(system: System) -> None:
 @pytest.mark.parametrize("stage", ["segmentation", "mesher"])
 def test_a_caller_who_leaves_gives_back_every_place_of_every_process(system, without_depth, stage):
     _recover_all(system)
-    events = system.client.stream_mesh(_photo(scale=5), mask=WITHOUT, mesh=MeshWishes(resolution=200))
+    events = system.client.stream_mesh(_photo(scale=5), mask=WITHOUT, mesh=MeshOptions(resolution=200))
     for event in events:
         if event.stage == stage:
             break
@@ -248,11 +248,11 @@ def _overload(system: System) -> tuple[int, int, set[int]]:
 
     def send(_: int) -> bool:
         try:
-            events = list(system.client.stream_cutout(PHOTO, mask=WITHOUT, cutout=CutoutWishes()))
+            events = list(system.client.stream_cutout(PHOTO, mask=WITHOUT, cutout=CutoutOptions()))
         except Overloaded as problem:
             assert problem.retry_after_s is not None
             return False
-        return isinstance(events[-1], CutoutMade)
+        return isinstance(events[-1], CutoutResult)
 
     serving = set()
     with ThreadPoolExecutor(callers) as pool:

@@ -19,7 +19,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 from pydantic import SecretStr
 
-from services.common.client import CutoutMade, CutoutWishes, MaskWishes, MeshMade, MeshWishes, Progress
+from services.common.client import CutoutOptions, CutoutResult, MaskOptions, MeshOptions, MeshResult, Progress
 from services.common.telemetry.logs import configure_logs
 from services.gateway.app import create_app
 from services.gateway.gateway import Fetch
@@ -58,22 +58,22 @@ class FakeOrchestrator:
     cancelled: list[str] = field(default_factory=list)
 
     def stream_cutout(
-        self, photo: bytes, *, mask: MaskWishes, cutout: CutoutWishes, debug: bool = False, request_id: str = ""
-    ) -> Iterator[Progress | CutoutMade]:
+        self, photo: bytes, *, mask: MaskOptions, cutout: CutoutOptions, debug: bool = False, request_id: str = ""
+    ) -> Iterator[Progress | CutoutResult]:
         asked = {"photo": photo, "mask": mask, "cutout": cutout, "request_id": request_id, "debug": debug}
         self.calls.append(asked)
         yield from self._progress()
         media_type = "image/png" if cutout.mask_only else f"image/{cutout.format}"
         png = png_of(Image.new("L", (4, 3), 100)) if cutout.mask_only else self.png
-        yield CutoutMade(png, media_type, self._receipt(request_id), self._debug(debug))
+        yield CutoutResult(png, media_type, self._receipt(request_id), self._debug(debug))
 
     def stream_mesh(
-        self, photo: bytes, *, mask: MaskWishes, mesh: MeshWishes, debug: bool = False, request_id: str = ""
-    ) -> Iterator[Progress | MeshMade]:
+        self, photo: bytes, *, mask: MaskOptions, mesh: MeshOptions, debug: bool = False, request_id: str = ""
+    ) -> Iterator[Progress | MeshResult]:
         asked = {"photo": photo, "mask": mask, "mesh": mesh, "request_id": request_id, "debug": debug}
         self.calls.append(asked)
         yield from self._progress()
-        yield MeshMade(self.mesh, mesh.format, self.png, self._receipt(request_id), self._debug(debug))
+        yield MeshResult(self.mesh, mesh.format, self.png, self._receipt(request_id), self._debug(debug))
 
     def cancel(self, request_id: str) -> None:
         self.cancelled.append(request_id)

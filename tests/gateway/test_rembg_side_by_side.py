@@ -26,7 +26,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from bench.stand_in import write_stand_in
-from services.cli.stack import LocalStack, StackOptions
+from services.cli.local_services import LocalServices, LocalServicesOptions
 
 pytestmark = pytest.mark.e2e
 
@@ -82,8 +82,8 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
             "UNFLAT_SEGMENTATION_BACKEND": f"rembg:custom={folder / 'u2netp.onnx'}",
             "UNFLAT_GATEWAY_URL_FETCH": "true",
         }
-        options = StackOptions(http_port=free_port(), environment=environment, without=("depth", "mesher"))
-        stack = running.enter_context(LocalStack(options))
+        options = LocalServicesOptions(http_port=free_port(), environment=environment, without=("depth", "mesher"))
+        stack = running.enter_context(LocalServices(options))
         ours = f"http://127.0.0.1:{stack.processes['gateway'].port}"
         # rembg closes a connection after a crash without saying so: each request to it gets one of its own.
         alone = httpx.Client(base_url=theirs, timeout=60, headers={"Connection": "close"})

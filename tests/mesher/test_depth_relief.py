@@ -7,8 +7,8 @@ import pytest
 import trimesh
 
 from services.mesher.depth_relief import follow_depth
+from services.mesher.geometry.mesh import Mesh, is_watertight, signed_volume
 from services.mesher.inflate import Camera
-from services.mesher.mesh import Mesh, is_watertight, signed_volume
 
 SIDE, RADIUS = 192, 70.0
 BUMP = 0.08  # of the ball's diameter

@@ -8,7 +8,7 @@ import trimesh
 from services.common.drawing.mesh_views import read_mesh
 from services.common.errors import InvalidOption
 from services.mesher.export import export
-from services.mesher.mesh import Mesh, is_watertight, merge_by_position
+from services.mesher.geometry.mesh import Mesh, is_watertight, merge_by_position
 
 
 @pytest.fixture

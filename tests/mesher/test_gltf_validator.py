@@ -13,10 +13,10 @@ import pytest
 import trimesh
 
 from services.mesher.export import export
-from services.mesher.finish import FinishOptions, place
+from services.mesher.geometry.mesh import Mesh
+from services.mesher.geometry.postprocess import PostprocessOptions, place
 from services.mesher.inflate import Camera, inflate
-from services.mesher.mesh import Mesh
-from services.mesher.texture import bake
+from services.mesher.texture.baking import bake
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
@@ -50,7 +50,7 @@ def ball() -> Mesh:
 
 @pytest.mark.parametrize("size_mm", [None, 0.5, 250.0])
 def test_a_mesh_with_vertex_colours_is_valid_in_any_size(ball: Mesh, size_mm: float | None, tmp_path: Path) -> None:
-    _assert_clean(_issues(export(place(ball, FinishOptions(size_mm=size_mm), 1000.0), "glb"), tmp_path))
+    _assert_clean(_issues(export(place(ball, PostprocessOptions(size_mm=size_mm), 1000.0), "glb"), tmp_path))
 
 
 def test_a_mesh_without_colours_is_valid(ball: Mesh, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from services.cli.stack import LocalStack, StackOptions
+from services.cli.local_services import LocalServices, LocalServicesOptions
 from services.common.free_ports import free_port
 
 trace_service = pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
@@ -95,7 +95,7 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[LocalStack]:
+def stack(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[LocalServices]:
     """The whole system with embedded backends and a small depth network; its requests are traced."""
     folder = tmp_path_factory.mktemp("traced")
     environment = {
@@ -104,7 +104,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Ite
         "UNFLAT_OTLP_ENDPOINT": f"http://{collector.address}",
         "OTEL_BSP_SCHEDULE_DELAY": "50",
     }
-    with LocalStack(StackOptions(http_port=free_port(), environment=environment)) as running:
+    with LocalServices(LocalServicesOptions(http_port=free_port(), environment=environment)) as running:
         yield running
 
 
@@ -123,7 +123,9 @@ def caller() -> tuple[str, str]:
 
 
 @pytest.fixture(scope="session")
-def counted(stack: LocalStack, caller: tuple[str, str], photo: bytes, soon: Callable[[Callable[[], Any]], Any]) -> Any:
+def counted(
+    stack: LocalServices, caller: tuple[str, str], photo: bytes, soon: Callable[[Callable[[], Any]], Any]
+) -> Any:
     """What each service counts, as Prometheus asks for it, after one mesh over HTTP whose caller has a trace."""
     boundary = "parts"
     head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="mug.jpg"\r\n\r\n'.encode()
@@ -143,7 +145,7 @@ def counted(stack: LocalStack, caller: tuple[str, str], photo: bytes, soon: Call
 
 
 @pytest.fixture(scope="session")
-def asked(stack: LocalStack, counted: Any) -> LocalStack:
+def asked(stack: LocalServices, counted: Any) -> LocalServices:
     """The system after that mesh."""
     del counted
     return stack

@@ -15,7 +15,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from deploy.observability.dashboard import ROWS
 from services.cli.capacity.prometheus import LocalPrometheus, configuration, find_prometheus, targets_of
-from services.cli.stack import LocalStack
+from services.cli.local_services import LocalServices
 
 pytestmark = pytest.mark.e2e
 SERVICES = ("segmentation", "depth", "mesher", "orchestrator", "gateway")
@@ -81,7 +81,7 @@ def test_no_counter_has_a_twin_that_nobody_reads(counted):
 
 
 @pytest.fixture(scope="module")
-def prometheus(asked: LocalStack) -> Iterator[LocalPrometheus]:
+def prometheus(asked: LocalServices) -> Iterator[LocalPrometheus]:
     """A Prometheus as `unflat up --observability` starts it."""
     binary = find_prometheus()
     assert binary is not None

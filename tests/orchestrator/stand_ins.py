@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from services.orchestrator.encoding import EncodeOptions
+from services.orchestrator.output.encoding import EncodeOptions
 from services.orchestrator.pipeline import Pipeline
-from services.orchestrator.requests import read_wishes
+from services.orchestrator.request_options import parse_request_options
 from services.orchestrator.run import Run
-from services.orchestrator.stage_protocols import Stages
-from services.orchestrator.stages import DepthAnswer, Meshed, MeshJob, Segmented, stage_receipt
+from services.orchestrator.stages.grpc_stages import DepthAnswer, Meshed, MeshJob, Segmented, stage_receipt
+from services.orchestrator.stages.stage_protocols import Stages
 from unflat.v1 import common_pb2, mesher_pb2, segmentation_pb2
 from unflat.v1 import orchestrator_pb2 as pb
 
@@ -102,7 +102,7 @@ class Depth:
         report = common_pb2.StageReport(backend="fake-depth", device="cpu")
         return DepthAnswer(NEAR, stage_receipt("depth", pb.OUTCOME_OK, report=report))
 
-    def gave_up(self) -> None:
+    def record_timeout(self) -> None:
         self.given_up += 1
 
 
@@ -187,7 +187,7 @@ class Bench:
     def _asked(self, photo: bytes, rest: dict[str, Any]) -> tuple[pb.Photo, Any]:
         message = pb.Photo(file=photo, mask=rest.pop("mask", b""), depth=rest.pop("depth_map", b""))
         rest.setdefault("refine", segmentation_pb2.RefineOptions(preset="PRESET_FAST"))
-        return message, read_wishes(pb.MaskOptions(**rest), pb.CutoutOptions())
+        return message, parse_request_options(pb.MaskOptions(**rest), pb.CutoutOptions())
 
     async def _clean(self, work: Callable[[Pipeline, Run], Any]) -> Any:
         try:

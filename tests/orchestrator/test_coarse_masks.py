@@ -11,7 +11,7 @@ from PIL import Image
 
 from services.common.photos.decoding import decode_photo
 from services.orchestrator.cutout.cut import PRESETS
-from services.orchestrator.masked import Masked, cut
+from services.orchestrator.masked_photo import MaskedPhoto, cut
 
 HEIGHT, WIDTH = 320, 1600
 
@@ -30,7 +30,7 @@ def scene():
 def _cut(scene, supplied):
     photo, _ = scene
     small = cv2.resize(supplied, photo.working.shape[1::-1], interpolation=cv2.INTER_AREA)
-    masked = Masked(photo, small, small, None, None, None, supplied)
+    masked = MaskedPhoto(photo, small, small, None, None, None, supplied)
     return cut(masked, PRESETS["balanced"]).alpha
 
 

@@ -14,8 +14,8 @@ from services.common.errors import (
     Overloaded,
     StageUnavailable,
 )
-from services.orchestrator.requests import read_wishes
-from services.orchestrator.stages import no_depth
+from services.orchestrator.request_options import parse_request_options
+from services.orchestrator.stages.grpc_stages import no_depth
 from tests.orchestrator.stand_ins import DISC, NEAR, PHOTO, SIDE, alpha_of, archive, stage_of
 from unflat.v1 import depth_pb2, mesher_pb2
 from unflat.v1 import orchestrator_pb2 as pb
@@ -97,7 +97,7 @@ def test_a_mesh_waits_for_depth_as_long_as_it_usually_takes_and_no_less_than_a_c
     monkeypatch.setattr("services.orchestrator.pipeline.CUTOUT_PATIENCE_S", least)
 
     async def scenario() -> pb.MeshResult:
-        line, wishes = bench.pipeline(), read_wishes(pb.MaskOptions(), pb.CutoutOptions())
+        line, wishes = bench.pipeline(), parse_request_options(pb.MaskOptions(), pb.CutoutOptions())
         for _ in range(3):  # depth answers at once: that is what is usual from now on
             await line.generate_mesh(pb.Photo(file=PHOTO), wishes, mesher_pb2.MeshOptions(), bench.run(), debug=False)
             bench.mesher.jobs.clear()

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from services.common.photos.decoding import decode_photo
-from services.orchestrator.encoding import EncodeOptions, encode_cutout
+from services.orchestrator.output.encoding import EncodeOptions, encode_cutout
 
 pytestmark = pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not here")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from services.orchestrator.requests import read_wishes
+from services.orchestrator.request_options import parse_request_options
 from tests.orchestrator.stand_ins import DISC, PHOTO, SIDE, Depth, Segmentation, alpha_of, encoded, pixels, stage_of
 from unflat.v1 import mesher_pb2
 from unflat.v1 import orchestrator_pb2 as pb
@@ -111,7 +111,7 @@ def test_a_cancelled_request_cancels_what_it_waits_for_and_leaves_no_task(bench,
         stage.gate = asyncio.Event()
         if where == "segmentation":
             bench.depth.gate = asyncio.Event()
-        wishes = read_wishes(pb.MaskOptions(), pb.CutoutOptions())
+        wishes = parse_request_options(pb.MaskOptions(), pb.CutoutOptions())
         task = asyncio.create_task(
             bench.pipeline().generate_mesh(
                 pb.Photo(file=PHOTO), wishes, mesher_pb2.MeshOptions(), bench.run(), debug=False

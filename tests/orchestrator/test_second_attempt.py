@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from services.common.errors import DeadlineExceeded, Overloaded, StageUnavailable
-from services.orchestrator.requests import read_wishes
+from services.orchestrator.request_options import parse_request_options
 from tests.orchestrator.stand_ins import (
     DISC,
     NEAR,
@@ -87,7 +87,7 @@ def test_a_mask_whose_outline_nothing_confirms_is_to_blame(bench, fault):
     made = _leaking(bench, quality(**fault), quality(score=0.95)).mesh(depth="DEPTH_MODE_OFF")
     assert made.mesh == b"mesh 2"
     assert made.receipt.attempts[1].made_of == "the raw mask"
-    assert made.receipt.attempts[1].outline_support > made.receipt.attempts[0].outline_support
+    assert made.receipt.attempts[1].boundary_contrast > made.receipt.attempts[0].boundary_contrast
 
 
 def test_the_cutout_and_the_facts_are_those_of_the_mesh_that_is_returned(bench):
@@ -168,7 +168,7 @@ def test_a_finished_mesh_is_handed_out_even_when_the_time_is_just_up(bench):
     run = bench.run()
     bench.mesher.qualities = [quality(flat=True, score=0.3)]
     bench.mesher.after = lambda: setattr(run, "_deadline", 0.0)
-    wishes = read_wishes(pb.MaskOptions(), pb.CutoutOptions())
+    wishes = parse_request_options(pb.MaskOptions(), pb.CutoutOptions())
     photo = pb.Photo(file=PHOTO)
     made = asyncio.run(bench.pipeline().generate_mesh(photo, wishes, mesher_pb2.MeshOptions(), run, debug=False))
     assert made.mesh == b"mesh 1"

@@ -14,12 +14,12 @@ import pytest
 from services.common.errors import NoSubject, Overloaded
 from services.common.rpc_errors import from_rpc_error
 from services.common.serving.admission import AioAdmission
-from services.common.serving.interceptors import AioCallGuard
+from services.common.serving.interceptors import AioErrorInterceptor
 from services.common.serving.priority import PRIORITY_KEY, priority_metadata
 from services.common.telemetry.logs import REQUEST_ID_KEY
 from services.orchestrator.run import Run
 from services.orchestrator.server import OrchestratorServicer, _open_matting
-from services.orchestrator.stages import DepthAnswer, StageChannel, stage_receipt
+from services.orchestrator.stages.grpc_stages import DepthAnswer, StageChannel, stage_receipt
 from unflat.v1 import orchestrator_pb2 as pb
 from unflat.v1 import orchestrator_pb2_grpc as pb_grpc
 
@@ -67,7 +67,7 @@ def _serve(
         pipeline = _Pipeline()
         stage = StageChannel("depth", "127.0.0.1:1")
         admission = pipeline.admission = AioAdmission("orchestrator", concurrency, queue)
-        server = grpc.aio.server(interceptors=[AioCallGuard()])
+        server = grpc.aio.server(interceptors=[AioErrorInterceptor()])
         servicer = OrchestratorServicer(pipeline, [stage], admission, budget_s=60.0)
         pb_grpc.add_OrchestratorServiceServicer_to_server(servicer, server)
         port = server.add_insecure_port("127.0.0.1:0")

@@ -21,7 +21,7 @@ import uvicorn
 from PIL import Image, ImageDraw
 from pydantic import SecretStr
 
-from services.common.client import CutoutMade, CutoutWishes, MaskWishes, MeshMade, MeshWishes
+from services.common.client import CutoutOptions, CutoutResult, MaskOptions, MeshOptions, MeshResult
 from services.common.errors import InvalidImage
 from services.common.telemetry.logs import configure_logs
 from services.gateway.app import create_app
@@ -81,18 +81,18 @@ class DirectedOrchestrator:
     left: threading.Event = field(default_factory=threading.Event)
 
     def stream_mesh(
-        self, photo: bytes, *, mask: MaskWishes, mesh: MeshWishes, debug: bool = False, request_id: str = ""
-    ) -> Iterator[pb.Progress | MeshMade]:
+        self, photo: bytes, *, mask: MaskOptions, mesh: MeshOptions, debug: bool = False, request_id: str = ""
+    ) -> Iterator[pb.Progress | MeshResult]:
         self.calls.append({"kind": "mesh", "photo": photo, "mask": mask, "mesh": mesh})
         yield from self._work(photo, ("mesher", "inflate", 0.6))
-        yield MeshMade(glb(), mesh.format, self._cutout(photo), self._receipt(mask, True), self._steps(mask))
+        yield MeshResult(glb(), mesh.format, self._cutout(photo), self._receipt(mask, True), self._steps(mask))
 
     def stream_cutout(
-        self, photo: bytes, *, mask: MaskWishes, cutout: CutoutWishes, debug: bool = False, request_id: str = ""
-    ) -> Iterator[pb.Progress | CutoutMade]:
+        self, photo: bytes, *, mask: MaskOptions, cutout: CutoutOptions, debug: bool = False, request_id: str = ""
+    ) -> Iterator[pb.Progress | CutoutResult]:
         self.calls.append({"kind": "cutout", "photo": photo, "mask": mask, "cutout": cutout})
         yield from self._work(photo, ("orchestrator", "cutout", 0.7))
-        yield CutoutMade(self._cutout(photo), "image/png", self._receipt(mask, False), self._steps(mask))
+        yield CutoutResult(self._cutout(photo), "image/png", self._receipt(mask, False), self._steps(mask))
 
     def cancel(self, request_id: str) -> None:
         """Streams here look by themselves."""
@@ -120,7 +120,7 @@ class DirectedOrchestrator:
         picture.putalpha(disc(*picture.size))
         return png_of(picture)
 
-    def _steps(self, mask: MaskWishes) -> dict[str, bytes]:
+    def _steps(self, mask: MaskOptions) -> dict[str, bytes]:
         plain = png_of(disc())
         steps = {"segmentation": plain, "hybrid": mask.mask or plain}
         if mask.depth and not self.depth_lost:
@@ -128,7 +128,7 @@ class DirectedOrchestrator:
             steps |= {"depth": png_of(Image.fromarray(ramp)), "depth_mask": plain}
         return steps
 
-    def _receipt(self, mask: MaskWishes, has_mesh: bool) -> pb.Receipt:
+    def _receipt(self, mask: MaskOptions, has_mesh: bool) -> pb.Receipt:
         depth = pb.StageReceipt(stage="depth", outcome=pb.OUTCOME_OK, total_s=0.2)
         warnings = []
         if not mask.depth:
@@ -185,7 +185,7 @@ def open_site(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenSite]:
     """Return a function that opens a gateway with settings of the test's own."""
     configure_logs("gateway", "error", "json")
     # Two seconds of drawing that test_mesh_sheet.py looks after.
-    monkeypatch.setattr("services.gateway.mesh_sheet.mesh_sheet", lambda photo, made: made.cutout)
+    monkeypatch.setattr("services.gateway.jobs.mesh_sheet.mesh_sheet", lambda photo, made: made.cutout)
     running: list[tuple[uvicorn.Server, threading.Thread, DirectedOrchestrator]] = []
 
     def open_(**settings: Any) -> Site:

@@ -5,7 +5,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from services.gateway.page_routes import page_assets, page_router
+from services.gateway.routes.page_routes import page_assets, page_router
 
 PAGE = Path(__file__).resolve().parents[2] / "services/gateway/page"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.cli.stack import LocalStack, StackOptions
+from services.cli.local_services import LocalServices, LocalServicesOptions
 from services.common.free_ports import free_port
 
 pytestmark = pytest.mark.e2e
@@ -13,7 +13,7 @@ def url(tmp_path):
     """The gateway of a whole system with embedded backends."""
     port = free_port()
     environment = {"UNFLAT_MODELS": str(tmp_path)}
-    with LocalStack(StackOptions(http_port=port, environment=environment)):
+    with LocalServices(LocalServicesOptions(http_port=port, environment=environment)):
         yield f"http://127.0.0.1:{port}"
 
 

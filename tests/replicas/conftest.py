@@ -28,7 +28,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from services.common.client import MaskWishes, MeshMade, MeshWishes, UnflatClient
+from services.common.client import MaskOptions, MeshOptions, MeshResult, UnflatClient
 from services.common.free_ports import free_ports
 from unflat.v1 import status_pb2, status_pb2_grpc
 
@@ -104,7 +104,7 @@ class Replica:
 class Load:
     """What callers got while something was done to the fleet."""
 
-    made: list[MeshMade] = field(default_factory=list)
+    made: list[MeshResult] = field(default_factory=list)
     lost: list[BaseException] = field(default_factory=list)
 
     def depth_outcomes(self) -> set[int]:
@@ -178,11 +178,11 @@ class Fleet:
         replica.popen.wait()
         self._forget(replica)
 
-    def mesh(self, photo: bytes) -> MeshMade:
+    def mesh(self, photo: bytes) -> MeshResult:
         """Return the mesh of a small photo, made with depth however long that takes."""
         assert self.client is not None
-        mask = MaskWishes(preset="fast", depth_patience_s=REQUEST_S)
-        return self.client.generate_mesh(photo, mask=mask, mesh=MeshWishes(resolution=48))
+        mask = MaskOptions(preset="fast", depth_patience_s=REQUEST_S)
+        return self.client.generate_mesh(photo, mask=mask, mesh=MeshOptions(resolution=48))
 
     @contextmanager
     def under_load(self, photo: bytes, callers: int = 2) -> Iterator[Load]:

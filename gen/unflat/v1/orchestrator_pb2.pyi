@@ -292,18 +292,18 @@ class Receipt(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., version: _Optional[str] = ..., photo: _Optional[_Union[PhotoFacts, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[StageReceipt, _Mapping]]] = ..., steps: _Optional[_Iterable[_Union[StepTiming, _Mapping]]] = ..., total_s: _Optional[float] = ..., degraded: _Optional[bool] = ..., warnings: _Optional[_Iterable[str]] = ..., mask: _Optional[_Union[MaskFacts, _Mapping]] = ..., mesh: _Optional[_Union[_mesher_pb2.MeshQuality, _Mapping]] = ..., other_attempt: _Optional[_Union[_mesher_pb2.MeshQuality, _Mapping]] = ..., verdict: _Optional[str] = ..., attempts: _Optional[_Iterable[_Union[MeshAttempt, _Mapping]]] = ...) -> None: ...
 
 class MeshAttempt(_message.Message):
-    __slots__ = ("made_of", "quality", "outline_support", "score", "returned")
+    __slots__ = ("made_of", "quality", "boundary_contrast", "score", "returned")
     MADE_OF_FIELD_NUMBER: _ClassVar[int]
     QUALITY_FIELD_NUMBER: _ClassVar[int]
-    OUTLINE_SUPPORT_FIELD_NUMBER: _ClassVar[int]
+    BOUNDARY_CONTRAST_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     RETURNED_FIELD_NUMBER: _ClassVar[int]
     made_of: str
     quality: _mesher_pb2.MeshQuality
-    outline_support: float
+    boundary_contrast: float
     score: float
     returned: bool
-    def __init__(self, made_of: _Optional[str] = ..., quality: _Optional[_Union[_mesher_pb2.MeshQuality, _Mapping]] = ..., outline_support: _Optional[float] = ..., score: _Optional[float] = ..., returned: _Optional[bool] = ...) -> None: ...
+    def __init__(self, made_of: _Optional[str] = ..., quality: _Optional[_Union[_mesher_pb2.MeshQuality, _Mapping]] = ..., boundary_contrast: _Optional[float] = ..., score: _Optional[float] = ..., returned: _Optional[bool] = ...) -> None: ...
 
 class PhotoFacts(_message.Message):
     __slots__ = ("width", "height", "format", "bit_depth", "working_width", "working_height", "own_alpha", "exif_orientation", "has_icc", "frames")

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from services.cli.capacity.plan import ORCHESTRATOR, Plan, Prices, StageTimes, Target, make_plan
 from services.cli.capacity.service_times import measure_times, read_times, scrape_times, write_times
-from services.cli.stack import LocalStack, StackOptions
+from services.cli.local_services import LocalServices, LocalServicesOptions
 from services.cli.tables import make_console
 from services.common.client import UnflatClient
 from services.common.errors import InvalidOption
@@ -80,7 +80,7 @@ def _service_times(
     environment = {"UNFLAT_ORCHESTRATOR_RECALL_MB": "0"}
     with (
         console.status("measuring") as status,
-        LocalStack(StackOptions(environment=environment)) as stack,
+        LocalServices(LocalServicesOptions(environment=environment)) as stack,
         UnflatClient(stack.address, identity=stack.identity) as client,
     ):
         return measure_times(client, data, requests, lambda done: status.update(f"measuring: {done} requests"))

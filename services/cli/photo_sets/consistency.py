@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from services.cli.views import View
+from services.cli.thumbnails import Thumbnail
 
 LEAST_VIEWS = 5  # fewer have no neighbourhood to stand out from
 NEIGHBOURS = 2  # on either side; at the ends of a set there is one side only, or a steady change would look like a jump
@@ -49,7 +49,7 @@ class Doubt:
     reasons: tuple[str, ...]
 
 
-def measure(view: View) -> Features:
+def measure(view: Thumbnail) -> Features:
     """Return what is compared of a view."""
     subject = view.mask > 127
     side = max(subject.shape)

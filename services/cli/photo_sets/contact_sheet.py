@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from services.cli.views import View, cutout_webp, photo_jpeg
+from services.cli.thumbnails import Thumbnail, cutout_webp, photo_jpeg
 
 _STYLE = """
 :root { color-scheme: light dark; font: 15px/1.4 system-ui, sans-serif }
@@ -41,7 +41,7 @@ class Card:
     state: str
     remarks: Sequence[str]
     confidence: float
-    view: View | None
+    view: Thumbnail | None
     link: str = ""
 
 

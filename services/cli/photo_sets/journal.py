@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from services.cli.views import View, view_from_dict, view_to_dict
+from services.cli.thumbnails import Thumbnail, thumbnail_from_dict, thumbnail_to_dict
 from services.common.errors import InvalidOption
 
 NAME = "unflat-set.jsonl"
@@ -37,7 +37,7 @@ class Entry:
     photo_sha256: str
     options: str
     files: dict[str, int]
-    view: View
+    view: Thumbnail
     confidence: float = 0.0
     warnings: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
@@ -74,7 +74,7 @@ class Journal:
         Raises:
             InvalidOption: the journal cannot be written.
         """
-        line = json.dumps(asdict(entry) | {"view": view_to_dict(entry.view)}, ensure_ascii=False)
+        line = json.dumps(asdict(entry) | {"view": thumbnail_to_dict(entry.view)}, ensure_ascii=False)
         with self._lock:
             try:
                 self._out.mkdir(parents=True, exist_ok=True)
@@ -115,7 +115,7 @@ def _read(path: Path) -> list[Entry]:
 
 def _entry(values: dict[str, Any]) -> Entry:
     words = {key: tuple(values.get(key, ())) for key in ("warnings", "doubts")}
-    return Entry(**{**values, **words, "view": view_from_dict(values["view"])})
+    return Entry(**{**values, **words, "view": thumbnail_from_dict(values["view"])})
 
 
 def _size(path: Path) -> int:

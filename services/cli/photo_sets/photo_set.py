@@ -19,11 +19,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from services.cli.jobs import read_photo
 from services.cli.outcome import Outcome
 from services.cli.outputs import Item, colliding, find_items, write_all
-from services.cli.photo_sets.colours import propose_mask
 from services.cli.photo_sets.journal import Entry, Journal, digest, sizes
-from services.cli.photo_sets.second_look import Fits, look_again
+from services.cli.photo_sets.retry_outliers import Fits, retry_outliers
+from services.cli.photo_sets.set_colours import propose_mask
 from services.cli.photo_sets.watching import Settling, watch_photos
-from services.cli.views import View, make_view, png, read_working
+from services.cli.thumbnails import Thumbnail, make_thumbnail, png, read_working
 from services.common.client import UnflatClient
 from services.common.errors import InvalidImage, InvalidOption, Overloaded, UnflatError
 from unflat.v1 import orchestrator_pb2 as pb
@@ -115,7 +115,7 @@ class PhotoSet:
             if not options.watch:
                 return False
         if options.consistency and not self._stopped.is_set():
-            look_again(self.outcomes, self._second)
+            retry_outliers(self.outcomes, self._second)
         return True
 
     # ── once ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -177,7 +177,7 @@ class PhotoSet:
             if entry is not None:
                 return Outcome(item, entry)
             product = self._make(item, photo)
-            view = make_view(read_working(photo), product.mask)
+            view = make_thumbnail(read_working(photo), product.mask)
             return Outcome(item, self._keep(item, photo, product, view), receipt=product.receipt)
         except UnflatError as problem:
             return Outcome(item, problem=problem)
@@ -191,7 +191,7 @@ class PhotoSet:
                 self._stopped.wait(_PAUSE_S if problem.retry_after_s is None else problem.retry_after_s)
         return self._maker.make(self._client, item, photo, hint)
 
-    def _keep(self, item: Item, photo: bytes, product: Product, view: View, second: str = "") -> Entry:
+    def _keep(self, item: Item, photo: bytes, product: Product, view: Thumbnail, second: str = "") -> Entry:
         """Write the results and note them."""
         files = write_all(product.files)
         entry = Entry(
@@ -209,7 +209,7 @@ class PhotoSet:
 
     # ── views that stand out ────────────────────────────────────────────────────────────────────────────────────────
 
-    def _second(self, outcome: Outcome, neighbours: Sequence[View], fits: Fits) -> None:
+    def _second(self, outcome: Outcome, neighbours: Sequence[Thumbnail], fits: Fits) -> None:
         """Make a photo again with the mask that the set's colours propose; keep it where it no longer stands out."""
         item = outcome.item
         try:
@@ -217,7 +217,7 @@ class PhotoSet:
             working = read_working(photo)
             with self._console.status(f"once more: {item.photo.name}"):
                 product = self._make(item, photo, png(propose_mask(working, neighbours)))
-            view = make_view(working, product.mask)
+            view = make_thumbnail(working, product.mask)
             if fits(view):
                 entry = self._keep(item, photo, product, view, second="kept")
                 outcome.entry, outcome.problem, outcome.doubt = entry, None, None

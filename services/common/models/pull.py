@@ -21,7 +21,7 @@ from pathlib import Path
 
 from services.common.errors import StageUnavailable
 from services.common.models.manifest import Model, ModelFile, NpmSource, UrlSource, Variant
-from services.common.models.store import ModelStore
+from services.common.models.model_store import ModelStore
 
 Progress = Callable[[str, int, int | None], None]
 """Called with what is fetched, bytes so far, and bytes in all where known."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from services.common.errors import DeadlineExceeded, Overloaded
 from services.common.serving.priority import Priority
-from services.common.serving.waiting_line import WaitingLine
+from services.common.serving.priority_queue import PriorityQueue
 from services.common.telemetry import metrics
 
 _LOOK_S = 0.5  # how often a waiting call looks whether its caller is still there
@@ -37,7 +37,7 @@ class Admission:
         self._stage = stage
         self._concurrency = concurrency
         self._running = 0
-        self._line: WaitingLine[object] = WaitingLine(queue)
+        self._line: PriorityQueue[object] = PriorityQueue(queue)
         self._changed = threading.Condition()
         self._pace = _Pace(concurrency)
         metrics.show_limits(stage, concurrency, queue)
@@ -125,7 +125,7 @@ class AioAdmission:
         self._stage = stage
         self._concurrency = concurrency
         self._running = 0
-        self._line: WaitingLine[asyncio.Future[None]] = WaitingLine(queue)
+        self._line: PriorityQueue[asyncio.Future[None]] = PriorityQueue(queue)
         self._pace = _Pace(concurrency)
         metrics.show_limits(stage, concurrency, queue)
         self._report()  # zero from the start: to a scaler a series that is not there is a lost Prometheus
@@ -227,7 +227,9 @@ class _Pace:
         return self._service_s / self._concurrency * (ahead + 1)
 
 
-def _refuse(stage: str, line: WaitingLine[Any], priority: Priority, budget_s: float, running: int, pace: _Pace) -> None:
+def _refuse(
+    stage: str, line: PriorityQueue[Any], priority: Priority, budget_s: float, running: int, pace: _Pace
+) -> None:
     """Raise where a call cannot wait, or would wait in vain."""
     wait_s = pace.wait_s(line.ahead_of(priority))
     if line.is_full(priority):

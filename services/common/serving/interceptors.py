@@ -16,9 +16,9 @@ import grpc
 import grpc.aio
 import structlog
 
-from services.common.calling.calls import CallAbandonedError
 from services.common.errors import Internal, UnflatError
 from services.common.rpc_errors import to_status
+from services.common.serving.stage_call import CallAbandonedError
 from services.common.telemetry import metrics, tracing
 from services.common.telemetry.logs import REQUEST_ID_KEY, accept_request_id, bind_request, get_logger
 
@@ -64,7 +64,7 @@ def _is_quiet(method: str) -> bool:
     return method.startswith(_QUIET)
 
 
-class CallGuard(grpc.ServerInterceptor):
+class ErrorInterceptor(grpc.ServerInterceptor):
     """The guard of a sync server."""
 
     def intercept_service(
@@ -119,7 +119,7 @@ def _guarded(record: CallRecord, context: grpc.ServicerContext) -> Iterator[None
         record.done("OK")
 
 
-class AioCallGuard(grpc.aio.ServerInterceptor):
+class AioErrorInterceptor(grpc.aio.ServerInterceptor):
     """The guard of an aio server."""
 
     async def intercept_service(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from services.common.arrays import RGB, InverseDepth
-from services.common.backend_facts import BackendFacts
+from services.common.backend_info import BackendInfo
 from services.common.serving.batching import Batcher, BatchOptions
 
 Item = TypeVar("Item")
@@ -51,7 +51,7 @@ class Batching:
         return Batcher(run, BatchOptions(most, self.patience_s if most > 1 else 0.0), is_out_of_memory, self.observe)
 
 
-class Backend(BackendFacts, Protocol):
+class Backend(BackendInfo, Protocol):
     """A depth network. The properties tell what really runs, and are final once `load` has returned."""
 
     def load(self) -> None:

@@ -18,13 +18,13 @@ import numpy as np
 
 from services.common.arrays import RGB, Float, InverseDepth
 from services.common.errors import StageUnavailable
-from services.common.models.name_options import refuse_unknown
-from services.common.models.store import FindModel, StoredModel
+from services.common.models.backend_spec import refuse_unknown
+from services.common.models.model_store import FindModel, StoredModel
 from services.common.serving.batching import Batcher
 from services.depth.backends.base import Batching, go_on
 from services.depth.backends.engine_choice import EngineOptions, open_engine
+from services.depth.backends.input_size import parse_size
 from services.depth.backends.memory import WithinMemory, is_out_of_memory
-from services.depth.backends.name_options import parse_size
 from services.depth.depth_anything_v2.config import CONFIGS
 from services.depth.depth_anything_v2.engine import Engine
 from services.depth.depth_anything_v2.preprocess import INPUT_PX, network_size, to_network, to_photo

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from services.common.arrays import RGBA, InverseDepth
-from services.common.backend_facts import BackendFacts
-from services.mesher.inflate.camera import Camera
-from services.mesher.mesh import Mesh
+from services.common.backend_info import BackendInfo
+from services.mesher.geometry.camera import Camera
+from services.mesher.geometry.mesh import Mesh
 
 Progress = Callable[[str, float], None]
 """Called with the step's name and the share done, 0 to 1; may raise to stop the work."""
@@ -55,7 +55,7 @@ class MeshOptions:
     use_depth: bool = True
 
 
-class Backend(BackendFacts, Protocol):
+class Backend(BackendInfo, Protocol):
     """A mesher."""
 
     @property

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from services.mesher.backends.base import FramedSubject, MeshOptions, Progress
 from services.mesher.extract.parts import drop_floaters
+from services.mesher.geometry.mesh import Mesh
 from services.mesher.inflate import InflateOptions, inflate
-from services.mesher.mesh import Mesh
 
 CRUMB_AREA = 0.001  # of the surface: what is smaller is no part of the mask, which keeps pieces from 1 % of the largest
 _FACES_PER_CELL_SQUARED = 3.7  # measured: 60,000 faces at 128 cells along the longest side of a compact subject

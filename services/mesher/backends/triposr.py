@@ -30,7 +30,7 @@ from services.mesher.backends.weights import FindModel, StoredWeights
 from services.mesher.depth_relief import follow_depth
 from services.mesher.extract import ExtractOptions, extract_surface, keep_real_parts
 from services.mesher.extract.parts import say_dropped
-from services.mesher.mesh import Mesh, normalise
+from services.mesher.geometry.mesh import Mesh, normalise
 from services.mesher.triposr.picture import compose_on_grey, to_network
 
 if TYPE_CHECKING:

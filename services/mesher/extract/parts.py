@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from services.common.arrays import BoolMask, Faces, Points
-from services.mesher.mesh import Mesh, face_normals, label_components
+from services.mesher.geometry.mesh import Mesh, face_normals, label_components
 
 MIN_AREA = 0.01  # of the whole surface: what the quality gate counts as a part
 MIN_VOLUME = 0.002  # of the largest part; a floater is small in both, a thin real part only in one

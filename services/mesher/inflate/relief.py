@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from services.common.arrays import Float, InverseDepth
-from services.mesher.inflate.camera import Camera
+from services.mesher.geometry.camera import Camera
 from services.mesher.inflate.floor import fit_floor
 from services.mesher.inflate.membrane import smooth_edge_preserving
 from services.mesher.inflate.silhouette import Silhouette, sample_grid

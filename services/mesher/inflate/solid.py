@@ -13,17 +13,17 @@ import numpy as np
 
 from services.common.arrays import RGBA, Alpha, BoolMask, Faces, Float, InverseDepth, Points
 from services.common.errors import InvalidImage, InvalidOption, NoSubject
+from services.mesher.geometry.camera import Camera, project
+from services.mesher.geometry.mesh import Mesh, normalise, signed_volume, vertex_normals
+from services.mesher.geometry.smoothing import simplify, smooth_taubin
 from services.mesher.inflate.body import fit_body
-from services.mesher.inflate.camera import Camera, project
-from services.mesher.inflate.colours import clean_palette, facing_camera, paint
-from services.mesher.inflate.information import is_informative
+from services.mesher.inflate.depth_validity import is_depth_valid
 from services.mesher.inflate.membrane import Membrane
 from services.mesher.inflate.relief import Relief, read_relief
 from services.mesher.inflate.silhouette import Silhouette, drop_specks, trace_silhouette
 from services.mesher.inflate.thickness import circle_profile, dome, poisson_bulge, round_rim
-from services.mesher.inflate.tidy import smooth_taubin, thin_out
 from services.mesher.inflate.volume import build_surface, carry_to_space
-from services.mesher.mesh import Mesh, normalise, signed_volume, vertex_normals
+from services.mesher.texture.vertex_colours import clean_palette, facing_camera, paint
 
 MIN_FACES = 2_000
 COARSER_TRIES = 4  # where a surface is over the budget and cannot be thinned out without tearing it
@@ -67,7 +67,7 @@ def inflate(rgba: RGBA, depth: InverseDepth | None, camera: Camera, options: Inf
         options: the knobs.
 
     Returns:
-        A `Mesh` in the convention of `services.mesher.mesh`, with vertex colours.
+        A `Mesh` in the convention of `services.mesher.geometry.mesh`, with vertex colours.
 
     Raises:
         NoSubject: the alpha is empty.
@@ -79,7 +79,7 @@ def inflate(rgba: RGBA, depth: InverseDepth | None, camera: Camera, options: Inf
     frame_mask = drop_specks(alpha >= 0.5)
     if not frame_mask.any():
         raise NoSubject("the cutout is empty: no pixel is at least half covered")
-    if depth is not None and not is_informative(depth, frame_mask, camera):
+    if depth is not None and not is_depth_valid(depth, frame_mask, camera):
         depth = None
 
     vertices, faces, span = _build(alpha, frame_mask, depth, camera, options, None)
@@ -117,7 +117,7 @@ def _build(
     vertices = carry_to_space(cells, silhouette, camera)
     if signed_volume(vertices, faces) < 0:
         faces = np.ascontiguousarray(faces[:, ::-1])
-    return *thin_out(vertices, faces, options.max_faces), silhouette.span
+    return *simplify(vertices, faces, options.max_faces), silhouette.span
 
 
 def _sheets_from_outline(silhouette: Silhouette, camera: Camera) -> tuple[Float, Float]:

@@ -15,7 +15,7 @@ import numpy as np
 from skimage.measure import marching_cubes
 
 from services.common.arrays import Faces, Float, Points
-from services.mesher.inflate.camera import Camera, unproject
+from services.mesher.geometry.camera import Camera, unproject
 from services.mesher.inflate.silhouette import Silhouette
 
 KEEP_OFF = 0.06  # |field| in cells kept off zero, or vertices fall together and the surface does not close

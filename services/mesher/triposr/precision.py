@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from services.common.arrays import RGBA
-from services.common.models.verdicts import keep_verdict, recall_verdict
+from services.common.models.precision_cache import load_verdict, store_verdict
 from services.mesher.triposr.model import Precision, TripoSR
 from services.mesher.triposr.picture import compose_on_grey, to_network
 
@@ -47,12 +47,12 @@ def choose_precision(folder: Path, device: str, digest: str) -> Verdict:
     if not has_bfloat16(device):
         return Verdict("float32", f"this {device} has no bfloat16 of its own")
     situation = "|".join((digest, torch.__version__, _processor(device)))
-    known = recall_verdict(folder / RECORD, situation)
+    known = load_verdict(folder / RECORD, situation)
     if known is not None and known.get("dtype") in ("float32", "bfloat16") and "why" in known:
         return Verdict(known["dtype"], str(known["why"]))
     code, sides = measure(folder, device)
     verdict = judge(code, sides)
-    keep_verdict(folder / RECORD, situation, asdict(verdict))
+    store_verdict(folder / RECORD, situation, asdict(verdict))
     return verdict
 
 

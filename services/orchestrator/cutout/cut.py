@@ -19,7 +19,8 @@ import numpy as np
 from services.common.arrays import Alpha, BoolMask, Pixels, Trimap
 from services.common.errors import InvalidOption
 from services.orchestrator.cutout.foreground import estimate_foreground
-from services.orchestrator.cutout.matting import BALANCED, THOROUGH, MattingOptions, Pull, matte
+from services.orchestrator.cutout.matting import BALANCED, THOROUGH, DataTerm, MattingOptions, matte
+from services.orchestrator.cutout.matting_confidence import matting_confidence
 from services.orchestrator.cutout.matting_network import MattingNetwork
 from services.orchestrator.cutout.trimap import (
     FOREGROUND,
@@ -30,12 +31,11 @@ from services.orchestrator.cutout.trimap import (
     build_trimap,
     decide,
 )
-from services.orchestrator.cutout.trust import trust_in_matting
 from services.orchestrator.cutout.upsample import upsample
 
 # A pixel of the band is held to the mask: a little everywhere, more where the mask was sure. Measured on network masks
 # of 13 photos with exact soft alpha: without, matting is worse than the mask on six; with this and trust.py, on none.
-PULL = Pull(base=0.03, sure=1.0)
+PULL = DataTerm(base=0.03, sure=1.0)
 
 Preset = Literal["fast", "balanced", "quality"]
 
@@ -124,7 +124,7 @@ def cut_out(photo: Pixels, alpha: Alpha, options: CutoutOptions) -> Cutout:
 def _matte_adaptively(photo: Pixels, alpha: Alpha, guess: Alpha, options: CutoutOptions) -> tuple[Alpha, Trimap]:
     """Matte in the band that the mask's own doubt opens, held to the mask, as far as the mask gives reason to trust."""
     height, width = guess.shape
-    trust = trust_in_matting(alpha)
+    trust = matting_confidence(alpha)
     band = np.where(trust > 0, build_trimap(alpha, options.trimap), decide(alpha))
     trimap = np.asarray(cv2.resize(band, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
     unknown = np.asarray(trimap == UNKNOWN)
@@ -146,7 +146,9 @@ def _matte_classically(photo: Pixels, guess: Alpha, options: CutoutOptions) -> t
     return _decide_band(photo, np.where(unknown, guess, known), unknown, None, options), trimap
 
 
-def _decide_band(photo: Pixels, guess: Alpha, unknown: BoolMask, pull: Pull | None, options: CutoutOptions) -> Alpha:
+def _decide_band(
+    photo: Pixels, guess: Alpha, unknown: BoolMask, pull: DataTerm | None, options: CutoutOptions
+) -> Alpha:
     if options.network is not None:
         return options.network.matte(photo, guess, unknown)
     return matte(photo, guess, unknown, pull, options.matting)

@@ -47,7 +47,7 @@ class MattingOptions:
 
 
 @dataclass(frozen=True)
-class Pull:
+class DataTerm:
     """Unknown pixels are held to their guess by base + sure · (2 guess − 1)², in units of one colour window."""
 
     base: float
@@ -61,7 +61,7 @@ BALANCED = MattingOptions(steps=(0, 120, 160))  # 0.94 in 1/14
 THOROUGH = MattingOptions(steps=(0, 300, 300))  # 0.94 in 1/14; better in wide bands full of hairs
 
 
-def matte(photo: Pixels, guess: Alpha, unknown: BoolMask, pull: Pull | None, options: MattingOptions) -> Alpha:
+def matte(photo: Pixels, guess: Alpha, unknown: BoolMask, pull: DataTerm | None, options: MattingOptions) -> Alpha:
     """Return `guess` with alpha decided anew where `unknown`.
 
     Args:
@@ -79,7 +79,7 @@ def matte(photo: Pixels, guess: Alpha, unknown: BoolMask, pull: Pull | None, opt
 
 
 def _solve_level(
-    photo: Pixels, guess: Alpha, unknown: BoolMask, pull: Pull | None, options: MattingOptions, level: int
+    photo: Pixels, guess: Alpha, unknown: BoolMask, pull: DataTerm | None, options: MattingOptions, level: int
 ) -> Alpha:
     count = int(np.count_nonzero(unknown))
     steps = options.steps[min(level, len(options.steps) - 1)]
@@ -116,7 +116,7 @@ def _halve(photo: Pixels, guess: Alpha, unknown: BoolMask) -> tuple[Pixels, Alph
     return halve_photo(photo), half_guess, none_known
 
 
-def _hold(system: BandSystem, guess: Alpha, pull: Pull | None) -> BandSystem:
+def _hold(system: BandSystem, guess: Alpha, pull: DataTerm | None) -> BandSystem:
     """Add pull · (alpha − guess)² to the quadratic form."""
     values = guess.reshape(-1)[system.flat]
     held = np.full(system.flat.size, FAINT_PULL, np.float32)

@@ -21,7 +21,7 @@ import numpy as np
 
 from services.common.arrays import Alpha, BoolMask, Float, Pixels
 from services.common.errors import Internal, InvalidOption, StageUnavailable
-from services.common.models.name_options import Triple, read_options, read_triple, refuse_unknown
+from services.common.models.backend_spec import Triple, read_options, read_triple, refuse_unknown
 
 _CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 _INPUT_TYPES = {"tensor(float16)": np.float16}  # float32 otherwise

@@ -1,7 +1,7 @@
 """Fusion of mask and depth: `fuse` is the door, everything behind it is pure."""
 
-from services.orchestrator.fusion.cut import depth_mask
+from services.orchestrator.fusion.depth_cut import depth_mask
 from services.orchestrator.fusion.fuse import Fused, fuse
-from services.orchestrator.fusion.options import FusionOptions, Percentile, Strategy
+from services.orchestrator.fusion.fusion_options import FusionOptions, Percentile, Strategy
 
 __all__ = ["Fused", "FusionOptions", "Percentile", "Strategy", "depth_mask", "fuse"]

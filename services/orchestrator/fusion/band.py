@@ -13,7 +13,7 @@ import numpy as np
 from services.common.arrays import Alpha, Float
 from services.common.imaging.log_odds import from_log_odds, to_log_odds
 from services.common.imaging.thin_parts import find_thin_parts
-from services.orchestrator.fusion.view import View, local_mean
+from services.orchestrator.fusion.fusion_input import FusionInput, local_mean
 
 WINDOW = 3.0  # sigma of the local means, in units of the view's reach
 APART = 0.05  # of the depth's range: less says nothing
@@ -21,7 +21,7 @@ BLUR_SHARE = 0.02  # radius, of the long side, below which a part is narrower th
 STRONGEST = 1.0  # log odds: depth edges are blurred, so depth alone turns no pixel beyond 0.27 and 0.73
 
 
-def depth_evidence(view: View) -> Float:
+def depth_evidence(view: FusionInput) -> Float:
     """Return (H, W) float32 log odds for the subject, 0 where depth has nothing to say."""
     near, has_near = local_mean(view.depth, view.inner, WINDOW * view.reach)
     far, has_far = local_mean(view.depth, view.outer, WINDOW * view.reach)
@@ -35,7 +35,7 @@ def depth_evidence(view: View) -> Float:
     return np.asarray(np.where(speaks, STRONGEST * weight * (2 * t - 1), 0.0), dtype=np.float32)
 
 
-def weigh_unsure(view: View, alpha: Alpha) -> Alpha:
+def weigh_unsure(view: FusionInput, alpha: Alpha) -> Alpha:
     """Return `alpha` with depth's evidence added where `alpha` is between 0.1 and 0.9."""
     unsure = (alpha > 0.1) & (alpha < 0.9)
     moved = from_log_odds(to_log_odds(alpha) + depth_evidence(view))

@@ -12,22 +12,22 @@ import numpy as np
 
 from services.common.arrays import Alpha, BoolMask
 from services.common.imaging.log_odds import from_log_odds, to_log_odds
-from services.common.imaging.plateaus import find_plateaus
-from services.orchestrator.fusion.pieces import step_limit
-from services.orchestrator.fusion.view import View, dilate, erode
+from services.common.imaging.uncertain_regions import find_uncertain_regions
+from services.orchestrator.fusion.fusion_input import FusionInput, dilate, erode
+from services.orchestrator.fusion.regions import step_limit
 
 SMALLEST = 0.002  # share of the picture: depth cannot be read from less
 LEAST_BORDER = 0.03  # of its rim must lie on the sure subject, and as much on the sure background
 OPINION = 1.5  # log odds: a part at 0.2 or 0.8 is turned, a surer one is not
 
 
-def decide_doubtful_parts(view: View) -> Alpha:
+def decide_doubtful_parts(view: FusionInput) -> Alpha:
     """Return the view's alpha, moved where depth tells which side a doubtful part belongs to.
 
     Returns:
         (H, W) float32 in [0, 1], equal to `view.alpha` outside the parts that depth decides.
     """
-    plateaus = find_plateaus((view.alpha > 0.1) & (view.alpha < 0.9))
+    plateaus = find_uncertain_regions((view.alpha > 0.1) & (view.alpha < 0.9))
     _, labels, stats, _ = cv2.connectedComponentsWithStats(plateaus.astype(np.uint8), connectivity=4)
     limit = step_limit(view)
     alpha = view.alpha
@@ -43,7 +43,7 @@ def decide_doubtful_parts(view: View) -> Alpha:
     return alpha
 
 
-def _opinion(view: View, part: BoolMask, limit: float) -> float:
+def _opinion(view: FusionInput, part: BoolMask, limit: float) -> float:
     rim = dilate(part, 3 * view.reach) & ~dilate(part, view.reach)
     subject = rim & view.inner
     background = rim & view.outer
@@ -59,7 +59,7 @@ def _opinion(view: View, part: BoolMask, limit: float) -> float:
     return 0.0
 
 
-def _step_between(view: View, near: BoolMask, far: BoolMask) -> float:
+def _step_between(view: FusionInput, near: BoolMask, far: BoolMask) -> float:
     """Return how much nearer the one is than the other where they face each other."""
     facing = 5 * view.reach
     one = near & dilate(far, facing)

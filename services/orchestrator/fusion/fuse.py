@@ -17,14 +17,14 @@ from services.common.arrays import RGB, Alpha, BoolMask, Float, InverseDepth
 from services.common.errors import InvalidImage
 from services.common.imaging.working_size import apply_change, shrink_to
 from services.orchestrator.fusion.band import weigh_unsure
-from services.orchestrator.fusion.cut import NO_SPREAD, cut_depth
+from services.orchestrator.fusion.depth_cut import NO_SPREAD, cut_depth
+from services.orchestrator.fusion.depth_reliability import assess_depth
 from services.orchestrator.fusion.doubtful_parts import decide_doubtful_parts
-from services.orchestrator.fusion.options import FusionOptions
-from services.orchestrator.fusion.pieces import judge_pieces
-from services.orchestrator.fusion.restore import restore_bites
-from services.orchestrator.fusion.separate import remove_rejected
-from services.orchestrator.fusion.view import View
-from services.orchestrator.fusion.witness import examine_depth
+from services.orchestrator.fusion.fusion_input import FusionInput
+from services.orchestrator.fusion.fusion_options import FusionOptions
+from services.orchestrator.fusion.missing_parts import restore_missing_parts
+from services.orchestrator.fusion.regions import judge_regions
+from services.orchestrator.fusion.rejected_regions import remove_rejected
 
 WORKING_SIDE = 640  # pixels; depth maps are no sharper than this
 UNSURE = (0.1, 0.9)  # alpha between which "depth_guided" asks the depth
@@ -97,16 +97,16 @@ def _scale(depth: InverseDepth) -> Float | None:
 def _fuse_locally(rgb: RGB, alpha: Alpha, depth: Float) -> tuple[Alpha, str]:
     """Return the fused mask (`alpha` itself if depth is no witness) and what happened."""
     small = shrink_to(alpha, WORKING_SIDE)
-    view = View(shrink_to(rgb, WORKING_SIDE), small, shrink_to(depth, WORKING_SIDE))
+    view = FusionInput(shrink_to(rgb, WORKING_SIDE), small, shrink_to(depth, WORKING_SIDE))
     if not (view.mask.any() and view.inner.any() and view.outer.any()):
         return alpha, "the mask has no sure subject or no sure background"
-    witness = examine_depth(view)
+    witness = assess_depth(view)
     if not witness.reliable:
         return alpha, witness.reason
     decided = replace(view, alpha=decide_doubtful_parts(view))
-    separated = remove_rejected(decided, judge_pieces(decided))
+    separated = remove_rejected(decided, judge_regions(decided))
     cleaned = replace(view, alpha=separated)
-    restored = restore_bites(cleaned, separated)
+    restored = restore_missing_parts(cleaned, separated)
     weighed = weigh_unsure(replace(view, alpha=restored), restored)
     kept = np.count_nonzero((weighed >= 0.5) & view.mask)
     if kept < RUNAWAY * np.count_nonzero((weighed >= 0.5) | view.mask):

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from services.common.arrays import RGB, Alpha, Float, alpha_from_bytes
-from services.common.backend_facts import BackendFacts
+from services.common.backend_info import BackendInfo
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class RawMask:
         return alpha_from_bytes(np.asarray(steps.resize((width, height), Image.Resampling.LANCZOS), dtype=np.uint8))
 
 
-class Backend(BackendFacts, Protocol):
+class Backend(BackendInfo, Protocol):
     """A way to find the subject. The properties tell what really runs, and are final once `load` has returned."""
 
     @property

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from services.common.errors import InvalidOption, ModelMissing, StageUnavailable
-from services.common.models.name_options import read_options, read_triple, refuse_unknown
-from services.common.models.store import FindModel, StoredModel
+from services.common.models.backend_spec import read_options, read_triple, refuse_unknown
+from services.common.models.model_store import FindModel, StoredModel
 from services.segmentation.backends.base import Backend
 from services.segmentation.backends.engines import Provider
 from services.segmentation.backends.grabcut import GrabCut

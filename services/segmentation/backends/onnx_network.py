@@ -22,16 +22,16 @@ from PIL import Image
 
 from services.common.arrays import RGB, Float
 from services.common.errors import Internal, StageUnavailable
-from services.common.models.name_options import Triple
+from services.common.models.backend_spec import Triple
 from services.common.serving.batching import Batcher
 from services.segmentation.backends.base import RawMask
 from services.segmentation.backends.engines import Dtype, Engine, Provider, open_engine, processor_of_openvino
 from services.segmentation.backends.precision import (
     Verdict,
     judge,
-    keep_verdict,
+    load_verdict,
     probe_scene,
-    recall_verdict,
+    store_verdict,
 )
 
 Precision: TypeAlias = Literal["auto", "bfloat16", "float32"]
@@ -119,7 +119,7 @@ class OnnxNetwork:
                 return
             may_be_half = self._precision != "float32"
             situation = f"{self.digest}, {processor_of_openvino()}, {self._precision}" if may_be_half else ""
-            verdict = recall_verdict(self._record, situation)
+            verdict = load_verdict(self._record, situation)
             engine = self._open("float32" if verdict is None else verdict.dtype)
             self.device = engine.device
             if self._require_gpu and self.device != "cuda":
@@ -131,7 +131,7 @@ class OnnxNetwork:
             may_be_half = may_be_half and engine.device == "openvino" and processor_of_openvino() != ""
             if may_be_half and verdict is None:
                 verdict, engine = self._try_half(engine, mask, took_s)
-                keep_verdict(self._record, situation, verdict)
+                store_verdict(self._record, situation, verdict)
             self.notes = engine.notes
             if verdict is not None and verdict.warns:
                 self.notes += (f"{self.name} computes in float32: {verdict.why}",)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from services.common.arrays import RGB, Float
-from services.common.models import verdicts
+from services.common.models import precision_cache
 from services.segmentation.backends.engines import Dtype
 
 MOST_DIFFERENCE = 1 / 255  # of the mask's own range: of every pixel, or loosely of their mean
@@ -57,23 +57,23 @@ def judge(whole: Float, half: Float, whole_s: float, half_s: float, *, loosely: 
     )
 
 
-def recall_verdict(record: Path | None, situation: str) -> Verdict | None:
+def load_verdict(record: Path | None, situation: str) -> Verdict | None:
     """Return the verdict that was reached in the same situation, or None.
 
     Args:
         record: where it would be written down.
         situation: names weights, engine and processor.
     """
-    known = None if record is None else verdicts.recall_verdict(record, situation)
+    known = None if record is None else precision_cache.load_verdict(record, situation)
     if known is None or known.get("dtype") not in ("float32", "bfloat16") or not {"why", "warns"} <= known.keys():
         return None
     return Verdict(known["dtype"], str(known["why"]), bool(known["warns"]))
 
 
-def keep_verdict(record: Path | None, situation: str, verdict: Verdict) -> None:
+def store_verdict(record: Path | None, situation: str, verdict: Verdict) -> None:
     """Write the verdict down; where the folder cannot be written to, the next start looks again."""
     if record is not None:
-        verdicts.keep_verdict(record, situation, asdict(verdict))
+        precision_cache.store_verdict(record, situation, asdict(verdict))
 
 
 def probe_scene() -> RGB:

@@ -15,14 +15,14 @@ import numpy as np
 from services.common.arrays import RGB, Alpha
 from services.common.errors import InvalidImage
 from services.common.imaging.working_size import apply_change, shrink_to
-from services.segmentation.refine.better_outline import keep_better_outlines
+from services.segmentation.refine.accept_by_boundary import accept_by_boundary
 from services.segmentation.refine.components import remove_islands
 from services.segmentation.refine.decide import decide
+from services.segmentation.refine.edge_smoothing import smooth_outline
 from services.segmentation.refine.grabcut import consult_grabcut
 from services.segmentation.refine.morphology import clean_noise
-from services.segmentation.refine.options import RefineOptions
-from services.segmentation.refine.outline import smooth_outline
-from services.segmentation.refine.scene import Scene
+from services.segmentation.refine.refine_input import RefineInput
+from services.segmentation.refine.refine_options import RefineOptions
 
 __all__ = ["RefineOptions", "Refined", "refine"]
 
@@ -66,7 +66,7 @@ def refine(rgb: RGB, alpha: Alpha, options: RefineOptions) -> Refined:
     if options.from_colours:
         return _unchanged(alpha, "made from the colours alone, which have nothing to add")
     given = shrink_to(alpha, options.working_side)
-    scene = Scene(shrink_to(rgb, options.working_side), given)
+    scene = RefineInput(shrink_to(rgb, options.working_side), given)
     if not (scene.subject.any() and scene.background.any() and scene.unsure.any()):
         return _unchanged(alpha, "nothing to compare: the mask has no sure subject or no sure background")
     decided = _run(scene, options)
@@ -85,7 +85,7 @@ def _in_range(alpha: Alpha) -> Alpha:
     return np.clip(np.nan_to_num(alpha, nan=0.0), 0.0, 1.0)
 
 
-def _run(scene: Scene, options: RefineOptions) -> Alpha:
+def _run(scene: RefineInput, options: RefineOptions) -> Alpha:
     alpha = decide(scene)
     if options.use_grabcut:
         alpha = consult_grabcut(scene, alpha)
@@ -93,8 +93,8 @@ def _run(scene: Scene, options: RefineOptions) -> Alpha:
     if options.remove_small_components:
         alpha = remove_islands(scene, alpha)
     if scene.crisp:
-        return keep_better_outlines(scene, alpha, clear=CLEAR)
-    return keep_better_outlines(scene, smooth_outline(scene, alpha, options.blur_size), clear=0.5)
+        return accept_by_boundary(scene, alpha, clear=CLEAR)
+    return accept_by_boundary(scene, smooth_outline(scene, alpha, options.blur_size), clear=0.5)
 
 
 def _iou(a: Alpha, b: Alpha) -> float:

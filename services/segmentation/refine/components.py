@@ -7,14 +7,14 @@ import numpy as np
 
 from services.common.arrays import Alpha
 from services.common.imaging.colour_evidence import WHOLE, colour_evidence
-from services.segmentation.refine.scene import Scene
+from services.segmentation.refine.refine_input import RefineInput
 
 LARGE = 0.1  # share of the largest component: another subject (a pair of shoes), not an island
 SURE_ISLAND = 0.8  # mean alpha in the mask as it came: the network meant it
 SPECK = 2e-5  # share of the picture below which an island carries no meaning (10 pixels of 640 x 640)
 
 
-def remove_islands(scene: Scene, alpha: Alpha) -> Alpha:
+def remove_islands(scene: RefineInput, alpha: Alpha) -> Alpha:
     """Return `alpha` without small islands that neither the network nor their colours speak for.
 
     Args:

@@ -14,9 +14,9 @@ from services.common.arrays import Alpha, BoolMask, Float
 from services.common.imaging.colour_evidence import LOCAL, WHOLE
 from services.common.imaging.edge_aware import smooth_along_edges
 from services.common.imaging.log_odds import from_log_odds, to_log_odds
-from services.common.imaging.plateaus import find_plateaus
-from services.segmentation.refine.dents import dent_evidence
-from services.segmentation.refine.scene import Scene
+from services.common.imaging.uncertain_regions import find_uncertain_regions
+from services.segmentation.refine.convexity_defects import convexity_evidence
+from services.segmentation.refine.refine_input import RefineInput
 
 BAND_CLIP = 1.5  # log likelihood ratio beyond which a single pixel's colour is not believed more
 BAND_WEIGHT = 0.5  # colour and network see the same pixels: half of the evidence is news
@@ -27,7 +27,7 @@ HOLD = 0.3  # how strongly a decided pixel resists its neighbours; ten times les
 SHYNESS = 3.0  # networks say 0.5 of parts that are subject in 3 of 4 cases (measured on photos, scenes and mattes)
 
 
-def decide(scene: Scene) -> Alpha:
+def decide(scene: RefineInput) -> Alpha:
     """Return the scene's alpha, moved by colour where it is unsure; thin parts are not smoothed.
 
     Returns:
@@ -35,7 +35,7 @@ def decide(scene: Scene) -> Alpha:
     """
     unsure = scene.unsure
     evidence = np.clip(scene.evidence(unsure, whole=LOCAL), -BAND_CLIP, BAND_CLIP) * BAND_WEIGHT
-    plateau = find_plateaus(unsure)
+    plateau = find_uncertain_regions(unsure)
     if plateau.any() and not scene.crisp:
         evidence = np.where(plateau, _plateau_evidence(scene, plateau), evidence)
     decided = np.where(unsure, from_log_odds(to_log_odds(scene.alpha) + evidence), scene.alpha)
@@ -51,7 +51,7 @@ def expected_iou(alpha: Alpha) -> float:
     return float(alpha[kept].sum()) / either if either else 1.0
 
 
-def _plateau_evidence(scene: Scene, plateau: BoolMask) -> Float:
+def _plateau_evidence(scene: RefineInput, plateau: BoolMask) -> Float:
     """Return (H, W) float32, log odds to add in plateaus.
 
     The cut with the best expected IoU J is J / (1 + J), below 0.5: in log odds a shift of -ln J, times `SHYNESS`.
@@ -62,8 +62,8 @@ def _plateau_evidence(scene: Scene, plateau: BoolMask) -> Float:
     areas = _smooth_within(scene, pixels, plateau, hold)
     trust = min(1.0, np.count_nonzero(scene.subject) / np.count_nonzero(plateau))
     shift = -SHYNESS * np.log(max(0.3, expected_iou(scene.alpha)))
-    return np.asarray(trust * areas + dent_evidence(scene.alpha, plateau) + shift, dtype=np.float32)
+    return np.asarray(trust * areas + convexity_evidence(scene.alpha, plateau) + shift, dtype=np.float32)
 
 
-def _smooth_within(scene: Scene, values: Float, zone: BoolMask, hold: Float) -> Float:
+def _smooth_within(scene: RefineInput, values: Float, zone: BoolMask, hold: Float) -> Float:
     return smooth_along_edges(scene.lab, values, zone, hold, sigma=AREA_SIGMA, iterations=80)

@@ -10,8 +10,8 @@ import numpy as np
 
 from services.common.arrays import Alpha, BoolMask
 from services.common.imaging.log_odds import from_log_odds, to_log_odds
-from services.common.imaging.plateaus import find_plateaus
-from services.segmentation.refine.scene import Scene
+from services.common.imaging.uncertain_regions import find_uncertain_regions
+from services.segmentation.refine.refine_input import RefineInput
 
 LONG_SIDE = 160  # pixels; it decides areas, not outlines, and its cut is slow where colours are alike (320: no better)
 ROUNDS = 1  # later rounds change little and drift towards the larger class
@@ -20,7 +20,7 @@ OPINION = 0.2  # log odds: GrabCut turns only what is nearly undecided; at 0.5 i
 AGREEMENT = 0.9  # IoU with the mask on sure pixels below which the colour models do not fit this picture
 
 
-def consult_grabcut(scene: Scene, alpha: Alpha) -> Alpha:
+def consult_grabcut(scene: RefineInput, alpha: Alpha) -> Alpha:
     """Return `alpha`, moved by GrabCut's opinion where it is in doubt.
 
     Args:
@@ -29,7 +29,7 @@ def consult_grabcut(scene: Scene, alpha: Alpha) -> Alpha:
     Returns:
         (H, W) float32 in [0, 1]; `alpha` itself if there is little doubt or GrabCut contradicts what is sure.
     """
-    doubt = find_plateaus((alpha > 0.2) & (alpha < 0.8)) & ~scene.thin
+    doubt = find_uncertain_regions((alpha > 0.2) & (alpha < 0.8)) & ~scene.thin
     if np.count_nonzero(doubt) < WORTH_ASKING * doubt.size:
         return alpha
     opinion = _cut(scene, alpha)
@@ -39,7 +39,7 @@ def consult_grabcut(scene: Scene, alpha: Alpha) -> Alpha:
     return np.asarray(np.where(doubt, moved, alpha), dtype=np.float32)
 
 
-def _cut(scene: Scene, alpha: Alpha) -> BoolMask | None:
+def _cut(scene: RefineInput, alpha: Alpha) -> BoolMask | None:
     """Return (H, W) bool, GrabCut's subject; None if it cannot be trusted."""
     height, width = alpha.shape
     scale = min(1.0, LONG_SIDE / max(height, width))

@@ -12,7 +12,7 @@ import numpy as np
 from services.common.arrays import Alpha, BoolMask, Float
 from services.common.imaging.colour_evidence import LOCAL, WHOLE, colour_evidence
 from services.common.imaging.thin_parts import disc
-from services.segmentation.refine.scene import Scene
+from services.segmentation.refine.refine_input import RefineInput
 
 CLEAR = 1.0  # mean log likelihood ratio that a region needs to be overruled: e times likelier the other class
 LARGEST_HOLE = 0.02  # share of the subject: a larger hole is not noise, whatever its colours
@@ -20,7 +20,7 @@ MEANT_HOLE = 0.15  # mean alpha of a hole below which the network meant it
 SOLID = 0.95  # what a filled pixel becomes: subject, a little less sure than the network's own
 
 
-def clean_noise(scene: Scene, alpha: Alpha, kernel_size: int) -> Alpha:
+def clean_noise(scene: RefineInput, alpha: Alpha, kernel_size: int) -> Alpha:
     """Return `alpha` without specks and pinholes that the colours call noise.
 
     Args:
@@ -45,7 +45,7 @@ def clean_noise(scene: Scene, alpha: Alpha, kernel_size: int) -> Alpha:
     return np.asarray(np.where(_overruled(holes, evidence), SOLID, cleaned), dtype=np.float32)
 
 
-def _doubtful_holes(scene: Scene, mask: BoolMask) -> BoolMask:
+def _doubtful_holes(scene: RefineInput, mask: BoolMask) -> BoolMask:
     """Return (H, W) bool: enclosed background that is small and that the mask as it came was not sure of."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
     area = stats[:, cv2.CC_STAT_AREA]
@@ -57,7 +57,7 @@ def _doubtful_holes(scene: Scene, mask: BoolMask) -> BoolMask:
     return np.asarray(small[labels])
 
 
-def _evidence_of_outside(scene: Scene, mask: BoolMask, suspects: BoolMask) -> Float:
+def _evidence_of_outside(scene: RefineInput, mask: BoolMask, suspects: BoolMask) -> Float:
     """Return (H, W) float32: colour evidence at `suspects`, which themselves teach neither class their colours."""
     near = cv2.dilate(suspects.astype(np.uint8), disc(1)) > 0
     subject, background = scene.subject & mask & ~near, scene.background & ~mask & ~near

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from services.cli.photo_sets.consistency import LEAST_VIEWS, Features, find_doubts, measure
-from services.cli.views import View
+from services.cli.thumbnails import Thumbnail
 
 GREY = np.full(8, 1 / 8, np.float32)
 BREAKS = {
@@ -20,7 +20,7 @@ BREAKS = {
 
 
 def _view(turn, mask):
-    return View(turn.photo, mask.astype(np.uint8) * 255)
+    return Thumbnail(turn.photo, mask.astype(np.uint8) * 255)
 
 
 def test_a_mug_that_turns_has_no_view_that_stands_out(turns):

@@ -7,9 +7,9 @@ import re
 import numpy as np
 
 from services.cli.photo_sets.contact_sheet import Card, contact_sheet
-from services.cli.views import View
+from services.cli.thumbnails import Thumbnail
 
-VIEW = View(np.full((12, 16, 3), 90, np.uint8), np.full((12, 16), 255, np.uint8))
+VIEW = Thumbnail(np.full((12, 16, 3), 90, np.uint8), np.full((12, 16), 255, np.uint8))
 
 
 def test_failed_come_first_then_doubtful_then_the_least_confident():

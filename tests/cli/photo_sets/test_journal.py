@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from services.cli.photo_sets.journal import NAME, Entry, Journal, digest, sizes
-from services.cli.views import View
+from services.cli.thumbnails import Thumbnail
 from services.common.errors import InvalidOption
 
-VIEW = View(np.full((12, 16, 3), 90, np.uint8), np.eye(12, 16, dtype=np.uint8) * 255)
+VIEW = Thumbnail(np.full((12, 16, 3), 90, np.uint8), np.eye(12, 16, dtype=np.uint8) * 255)
 PLACE = Path("day1/mug.jpg")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from services.common.client import MaskWishes
+from services.common.client import MaskOptions
 from services.common.errors import Overloaded
 
 
@@ -188,7 +188,7 @@ def test_a_second_mask_that_stands_out_as_well_is_dropped_and_the_view_flagged(t
     answer = turntable.stream_cutout
 
     def ignore_the_hint(sent, *, mask, **rest):
-        return answer(sent, mask=MaskWishes(), **rest)
+        return answer(sent, mask=MaskOptions(), **rest)
 
     turntable.stream_cutout = ignore_the_hint
     ended = cut("--mask-sidecar", "colmap")

@@ -11,7 +11,7 @@ import pytest
 
 from services.common.errors import StageUnavailable
 from services.common.models.manifest import BY_NAME, MODELS, Model, ModelFile, UrlSource, Variant
-from services.common.models.store import ModelStore
+from services.common.models.model_store import ModelStore
 
 GOOD, OTHER = b"weights" * 100, b"the same network from elsewhere"
 
@@ -85,7 +85,7 @@ def test_an_exchanged_file_is_noticed_and_named_with_the_command_that_mends_it(s
 
 def test_an_unchanged_file_is_not_hashed_again(store, monkeypatch):
     _put(store, GOOD)
-    monkeypatch.setattr("services.common.models.store._digests", lambda path: pytest.fail("hashed again"))
+    monkeypatch.setattr("services.common.models.model_store._digests", lambda path: pytest.fail("hashed again"))
     assert store.find("net") is not None
 
 

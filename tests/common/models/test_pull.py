@@ -14,8 +14,8 @@ import pytest
 from services.common.errors import StageUnavailable
 from services.common.models import pull as pull_module
 from services.common.models.manifest import Model, ModelFile, NpmSource, UrlSource, Variant
+from services.common.models.model_store import ModelStore
 from services.common.models.pull import assemble, import_folder, pull
-from services.common.models.store import ModelStore
 
 CONTENT = bytes(range(256)) * 4000  # a megabyte
 

@@ -13,11 +13,11 @@ import pytest
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 
 from services.common.errors import Overloaded, StageUnavailable
-from services.common.models.slot import ModelSlot
+from services.common.models.model_holder import ModelHolder
 from services.common.serving.admission import Admission
 from services.common.telemetry import metrics
 from services.orchestrator.run import Run
-from services.orchestrator.stages import StageChannel, stage_receipt
+from services.orchestrator.stages.grpc_stages import StageChannel, stage_receipt
 from unflat.v1 import orchestrator_pb2 as pb
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "metrics.md"
@@ -127,7 +127,7 @@ class _Backend:
 
 
 def test_what_is_loaded_is_told_with_a_short_digest():
-    ModelSlot("loaded", _Backend).start(lambda _: None).join()
+    ModelHolder("loaded", _Backend).start(lambda _: None).join()
     what = {"backend": "net", "device": "cpu", "dtype": "float32", "licence": "MIT"}
     assert _value("unflat_model_info", stage="loaded", digest="0123456789ab", **what) == 1
     assert (_value("unflat_model_load_seconds", stage="loaded") or 0) > 0

@@ -15,7 +15,7 @@ import pytest
 from prometheus_client import Histogram
 
 from services.common.errors import InvalidImage, StageUnavailable
-from services.common.serving.interceptors import CallGuard
+from services.common.serving.interceptors import ErrorInterceptor
 from services.common.telemetry import metrics, tracing
 from services.common.telemetry.tracing import start_tracing, stop_tracing
 from unflat.v1 import status_pb2, status_pb2_grpc
@@ -55,7 +55,7 @@ class _Status(status_pb2_grpc.StatusServiceServicer):
 
 def _call(problem: Exception | None = None) -> None:
     """Call a guarded server with the headers of the current span."""
-    server = grpc.server(futures.ThreadPoolExecutor(2), interceptors=[CallGuard()])
+    server = grpc.server(futures.ThreadPoolExecutor(2), interceptors=[ErrorInterceptor()])
     status_pb2_grpc.add_StatusServiceServicer_to_server(_Status(problem), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.common.errors import InvalidOption, StageUnavailable
-from services.common.models.store import StoredModel
+from services.common.models.model_store import StoredModel
 from services.depth.backends.catalogue import open_backend
 from services.depth.backends.depth_anything_v2 import DepthAnythingBackend
 from services.depth.backends.onnx import OnnxBackend

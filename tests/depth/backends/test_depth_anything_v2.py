@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from services.common.errors import StageUnavailable
-from services.common.models.store import StoredModel
+from services.common.models.model_store import StoredModel
 from services.depth.backends import depth_anything_v2 as module
 from services.depth.backends import engine_choice
 from services.depth.backends.base import Batching

@@ -7,8 +7,8 @@ import pytest
 
 from services.mesher.backends.base import FramedSubject, MeshOptions
 from services.mesher.backends.inflate import InflateBackend
-from services.mesher.inflate.camera import Camera
-from services.mesher.mesh import is_watertight
+from services.mesher.geometry.camera import Camera
+from services.mesher.geometry.mesh import is_watertight
 
 
 @pytest.fixture(scope="module")

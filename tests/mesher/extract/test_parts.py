@@ -5,7 +5,7 @@ import trimesh
 
 from services.mesher.extract import ExtractOptions, extract_surface, keep_real_parts
 from services.mesher.extract.parts import drop_floaters
-from services.mesher.mesh import Mesh, is_watertight, label_components
+from services.mesher.geometry.mesh import Mesh, is_watertight, label_components
 
 
 def _parts(field):

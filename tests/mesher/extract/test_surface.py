@@ -5,7 +5,13 @@ import pytest
 
 from services.common.errors import InvalidOption
 from services.mesher.extract import ExtractOptions, extract_surface
-from services.mesher.mesh import is_watertight, label_components, merge_by_position, signed_volume, vertex_normals
+from services.mesher.geometry.mesh import (
+    is_watertight,
+    label_components,
+    merge_by_position,
+    signed_volume,
+    vertex_normals,
+)
 
 
 def _euler(surface) -> int:

@@ -6,8 +6,8 @@ import pytest
 import trimesh
 
 from services.common.errors import InvalidImage, InvalidOption, NoSubject
+from services.mesher.geometry.mesh import Mesh, is_watertight, label_components, merge_by_position, signed_volume
 from services.mesher.inflate import Camera, InflateOptions, inflate, solid
-from services.mesher.mesh import Mesh, is_watertight, label_components, merge_by_position, signed_volume
 from services.mesher.quality import silhouette_overlap
 
 Field = npt.NDArray[np.float32]
@@ -203,7 +203,7 @@ def test_budget_that_cannot_be_kept_is_said(
     disc: Field, cut: Cut, camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(solid, "COARSER_TRIES", 0)
-    monkeypatch.setattr(solid, "thin_out", lambda vertices, faces, most: (vertices, faces))
+    monkeypatch.setattr(solid, "simplify", lambda vertices, faces, most: (vertices, faces))
     mesh = inflate(cut(disc), None, camera, InflateOptions(max_faces=2_000))
     assert len(mesh.faces) > 2_000
     assert mesh.notes == (f"left at {len(mesh.faces)} faces: with 2000 it would not stay closed",)

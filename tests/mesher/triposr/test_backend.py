@@ -13,13 +13,13 @@ import pytest
 
 from services.common.errors import InvalidOption, NoSubject, Overloaded, StageUnavailable
 from services.common.models.manifest import Model, ModelFile, UrlSource, Variant
-from services.common.models.store import ModelStore
+from services.common.models.model_store import ModelStore
 from services.mesher.backends.base import FramedSubject, MeshOptions
 from services.mesher.backends.catalogue import open_backend
 from services.mesher.backends.triposr import open_triposr
 from services.mesher.backends.weights import StoredWeights, no_models
-from services.mesher.inflate.camera import Camera
-from services.mesher.mesh import is_watertight, signed_volume
+from services.mesher.geometry.camera import Camera
+from services.mesher.geometry.mesh import is_watertight, signed_volume
 from services.mesher.server import find_weights
 
 THRESHOLD = 0.4  # the toy's random density rarely reaches 25

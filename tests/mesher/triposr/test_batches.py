@@ -15,7 +15,7 @@ from services.common.errors import Overloaded, StageUnavailable
 from services.mesher.backends.base import FramedSubject, MeshOptions
 from services.mesher.backends.triposr import TripoSRBackend, open_triposr
 from services.mesher.backends.weights import StoredWeights
-from services.mesher.inflate.camera import Camera
+from services.mesher.geometry.camera import Camera
 
 torch = pytest.importorskip("torch", reason="TripoSR runs on torch")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from services.mesher.extract import ExtractOptions, Surface, extract_surface, keep_real_parts
-from services.mesher.mesh import is_watertight, label_components, signed_volume
+from services.mesher.geometry.mesh import is_watertight, label_components, signed_volume
 from services.mesher.triposr.config import TripoSRConfig
 
 torch = pytest.importorskip("torch", reason="TripoSR runs on torch")

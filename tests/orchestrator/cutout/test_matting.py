@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from services.orchestrator.cutout.matting import BALANCED, QUICK, THOROUGH, MattingOptions, Pull, matte
+from services.orchestrator.cutout.matting import BALANCED, QUICK, THOROUGH, DataTerm, MattingOptions, matte
 
 
 def band_of(alpha, grow=4):
@@ -52,7 +52,7 @@ def test_strong_pull_keeps_the_guess(composite, disc_alpha):
     scene = composite(disc_alpha((100, 100), 30, 8))
     unknown = band_of(scene.alpha)
     guess = np.where(unknown, np.float32(0.3), scene.alpha)
-    found = matte(scene.photo, guess, unknown, Pull(base=1e4, sure=0), MattingOptions((60, 60)))
+    found = matte(scene.photo, guess, unknown, DataTerm(base=1e4, sure=0), MattingOptions((60, 60)))
     assert np.abs(found - guess).max() < 0.02
 
 
@@ -105,7 +105,7 @@ def test_inputs_are_not_written_to(composite, disc_alpha):
     unknown = band_of(scene.alpha)
     guess = with_hidden_band(scene, unknown)
     before = guess.copy(), unknown.copy(), scene.photo.copy()
-    matte(scene.photo, guess, unknown, Pull(0.1, 0.1), BALANCED)
+    matte(scene.photo, guess, unknown, DataTerm(0.1, 0.1), BALANCED)
     assert np.array_equal(guess, before[0])
     assert np.array_equal(unknown, before[1])
     assert np.array_equal(scene.photo, before[2])

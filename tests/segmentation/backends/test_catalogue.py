@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.common.errors import InvalidOption, StageUnavailable
-from services.common.models.store import StoredModel
+from services.common.models.model_store import StoredModel
 from services.segmentation.backends.catalogue import FAMILIES, open_backend
 
 HERE = StoredModel(Path("/store/net.onnx"), "ab" * 32, "Apache-2.0")

@@ -11,7 +11,7 @@ import pytest
 from services.segmentation.backends import onnx_network
 from services.segmentation.backends.engines import Dtype
 from services.segmentation.backends.onnx_network import NetworkInput, OnnxNetwork
-from services.segmentation.backends.precision import Verdict, judge, keep_verdict, recall_verdict
+from services.segmentation.backends.precision import Verdict, judge, load_verdict, store_verdict
 
 MASK = np.linspace(0, 0.5, 100, dtype=np.float32).reshape(10, 10)
 WANTS = NetworkInput(32, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
@@ -45,18 +45,18 @@ def test_a_processor_that_only_imitates_it_stays_with_float32_in_silence():
 
 def test_a_verdict_is_kept_for_the_same_situation_alone(tmp_path):
     record, verdict = tmp_path / "precision.json", Verdict("bfloat16", "it is faster")
-    assert recall_verdict(record, "here") is None
-    keep_verdict(record, "here", verdict)
-    assert recall_verdict(record, "here") == verdict
-    assert recall_verdict(record, "on another processor") is None
+    assert load_verdict(record, "here") is None
+    store_verdict(record, "here", verdict)
+    assert load_verdict(record, "here") == verdict
+    assert load_verdict(record, "on another processor") is None
     record.write_text("{broken")
-    assert recall_verdict(record, "here") is None
+    assert load_verdict(record, "here") is None
 
 
 def test_without_a_place_or_where_nothing_can_be_written_nothing_is_kept(tmp_path):
-    keep_verdict(None, "here", Verdict("float32", ""))
-    keep_verdict(tmp_path / "gone" / "precision.json", "here", Verdict("float32", ""))
-    assert recall_verdict(None, "here") is None
+    store_verdict(None, "here", Verdict("float32", ""))
+    store_verdict(tmp_path / "gone" / "precision.json", "here", Verdict("float32", ""))
+    assert load_verdict(None, "here") is None
 
 
 class Engine:

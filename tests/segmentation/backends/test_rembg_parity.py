@@ -18,7 +18,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from services.common.models.store import StoredModel
+from services.common.models.model_store import StoredModel
 from services.segmentation.backends.catalogue import FAMILIES, open_backend
 
 ROOT = Path(__file__).parents[3]
@@ -35,7 +35,7 @@ import numpy as np
 from PIL import Image
 from rembg import new_session
 sys.path.append(sys.argv[3])  # last, for what is not there: OpenCV
-from services.common.models.store import StoredModel
+from services.common.models.model_store import StoredModel
 from services.segmentation.backends.catalogue import open_backend
 folder = Path(sys.argv[1])
 for name, theirs in json.loads(sys.argv[2]).items():

@@ -1,0 +1,13 @@
+"""One sharper depth map from several looks at the same photo: the whole, its mirror image, and overlapping tiles.
+
+A network sees at a fixed resolution. A look at a part shows finer edges but has a scale and shift of its own, and knows
+less of the scene; the look at the whole knows the scene but not the edges. So the parts are bent to the whole, slowly
+over the picture, and lend it their edges.
+
+Source: the idea of S. M. H. Miangoleh et al., Boosting Monocular Depth Estimation Models to High-Resolution, 2021, with
+a locally affine fit (as in the guided filter) in place of their merging network.
+"""
+
+from services.depth.tiled.tiled_estimation import TiledOptions, count_estimates, estimate_tiled
+
+__all__ = ["TiledOptions", "count_estimates", "estimate_tiled"]

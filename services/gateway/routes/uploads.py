@@ -1,0 +1,47 @@
+"""The parts of an upload that every route of the pipeline takes: a photo, and what may come with it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+from fastapi import Depends, File, UploadFile
+
+from services.common.client import MaskOptions, Preset
+from services.common.errors import InvalidImage
+from services.gateway.routes.forms import mask_form
+
+PhotoPart = Annotated[UploadFile, File(description="the photo: JPEG, PNG, WebP, TIFF, GIF, BMP, HEIC or AVIF")]
+MaskPart = Annotated[UploadFile | None, File(description="a mask that replaces segmentation: picture or NPZ")]
+DepthPart = Annotated[UploadFile | None, File(description="an inverse depth that replaces the depth stage")]
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A photo with its file's name (empty where it came without), and how its mask is to be made or what it is."""
+
+    photo: bytes
+    name: str
+    mask: MaskOptions
+
+
+def upload_form(default_preset: Preset, default_depth: bool) -> Callable[..., Awaitable[Upload]]:
+    """Return a dependency that reads an upload, with the defaults of one route.
+
+    Raises:
+        InvalidImage: by the dependency: the photo is empty.
+    """
+    wishes_form = Depends(mask_form(default_preset, default_depth))
+
+    async def read(
+        file: PhotoPart, wishes: MaskOptions = wishes_form, mask: MaskPart = None, depth_map: DepthPart = None
+    ) -> Upload:
+        photo = await file.read()
+        if not photo:
+            raise InvalidImage("the file is empty; wanted a picture", field="file")
+        supplied_mask = await mask.read() if mask else b""
+        supplied_depth = await depth_map.read() if depth_map else b""
+        return Upload(photo, file.filename or "", replace(wishes, mask=supplied_mask, depth_map=supplied_depth))
+
+    return read

@@ -1,0 +1,107 @@
+"""A photo with its masks, and what is made of one of them: the cutout, and the frame that the mesher looks at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from services.common.arrays import Alpha, BoolMask, InverseDepth
+from services.common.errors import NoSubject
+from services.common.photos.decoding import Photo
+from services.orchestrator.cutout.cut import Cutout, CutoutOptions, cut_out
+from services.orchestrator.framing import FramingOptions, frame_subject
+from services.orchestrator.stages.grpc_stages import MeshJob
+from unflat.v1 import mesher_pb2
+
+LEAST_COVERAGE = 1e-4  # share of the photo below which a mask holds nothing
+BAKED_FRAME_PX = 1024  # a baked texture shows more than the 512 px that the networks look at
+MESH_FRAME_PX = 512
+
+
+@dataclass(frozen=True)
+class MaskedPhoto:
+    """A photo with its masks at working size.
+
+    Attributes:
+        photo: upright, with its working image.
+        alpha: fused, what the cutout is made of.
+        refined: of segmentation, before depth had a say.
+        raw_alpha: of segmentation, before refinement; None where nobody asked.
+        depth: relative inverse depth, or None.
+        depth_mask: the global cut of depth, for people to look at.
+        supplied: the caller's own mask at the size it came in; it is taken as it is, unless it is coarser than the
+            photo.
+    """
+
+    photo: Photo
+    alpha: Alpha
+    refined: Alpha
+    raw_alpha: Alpha | None
+    depth: InverseDepth | None
+    depth_mask: BoolMask | None
+    supplied: Alpha | None
+
+
+@dataclass(frozen=True)
+class MesherInput:
+    """What the mesher is asked for, and how the subject lies in its frame and in the photo."""
+
+    job: MeshJob
+    share: float
+    touches: tuple[str, ...]
+
+
+def cut(masked: MaskedPhoto, options: CutoutOptions) -> Cutout:
+    """Return the cutout at the photo's size.
+
+    Raises:
+        NoSubject: nothing is left of the subject.
+    """
+    if masked.supplied is None or _is_coarse(masked.supplied, masked.photo):
+        cutout = cut_out(masked.photo.pixels, masked.alpha, options)
+    else:
+        # A supplied mask is taken as it is; only the colours under its soft edge are cleaned.
+        alpha = resize(masked.supplied, masked.photo.pixels.shape)
+        cutout = cut_out(masked.photo.pixels, alpha, replace(options, alpha_matting=False))
+    if float(cutout.alpha.mean()) < LEAST_COVERAGE:
+        raise NoSubject("nothing is left of the subject after refinement; wanted something that stands out")
+    return cutout
+
+
+def _is_coarse(mask: Alpha, photo: Photo) -> bool:
+    """Tell whether a mask knows nothing of the photo's finer edges, as one that was made on its working image."""
+    height, width = photo.pixels.shape[:2]
+    return bool(mask.size <= photo.working.shape[0] * photo.working.shape[1] < height * width)
+
+
+def frame(
+    masked: MaskedPhoto, cutout: Cutout, cutout_options: CutoutOptions, options: mesher_pb2.MeshOptions, *, relief: bool
+) -> MesherInput:
+    """Return the subject as the mesher wants it; `relief`: with its depth, where there is one."""
+    photo = masked.photo
+    if photo.metadata.icc or photo.bit_depth != 8:
+        # The mesher wants 8-bit sRGB, which the working image is.
+        cutout = cut_out(photo.working, masked.alpha, replace(cutout_options, alpha_matting=False))
+    side = BAKED_FRAME_PX if options.texture == mesher_pb2.TEXTURE_MODE_BAKED else MESH_FRAME_PX
+    focal = None if photo.focal_ratio is None else photo.focal_ratio * max(cutout.alpha.shape)
+    found = frame_subject(
+        np.asarray(cutout.foreground, dtype=np.uint8),
+        cutout.alpha,
+        masked.depth if relief else None,
+        FramingOptions(side=side, focal_px=focal),
+    )
+    job = MeshJob(found.rgba, found.depth, found.focal_px, found.cx, found.cy, options)
+    return MesherInput(job, found.share, found.touches)
+
+
+def resize(values: npt.NDArray[np.float32], shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+    """Return `values` at the height and width of `shape`."""
+    height, width = shape[:2]
+    if values.shape == (height, width):
+        return values
+    shrinking = width < values.shape[1]
+    how = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(values, (width, height), interpolation=how), dtype=np.float32)
