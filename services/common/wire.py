@@ -65,7 +65,8 @@ def depth_to_proto(depth: InverseDepth) -> common_pb2.DepthMap:
     """Return inverse depth as float16 with a scale that keeps its precision (relative error ≤ 2⁻¹¹)."""
     finite = depth[np.isfinite(depth)]
     largest = float(np.abs(finite).max()) if finite.size else 0.0
-    scale = largest / 1024.0 if largest > 0 else 1.0  # the middle of float16's range: no overflow, no denormals
+    # The middle of float16's range: no overflow, no denormals. The scale itself is a float32, and must not vanish.
+    scale = max(largest / 1024.0, float(np.finfo(np.float32).tiny)) if largest > 0 else 1.0
     values = np.clip(depth / np.float32(scale), -_LARGEST_FLOAT16, _LARGEST_FLOAT16).astype("<f2")
     height, width = depth.shape
     return common_pb2.DepthMap(values=values.tobytes(), width=width, height=height, scale=scale)

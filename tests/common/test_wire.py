@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -32,6 +32,7 @@ def test_alpha_is_kept_to_half_a_step(alpha):
 
 
 @given(hnp.arrays(np.float32, _shapes, elements=st.floats(0, 1000, width=32)), st.sampled_from([1e-6, 1.0, 1e6]))
+@example(np.array([[0.0, 1.1e-44]], dtype=np.float32), 1.0)  # its scale would be no float32 any more
 def test_depth_keeps_a_thousandth_of_its_range_whatever_its_unit(depth, unit):
     values = depth * np.float32(unit)
     back = depth_from_proto(depth_to_proto(values))
