@@ -17,6 +17,7 @@ algorithms may raise these errors without knowing gRPC or HTTP.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -27,16 +28,25 @@ class UnflatError(Exception):
         message: one sentence a person can act on.
         field: the request field at fault, where there is one.
         retry_after_s: when another try makes sense, in seconds.
+        facts: what a program may want to know beside the sentence, such as the photo's width and height.
     """
 
     grpc_status: ClassVar[str] = "INTERNAL"
     http_status: ClassVar[int] = 500
 
-    def __init__(self, message: str, *, field: str = "", retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        field: str = "",
+        retry_after_s: float | None = None,
+        facts: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.field = field
         self.retry_after_s = retry_after_s
+        self.facts = facts or {}
 
     @property
     def reason(self) -> str:

@@ -1,7 +1,7 @@
 """Errors across the wire: our tree to gRPC status with details, and back to the same class.
 
-Details are google.rpc.ErrorInfo (the class), BadRequest (the field) and RetryInfo (when to come back). Their texts are
-capped: more than 16 KB of metadata turns any status into RESOURCE_EXHAUSTED.
+Details are google.rpc.ErrorInfo (the class and its facts), BadRequest (the field) and RetryInfo (when to come back).
+Their texts are capped: more than 16 KB of metadata turns any status into RESOURCE_EXHAUSTED.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from services.common.errors import DeadlineExceeded, Internal, Overloaded, Stage
 from services.common.telemetry.logs import get_logger
 
 DOMAIN = "unflat"
+_REQUEST_ID = "request_id"
 _LONGEST_TEXT = 2_000
 
 _BY_REASON = {kind("").reason: kind for kind in errors.ALL}
@@ -46,9 +47,8 @@ _log = get_logger()
 
 def to_status(error: UnflatError, request_id: str) -> grpc.Status:
     """Return the gRPC status of `error`, with its details."""
-    details = [
-        error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata={"request_id": request_id}),
-    ]
+    told = {**error.facts, _REQUEST_ID: request_id}
+    details = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=told)]
     if error.field:
         violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=error.message[:500])
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
@@ -78,12 +78,13 @@ def from_rpc_error(error: grpc.RpcError, stage: str) -> UnflatError:
     call: Any = error  # an aio error has the same methods
     status = rpc_status.from_call(call)
     if status is not None:
-        field, retry, kind = "", None, None
+        field, retry, kind, facts = "", None, None, {}
         for box in status.details:
             if box.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
                 info = error_details_pb2.ErrorInfo()
                 box.Unpack(info)
                 kind = _BY_REASON.get(info.reason) if info.domain == DOMAIN else None
+                facts = {name: value for name, value in info.metadata.items() if name != _REQUEST_ID}
             elif box.Is(error_details_pb2.BadRequest.DESCRIPTOR):
                 bad = error_details_pb2.BadRequest()
                 box.Unpack(bad)
@@ -93,7 +94,7 @@ def from_rpc_error(error: grpc.RpcError, stage: str) -> UnflatError:
                 box.Unpack(info_retry)
                 retry = info_retry.retry_delay.ToNanoseconds() / 1e9
         if kind is not None:
-            return kind(text, field=field, retry_after_s=retry)
+            return kind(text, field=field, retry_after_s=retry, facts=facts)
     kind = _BY_CODE.get(code)
     if kind is StageUnavailable and (refusal := _tls_refusal(text)):
         _log.warning("call failed", stage=stage, code=code.name, detail=text[:500])

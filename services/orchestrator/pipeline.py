@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -37,7 +39,7 @@ from services.orchestrator.gate.mesh_gate import (
 from services.orchestrator.input_checks.depth_polarity import polarity_warning
 from services.orchestrator.input_checks.own_alpha import check_polarity, judge_own_alpha
 from services.orchestrator.masked_photo import LEAST_COVERAGE, MaskedPhoto, MesherInput, cut, frame, resize
-from services.orchestrator.output.debug_pictures import debug_pictures, preview_mask
+from services.orchestrator.output.debug_pictures import debug_pictures, photo_picture, preview_mask
 from services.orchestrator.output.encoding import MEDIA_TYPES, EncodeOptions, encode_cutout, encode_mask
 from services.orchestrator.request_options import RequestOptions
 from services.orchestrator.run import Run
@@ -87,9 +89,11 @@ class Pipeline:
         Raises:
             UnflatError: the photo cannot be used, or segmentation fails.
         """
-        masked = await self._mask(photo, wishes, run, CUTOUT_PATIENCE_S, explain=debug)
-        with run.step("cutout", 0.7):
-            cutout = await asyncio.to_thread(cut, masked, wishes.cutout)
+        decoded = await self._decode(photo.file, run)
+        with _stating_size(decoded):
+            masked = await self._mask(photo, decoded, wishes, run, CUTOUT_PATIENCE_S, explain=debug)
+            with run.step("cutout", 0.7):
+                cutout = await asyncio.to_thread(cut, masked, wishes.cutout)
         run.receipt.mask.coverage = float(cutout.alpha.mean())
         with run.step("encode", 0.9):
             if mask_only:
@@ -114,9 +118,11 @@ class Pipeline:
         Raises:
             UnflatError: the photo cannot be used, or segmentation or the mesher fails.
         """
-        masked = await self._mask(photo, wishes, run, None, explain=True)
-        way = first_candidate(masked, options)
-        cutout, framed = await self._shape(masked, way, wishes, options, run, 0.4)
+        decoded = await self._decode(photo.file, run)
+        with _stating_size(decoded):
+            masked = await self._mask(photo, decoded, wishes, run, None, explain=True)
+            way = first_candidate(masked, options)
+            cutout, framed = await self._shape(masked, way, wishes, options, run, 0.4)
         png = asyncio.create_task(asyncio.to_thread(_encode_png, masked.photo, cutout))
         try:
             first = Attempt(way, cutout, framed, await self._mesh(framed.job, run, 0.5))
@@ -126,12 +132,13 @@ class Pipeline:
             if best.cutout is not cutout:
                 await _end(png)
                 png = asyncio.create_task(asyncio.to_thread(_encode_png, masked.photo, best.cutout))
+            pictures = [*_debug(replace(masked, alpha=best.way.alpha)), photo_picture(decoded.working)] if debug else []
             return pb.MeshResult(
                 mesh=best.meshed.data,
                 format=best.meshed.format,
                 cutout=await png,
                 receipt=run.close(),
-                debug=_debug(replace(masked, alpha=best.way.alpha)) if debug else None,
+                debug=pictures,
             )
         finally:
             await _end(png)
@@ -142,9 +149,7 @@ class Pipeline:
         Raises:
             UnflatError: the photo cannot be used, or there is no depth; here depth is all that was asked for.
         """
-        with run.step("decode", 0.0):
-            photo = await self._decoder.run(decode_photo, file, self._max_pixels)
-        answer = await self._ask_depth(photo, run, quality)
+        answer = await self._ask_depth(await self._decode(file, run), run, quality)
         if answer.depth is None:
             kind = DeadlineExceeded if answer.receipt.outcome == pb.OUTCOME_TIMEOUT else StageUnavailable
             raise kind(f"no depth: {answer.receipt.reason}")
@@ -152,12 +157,22 @@ class Pipeline:
 
     # ── the mask ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _mask(
-        self, message: pb.Photo, wishes: RequestOptions, run: Run, patience_s: float | None, *, explain: bool
-    ) -> MaskedPhoto:
+    async def _decode(self, file: bytes, run: Run) -> Photo:
         with run.step("decode", 0.0):
-            photo = await self._decoder.run(decode_photo, message.file, self._max_pixels)
+            photo: Photo = await self._decoder.run(decode_photo, file, self._max_pixels)
         _describe(photo, run)
+        return photo
+
+    async def _mask(
+        self,
+        message: pb.Photo,
+        photo: Photo,
+        wishes: RequestOptions,
+        run: Run,
+        patience_s: float | None,
+        *,
+        explain: bool,
+    ) -> MaskedPhoto:
         supplied = await self._supplied_mask(message, photo, run)
         depth_task = asyncio.ensure_future(self._depth(message, photo, wishes, run))
         try:
@@ -348,6 +363,17 @@ def _describe(photo: Photo, run: Run) -> None:
     )
     if photo.frames > 1:
         run.warn(f"the file holds {photo.frames} pictures; the first was taken")
+
+
+@contextmanager
+def _stating_size(photo: Photo) -> Iterator[None]:
+    """Put the upright photo's size on a NoSubject of the body: who wants an empty picture instead need not decode."""
+    try:
+        yield
+    except NoSubject as problem:
+        height, width = photo.pixels.shape[:2]
+        problem.facts = {**problem.facts, "width": str(width), "height": str(height)}
+        raise
 
 
 async def _end(task: asyncio.Future[Any]) -> None:

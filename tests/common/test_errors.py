@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from services.common import errors
-from services.common.errors import Internal, InvalidOption, Overloaded, StageUnavailable, UnflatError
+from services.common.errors import Internal, InvalidOption, NoSubject, Overloaded, StageUnavailable, UnflatError
 from services.common.rpc_errors import from_rpc_error
 from services.common.serving.interceptors import ErrorInterceptor
 from services.common.telemetry.logs import REQUEST_ID_KEY
@@ -58,6 +58,11 @@ def test_field_and_retry_hint_survive_the_wire(raising):
     assert arrived.field == "kernel_size"
     arrived, _ = raising(Overloaded("full", retry_after_s=1.5))
     assert arrived.retry_after_s == pytest.approx(1.5)
+
+
+def test_facts_survive_the_wire_and_the_request_id_is_not_one_of_them(raising):
+    arrived, _ = raising(NoSubject("nothing stands out", facts={"width": "640", "height": "480"}))
+    assert arrived.facts == {"width": "640", "height": "480"}
 
 
 def test_a_defect_leaves_without_its_text_and_names_the_request(raising):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
 
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
 from services.common.errors import (
     DeadlineExceeded,
@@ -53,6 +55,18 @@ def test_every_stage_is_given_less_than_the_caller_gave(bench):
 def test_a_mask_of_nothing_is_no_subject(bench):
     with pytest.raises(NoSubject):
         bench.cut(mask=encoded(np.zeros((SIDE, SIDE), np.uint8)))
+
+
+def test_no_subject_states_the_size_of_the_upright_photo(bench):
+    bench.segmentation.problem = NoSubject("nothing")
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    out = io.BytesIO()
+    Image.fromarray(pixels()[:40]).save(out, "JPEG", exif=exif)
+    for ask in (bench.cut, bench.mesh):
+        with pytest.raises(NoSubject) as caught:
+            ask(out.getvalue())
+        assert caught.value.facts == {"width": "40", "height": str(SIDE)}
 
 
 # ── what the caller brings ────────────────────────────────────────────────────────────────────────────────────────────

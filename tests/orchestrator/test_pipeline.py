@@ -54,6 +54,11 @@ def test_debug_pictures_come_only_when_asked_for(bench):
     assert {"raw", "segmentation", "hybrid", "depth"} <= names
 
 
+def test_a_mesh_explained_shows_the_photo_too(bench):
+    pictures = {picture.name: picture.png for picture in bench.mesh(debug=True).debug}
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(pictures["photo"]))), pixels())
+
+
 def test_the_receipt_of_a_mesh_is_complete(bench):
     receipt = bench.mesh().receipt
     assert receipt.request_id == "id-1"

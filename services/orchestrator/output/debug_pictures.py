@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from services.common.arrays import Alpha, BoolMask, InverseDepth, alpha_to_bytes
+from services.common.arrays import RGB, Alpha, BoolMask, InverseDepth, alpha_to_bytes
 from services.common.drawing.depth_colours import colour_depth
 from services.common.imaging.working_size import shrink_to
 from services.orchestrator.output.encoding import encode_png
@@ -28,6 +28,11 @@ def debug_pictures(
     if depth_mask is not None:
         pictures.append(pb.DebugPicture(name="depth_mask", png=encode_png(depth_mask.astype(np.uint8) * 255)))
     return pictures
+
+
+def photo_picture(working: RGB) -> pb.DebugPicture:
+    """Return the upright photo, small, for who would otherwise have to decode it again."""
+    return pb.DebugPicture(name="photo", png=encode_png(shrink_to(working, PREVIEW_PX)))
 
 
 def preview_mask(alpha: Alpha) -> bytes:
