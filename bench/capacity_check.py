@@ -157,7 +157,7 @@ def _stack(replicas: int, mean_s: float, cv: float) -> Iterator[UnflatClient]:
             ports.append(ours.recv())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         address = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports)
-        flags = [f"--segmentation-address={address}", "--depth-address=", "--recall-mb=0", f"--concurrency={_CALLERS}"]
+        flags = [f"--segmentation-address={address}", "--depth-address=", "--cache-mb=0", f"--concurrency={_CALLERS}"]
         flags += [f"--announce={folder / 'announced'}", f"--end-with-parent={os.getpid()}", "--log-level=error"]
         orchestrator = subprocess.Popen([sys.executable, "-m", "services.orchestrator", "--drain-s=0", *flags])
         stack.callback(orchestrator.wait, 30)

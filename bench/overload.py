@@ -52,7 +52,7 @@ def overload(store: str) -> Overload:
         "UNFLAT_SEGMENTATION_CONCURRENCY": str(PLACES),
         "UNFLAT_ORCHESTRATOR_CONCURRENCY": str(PLACES),
         "UNFLAT_ORCHESTRATOR_QUEUE": str(QUEUE),
-        "UNFLAT_ORCHESTRATOR_RECALL_MB": "0",
+        "UNFLAT_ORCHESTRATOR_CACHE_MB": "0",
     }
     photo = small_photo(0)
     options = LocalServicesOptions(environment=environment, without=("depth",))

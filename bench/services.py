@@ -23,7 +23,7 @@ def time_services(photo: Path, requests: int) -> Section:
     stages: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as empty_store:
         begin = time.perf_counter()
-        environment = {"UNFLAT_MODELS": empty_store, "UNFLAT_ORCHESTRATOR_RECALL_MB": "0"}  # one photo, again and again
+        environment = {"UNFLAT_MODELS": empty_store, "UNFLAT_ORCHESTRATOR_CACHE_MB": "0"}  # one photo, again and again
         with LocalServices(LocalServicesOptions(environment=environment)) as stack:
             start = time.perf_counter() - begin
             with UnflatClient(stack.address) as client:

@@ -74,7 +74,7 @@ def _soak(store: str, requests: int) -> tuple[Samples, float]:
     environment = {
         "UNFLAT_MODELS": store,
         "UNFLAT_THREADS": "1",
-        "UNFLAT_ORCHESTRATOR_RECALL_MB": "4",  # full within the warm-up: a memory that fills is no leak
+        "UNFLAT_ORCHESTRATOR_CACHE_MB": "4",  # full within the warm-up: a memory that fills is no leak
     }
     http_port = free_port()
     samples, lock, done = Samples(), threading.Lock(), 0

@@ -92,7 +92,7 @@ class OrchestratorSettings(RpcSettings):
     cache_mb: int = Field(default=256, ge=0, le=1 << 20)
     """Memory for answers of segmentation, and as much for depth, so that a photo asked for again with other options
     repeats only what they change (8 to 12 MB a photo of a megapixel); 0 remembers nothing."""
-    recall_s: float = Field(default=300.0, gt=0)
+    cache_s: float = Field(default=300.0, gt=0)
     """How long they are remembered."""
 
 
@@ -224,9 +224,9 @@ async def serve(settings: OrchestratorSettings) -> None:
     remembered_bytes = settings.cache_mb << 20
     stages = Stages(
         CachedSegmentation(
-            SegmentationStage(by_stage[SEGMENTATION]), ResultCache(SEGMENTATION, remembered_bytes, settings.recall_s)
+            SegmentationStage(by_stage[SEGMENTATION]), ResultCache(SEGMENTATION, remembered_bytes, settings.cache_s)
         ),
-        CachedDepth(depth, ResultCache(DEPTH, remembered_bytes, settings.recall_s)),
+        CachedDepth(depth, ResultCache(DEPTH, remembered_bytes, settings.cache_s)),
         MesherStage(by_stage[MESHER]),
     )
     decoder = DecodePool(settings.decoders, settings.decoder_memory_mb << 20)

@@ -50,7 +50,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, depth_network: Path) -> Iter
     environment = {
         "UNFLAT_MODELS": str(tmp_path_factory.mktemp("empty-store")),
         "UNFLAT_DEPTH_BACKEND": f"onnx:{depth_network}?size=252",
-        "UNFLAT_ORCHESTRATOR_RECALL_MB": "0",  # the tests send the same photos; each wants to see every stage work
+        "UNFLAT_ORCHESTRATOR_CACHE_MB": "0",  # the tests send the same photos; each wants to see every stage work
     }
     with LocalServices(LocalServicesOptions(http_port=free_ports.free_port(), environment=environment)) as running:
         yield running

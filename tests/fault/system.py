@@ -57,7 +57,7 @@ class System:
         proxies = self._open.enter_context(proxies_to(*(self._ports[stage] for stage in STAGES)))
         self.proxies = dict(zip(STAGES, proxies, strict=True))
         addresses = [f"--{stage}-address=127.0.0.1:{proxy.port}" for stage, proxy in self.proxies.items()]
-        limits = [f"--concurrency={CONCURRENCY}", f"--queue={QUEUE}", "--recall-mb=0", "--decoders=1"]
+        limits = [f"--concurrency={CONCURRENCY}", f"--queue={QUEUE}", "--cache-mb=0", "--decoders=1"]
         self._launch("orchestrator", 0, [*addresses, *limits])
         for stage in STAGES:
             self.wait_for(stage)

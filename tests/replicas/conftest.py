@@ -132,7 +132,7 @@ class Fleet:
             f"--{stage}-address=dns://127.0.0.1:{self.dns.port}/{stage}.{_DOMAIN}:{self.ports[stage]}"
             for stage in STAGES
         ]
-        flags = ["--concurrency=8", "--decoders=1", "--recall-mb=0", *addresses]  # every stage works for every request
+        flags = ["--concurrency=8", "--decoders=1", "--cache-mb=0", *addresses]  # every stage works for every request
         orchestrator = self._launch("orchestrator", "127.0.0.1", 0, flags)
         _wait_for(orchestrator)
         address = json.loads(orchestrator.announced.read_text())["address"]

@@ -77,7 +77,7 @@ def _service_times(
     except OSError as problem:
         raise InvalidOption(f"cannot read {problem.filename}: {problem.strerror}") from None
     # The same photo again must be work again.
-    environment = {"UNFLAT_ORCHESTRATOR_RECALL_MB": "0"}
+    environment = {"UNFLAT_ORCHESTRATOR_CACHE_MB": "0"}
     with (
         console.status("measuring") as status,
         LocalServices(LocalServicesOptions(environment=environment)) as stack,
