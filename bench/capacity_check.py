@@ -36,8 +36,9 @@ from services.cli.capacity.plan import StageTimes, stage_waiting
 from services.cli.capacity.service_times import times_of
 from services.common.arrays import RGB
 from services.common.calling.channels import server_options
-from services.common.client import CutoutOptions, MaskOptions, UnflatClient
+from services.common.client import UnflatClient
 from services.common.models.model_holder import ModelHolder
+from services.common.options import CutoutOptions, MaskOptions
 from services.common.serving.admission import Admission
 from services.common.serving.interceptors import ErrorInterceptor
 from services.common.telemetry.logs import configure_logs

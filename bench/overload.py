@@ -21,8 +21,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from bench.section import Section
 from services.cli.local_services import LocalServices, LocalServicesOptions
-from services.common.client import CutoutOptions, MaskOptions, UnflatClient
+from services.common.client import UnflatClient
 from services.common.errors import Overloaded
+from services.common.options import CutoutOptions, MaskOptions
 
 PLACES, QUEUE = 1, 1
 TIMES = 10

@@ -10,7 +10,8 @@ from pathlib import Path
 from bench.section import Section
 from bench.timing import spread
 from services.cli.local_services import LocalServices, LocalServicesOptions
-from services.common.client import MaskOptions, UnflatClient
+from services.common.client import UnflatClient
+from services.common.options import MaskOptions
 from unflat.v1 import orchestrator_pb2 as pb
 
 TARGET_OVERHEAD_MS = 20

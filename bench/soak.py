@@ -24,8 +24,9 @@ import numpy as np
 from bench.overload import describe_overload, overload, small_photo
 from bench.services import resident_mb
 from services.cli.local_services import LocalServices, LocalServicesOptions
-from services.common.client import CutoutOptions, MaskOptions, MeshOptions, UnflatClient
+from services.common.client import UnflatClient
 from services.common.free_ports import free_port
+from services.common.options import CutoutOptions, MaskOptions, MeshOptions
 
 MOST_GROWTH = 0.02
 WARM_UP = 0.25  # of all requests: pools, caches and allocators find their size

@@ -24,9 +24,10 @@ from evaluation.ways import NO_GRABCUT, WAYS, Way
 from services.cli.local_services import LocalServices, LocalServicesOptions
 from services.common.arrays import RGB, alpha_to_bytes
 from services.common.calling.channels import server_options
-from services.common.client import CutoutOptions, MaskOptions, UnflatClient
+from services.common.client import UnflatClient
 from services.common.errors import StageUnavailable, UnflatError
 from services.common.models.model_holder import ModelHolder
+from services.common.options import CutoutOptions, MaskOptions
 from services.common.photos.decoding import decode_depth, decode_photo
 from services.common.serving.admission import Admission
 from services.common.serving.interceptors import ErrorInterceptor

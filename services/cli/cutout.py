@@ -38,8 +38,9 @@ from services.cli.photo_sets.mask_sidecars import MaskSidecar, Polarity, sidecar
 from services.cli.photo_sets.photo_set import PhotoSet, Product, SetOptions
 from services.cli.photo_sets.report import exit_code, print_summary, write_sheet
 from services.cli.tables import make_console
-from services.common.client import CutoutOptions, CutoutResult, MaskOptions, UnflatClient
+from services.common.client import CutoutResult, UnflatClient
 from services.common.errors import Internal, InvalidOption
+from services.common.options import CutoutOptions, MaskOptions
 
 _HERE = Path()
 _INTERRUPTED = 130  # what shells say of a program that Ctrl-C ended

@@ -37,9 +37,10 @@ from services.cli.outputs import Item, keep_inputs, write_all
 from services.cli.preview import preview_sheet
 from services.cli.tables import make_console
 from services.common.arrays import InverseDepth
-from services.common.client import MeshOptions, MeshResult, UnflatClient
+from services.common.client import MeshResult, UnflatClient
 from services.common.drawing.depth_colours import colour_depth
 from services.common.errors import InvalidOption
+from services.common.options import MeshOptions
 
 _HERE = Path()
 

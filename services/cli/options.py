@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from services.common.client import MaskOptions
 from services.common.errors import InvalidOption
+from services.common.options import MaskOptions
 
 
 class Preset(StrEnum):

@@ -13,14 +13,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 import grpc
 
 from services.common.arrays import InverseDepth
 from services.common.calling.channels import open_channel
-from services.common.errors import Internal, InvalidOption
-from services.common.photos.metadata import MetadataMode
+from services.common.errors import Internal
+from services.common.options import CutoutOptions, DepthQuality, MaskOptions, MeshOptions
+from services.common.options.proto import cutout_to_proto, enum_value, mask_to_proto, mesh_to_proto
 from services.common.receipts import format_name
 from services.common.rpc_errors import from_rpc_error
 from services.common.serving.priority import PRIORITY_KEY, Priority
@@ -28,88 +29,13 @@ from services.common.telemetry import tracing
 from services.common.telemetry.logs import REQUEST_ID_KEY, new_request_id
 from services.common.tls import Identity
 from services.common.wire import depth_from_proto
-from unflat.v1 import depth_pb2, mesher_pb2, segmentation_pb2
+from unflat.v1 import depth_pb2
 from unflat.v1 import orchestrator_pb2 as pb
 from unflat.v1 import orchestrator_pb2_grpc as pb_grpc
 
-Preset = Literal["fast", "balanced", "quality"]
-Strategy = Literal["auto", "depth_guided", "intersection", "union", "segmentation"]
-ImageFormat = Literal["png", "webp", "tiff", "jpeg"]
-MeshFormat = Literal["glb", "obj", "ply", "stl"]
-Texture = Literal["vertex", "baked"]
-Placement = Literal["centred", "standing"]
-DepthQuality = Literal["standard", "high"]
 Progress: TypeAlias = pb.Progress
 
 DEFAULT_TIMEOUT_S = 120.0
-
-
-@dataclass(frozen=True)
-class MaskOptions:
-    """How the mask is made; None leaves the choice to the service.
-
-    Attributes:
-        preset: fast (no GrabCut, no matting), balanced, quality.
-        strategy: how segmentation and depth are fused.
-        depth_percentile: 20 to 50, of the global strategies; None is adaptive.
-        depth: ask the depth stage at all.
-        depth_patience_s: how long depth may hold the answer up once segmentation is done.
-        use_grabcut, remove_small_components, kernel_size, blur_size: single steps of the refinement chain.
-        mask: an encoded mask that replaces segmentation.
-        depth_map: an encoded inverse depth that replaces the depth stage.
-        depth_quality: standard, or high: sharper, at six times the work of the depth stage.
-        model: segmentation's, by name, e.g. u2netp; its weights must be in the store there.
-    """
-
-    preset: Preset | None = None
-    strategy: Strategy | None = None
-    depth_percentile: float | None = None
-    depth: bool = True
-    depth_patience_s: float | None = None
-    use_grabcut: bool | None = None
-    remove_small_components: bool | None = None
-    kernel_size: int | None = None
-    blur_size: int | None = None
-    mask: bytes = b""
-    depth_map: bytes = b""
-    depth_quality: DepthQuality | None = None
-    model: str = ""
-
-
-@dataclass(frozen=True)
-class CutoutOptions:
-    """How the cutout is written; None leaves the choice to the service.
-
-    `metadata` says what of EXIF, XMP and the ICC profile is carried over; `with_mask` asks for the mask beside the
-    cutout; without `estimate_foreground` soft pixels keep the photo's colour, background and all.
-    """
-
-    mask_only: bool = False
-    format: ImageFormat = "png"
-    background: tuple[int, int, int] | None = None
-    matting: bool | None = None
-    foreground_threshold: int | None = None
-    background_threshold: int | None = None
-    erode_size: int | None = None
-    metadata: MetadataMode = "all"
-    with_mask: bool = False
-    estimate_foreground: bool | None = None
-
-
-@dataclass(frozen=True)
-class MeshOptions:
-    """How the mesh is made; None leaves the choice to the mesher."""
-
-    format: MeshFormat = "glb"
-    texture: Texture = "vertex"
-    resolution: int | None = None
-    threshold: float | None = None
-    texture_resolution: int | None = None
-    use_depth: bool | None = None
-    size_mm: float | None = None
-    faces: int | None = None
-    smooth: int | None = None
-    placement: Placement = "centred"
 
 
 @dataclass(frozen=True)
@@ -220,7 +146,7 @@ class UnflatClient:
     ) -> Iterator[Progress | CutoutResult]:
         """Yield progress, then the cutout; closing the iterator cancels the request."""
         request = pb.RemoveBackgroundRequest(
-            photo=_photo(photo, mask), mask=_mask_options(mask), cutout=_cutout_options(cutout), debug=debug
+            photo=_photo(photo, mask), mask=mask_to_proto(mask), cutout=cutout_to_proto(cutout), debug=debug
         )
         call = self._stub.RemoveBackground(request, timeout=self._timeout_s, metadata=self._metadata(request_id))
         self._running[request_id] = call
@@ -244,7 +170,7 @@ class UnflatClient:
     ) -> Iterator[Progress | MeshResult]:
         """Yield progress, then the mesh; closing the iterator cancels the request."""
         request = pb.GenerateMeshRequest(
-            photo=_photo(photo, mask), mask=_mask_options(mask), mesh=_mesh_options(mesh), debug=debug
+            photo=_photo(photo, mask), mask=mask_to_proto(mask), mesh=mesh_to_proto(mesh), debug=debug
         )
         call = self._stub.GenerateMesh(request, timeout=self._timeout_s, metadata=self._metadata(request_id))
         self._running[request_id] = call
@@ -272,7 +198,7 @@ class UnflatClient:
             UnflatError: what went wrong, with one sentence.
         """
         try:
-            asked = _value(depth_pb2.DepthQuality, "DEPTH_QUALITY", quality, "depth_quality")
+            asked = enum_value(depth_pb2.DepthQuality, "DEPTH_QUALITY", quality, "depth_quality")
             answer = self._stub.GetDepth(
                 pb.GetDepthRequest(file=photo, quality=asked),
                 timeout=self._timeout_s,
@@ -307,61 +233,3 @@ def _last(events: Iterator[Progress | _Made], kind: type[_Made]) -> _Made:
 
 def _photo(photo: bytes, mask: MaskOptions) -> pb.Photo:
     return pb.Photo(file=photo, mask=mask.mask, depth=mask.depth_map)
-
-
-def _mask_options(wishes: MaskOptions) -> pb.MaskOptions:
-    refine = segmentation_pb2.RefineOptions(
-        preset=_value(segmentation_pb2.Preset, "PRESET", wishes.preset, "preset"),
-        use_grabcut=wishes.use_grabcut,
-        remove_small_components=wishes.remove_small_components,
-        kernel_size=wishes.kernel_size,
-        blur_size=wishes.blur_size,
-    )
-    return pb.MaskOptions(
-        refine=refine,
-        strategy=_value(pb.Strategy, "STRATEGY", wishes.strategy, "strategy"),
-        depth_percentile=wishes.depth_percentile,
-        depth=pb.DEPTH_MODE_ON if wishes.depth else pb.DEPTH_MODE_OFF,
-        depth_patience_s=wishes.depth_patience_s,
-        depth_quality=_value(depth_pb2.DepthQuality, "DEPTH_QUALITY", wishes.depth_quality, "depth_quality"),
-        model=wishes.model,
-    )
-
-
-def _cutout_options(wishes: CutoutOptions) -> pb.CutoutOptions:
-    return pb.CutoutOptions(
-        mask_only=wishes.mask_only,
-        format=_value(pb.ImageFormat, "IMAGE_FORMAT", wishes.format, "format"),
-        matting=wishes.matting,
-        foreground_threshold=wishes.foreground_threshold,
-        background_threshold=wishes.background_threshold,
-        erode_size=wishes.erode_size,
-        background=wishes.background,
-        metadata=_value(pb.MetadataMode, "METADATA_MODE", wishes.metadata.replace("-", "_"), "metadata"),
-        with_mask=wishes.with_mask,
-        estimate_foreground=wishes.estimate_foreground,
-    )
-
-
-def _mesh_options(wishes: MeshOptions) -> mesher_pb2.MeshOptions:
-    return mesher_pb2.MeshOptions(
-        format=_value(mesher_pb2.MeshFormat, "MESH_FORMAT", wishes.format, "format"),
-        texture=_value(mesher_pb2.TextureMode, "TEXTURE_MODE", wishes.texture, "texture"),
-        resolution=wishes.resolution,
-        threshold=wishes.threshold,
-        texture_resolution=wishes.texture_resolution,
-        use_depth=wishes.use_depth,
-        size_mm=wishes.size_mm,
-        faces=wishes.faces,
-        smooth=wishes.smooth,
-        placement=_value(mesher_pb2.MeshPlacement, "MESH_PLACEMENT", wishes.placement, "placement"),
-    )
-
-
-def _value(enum: Any, prefix: str, word: str | None, field: str) -> Any:
-    """Return the enum's own name for a plain word; protobuf takes names for values."""
-    name = f"{prefix}_{(word or 'unspecified').upper()}"
-    if name not in enum.keys():  # noqa: SIM118 - an enum wrapper is not a dictionary
-        words = [key.removeprefix(f"{prefix}_").lower() for key in enum.keys()[1:]]
-        raise InvalidOption(f"{field} is {word!r}; wanted one of {', '.join(words)}", field=field)
-    return name

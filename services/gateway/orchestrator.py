@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from services.common.client import CutoutOptions, CutoutResult, MaskOptions, MeshOptions, MeshResult, Progress
+from services.common.client import CutoutResult, MeshResult, Progress
+from services.common.options import CutoutOptions, MaskOptions, MeshOptions
 from unflat.v1 import orchestrator_pb2 as pb
 
 

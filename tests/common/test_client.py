@@ -9,8 +9,9 @@ import grpc
 import numpy as np
 import pytest
 
-from services.common.client import CutoutOptions, MaskOptions, MeshOptions, UnflatClient
+from services.common.client import UnflatClient
 from services.common.errors import DeadlineExceeded, Internal, InvalidOption, NoSubject, StageUnavailable, UnflatError
+from services.common.options import CutoutOptions, MaskOptions, MeshOptions
 from services.common.serving.interceptors import ErrorInterceptor
 from services.common.wire import depth_to_proto
 from unflat.v1 import depth_pb2, segmentation_pb2

@@ -15,8 +15,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.cli.local_services import LocalServices, LocalServicesOptions
-from services.common.client import MaskOptions, UnflatClient
+from services.common.client import UnflatClient
 from services.common.errors import StageUnavailable
+from services.common.options import MaskOptions
 from services.common.tls import TlsFiles
 from unflat.v1 import orchestrator_pb2 as pb
 

@@ -11,11 +11,12 @@ import pytest
 from PIL import Image
 
 from services.cli.local_services import LocalServices, LocalServicesOptions
-from services.common.client import CutoutOptions, MaskOptions, UnflatClient
+from services.common.client import UnflatClient
 from services.common.errors import StageUnavailable
 from services.common.models.manifest import BY_NAME
 from services.common.models.model_store import ModelStore
 from services.common.models.pull import pull
+from services.common.options import CutoutOptions, MaskOptions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.weights]
 FIXED = Path(__file__).resolve().parents[2] / "evaluation" / "fixed"

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2
 
-from services.common.client import CutoutOptions, CutoutResult, MaskOptions, MeshOptions, UnflatClient
+from services.common.client import CutoutResult, UnflatClient
 from services.common.errors import DeadlineExceeded, Overloaded, StageUnavailable, UnflatError
+from services.common.options import CutoutOptions, MaskOptions, MeshOptions
 from tests.fault.system import CONCURRENCY, QUEUE, System, depth_of
 
 pytestmark = [pytest.mark.fault, pytest.mark.e2e]

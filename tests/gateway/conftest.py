@@ -19,7 +19,8 @@ from fastapi.testclient import TestClient
 from PIL import Image
 from pydantic import SecretStr
 
-from services.common.client import CutoutOptions, CutoutResult, MaskOptions, MeshOptions, MeshResult, Progress
+from services.common.client import CutoutResult, MeshResult, Progress
+from services.common.options import CutoutOptions, MaskOptions, MeshOptions
 from services.common.telemetry.logs import configure_logs
 from services.gateway.app import create_app
 from services.gateway.gateway import Fetch

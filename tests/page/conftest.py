@@ -21,8 +21,9 @@ import uvicorn
 from PIL import Image, ImageDraw
 from pydantic import SecretStr
 
-from services.common.client import CutoutOptions, CutoutResult, MaskOptions, MeshOptions, MeshResult
+from services.common.client import CutoutResult, MeshResult
 from services.common.errors import InvalidImage
+from services.common.options import CutoutOptions, MaskOptions, MeshOptions
 from services.common.telemetry.logs import configure_logs
 from services.gateway.app import create_app
 from services.gateway.settings import GatewaySettings

@@ -28,8 +28,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from services.common.client import MaskOptions, MeshOptions, MeshResult, UnflatClient
+from services.common.client import MeshResult, UnflatClient
 from services.common.free_ports import free_ports
+from services.common.options import MaskOptions, MeshOptions
 from unflat.v1 import status_pb2, status_pb2_grpc
 
 STAGES = ("segmentation", "depth", "mesher")

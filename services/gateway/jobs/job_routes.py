@@ -10,8 +10,8 @@ from fastapi import APIRouter, Header
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from services.common.client import ImageFormat
 from services.common.errors import StageUnavailable
+from services.common.options import ImageFormat
 from services.common.telemetry.logs import get_logger
 from services.gateway.gateway import Gateway
 from services.gateway.jobs.job import RESULT, Job

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from services.common.client import CutoutOptions, CutoutResult, MaskOptions, MeshOptions, MeshResult
+from services.common.client import CutoutResult, MeshResult
+from services.common.options import CutoutOptions, MaskOptions, MeshOptions
 from services.gateway.jobs.job import CUTOUT, RESULT, VIEWS, Job, Result
 from services.gateway.jobs.job_repository import JobRepository
 from services.gateway.jobs.job_worker import Events, JobSpec, JobWorker, Made

@@ -18,8 +18,8 @@ from fastapi import APIRouter
 from pydantic import ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from services.common.client import MaskOptions, MeshOptions
 from services.common.errors import ImageTooLarge, InvalidImage, InvalidOption, UnflatError
+from services.common.options import MaskOptions, MeshOptions
 from services.common.telemetry.logs import get_logger
 from services.gateway.gateway import Gateway
 from services.gateway.jobs.job import RESULT

@@ -20,9 +20,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.common.client import CutoutOptions, CutoutResult, MaskOptions
+from services.common.client import CutoutResult
 from services.common.errors import InvalidImage, ModelMissing, NoSubject
 from services.common.models.manifest import BY_NAME
+from services.common.options import CutoutOptions, MaskOptions
 from services.gateway.gateway import Gateway
 from services.gateway.problems import REMBG_PATH, request_id_of
 from services.gateway.rembg.rembg_options import (

@@ -9,7 +9,8 @@ from typing import Annotated, Any, get_args, get_type_hints
 from fastapi import Form
 from pydantic import BaseModel, ConfigDict, create_model
 
-from services.common.client import (
+from services.common.errors import InvalidOption
+from services.common.options import (
     CutoutOptions,
     DepthQuality,
     ImageFormat,
@@ -21,7 +22,6 @@ from services.common.client import (
     Strategy,
     Texture,
 )
-from services.common.errors import InvalidOption
 from services.common.photos.metadata import MetadataMode
 from services.gateway.routes.colours import parse_background
 

@@ -11,8 +11,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from services.common.client import CutoutOptions, CutoutResult, ImageFormat, MeshOptions, MeshResult
+from services.common.client import CutoutResult, MeshResult
 from services.common.errors import Overloaded, StageUnavailable
+from services.common.options import CutoutOptions, ImageFormat, MeshOptions
 from services.common.receipts import receipt_to_dict
 from services.common.telemetry.logs import get_logger
 from services.gateway.gateway import Gateway

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from fastapi import Depends, File, UploadFile
 
-from services.common.client import MaskOptions, Preset
 from services.common.errors import InvalidImage
+from services.common.options import MaskOptions, Preset
 from services.gateway.routes.forms import mask_form
 
 PhotoPart = Annotated[UploadFile, File(description="the photo: JPEG, PNG, WebP, TIFF, GIF, BMP, HEIC or AVIF")]

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from services.common.client import MaskOptions
 from services.common.errors import Overloaded
+from services.common.options import MaskOptions
 
 
 def _iou(a, b):

@@ -9,8 +9,8 @@ import pytest
 from starlette.testclient import WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
-from services.common.client import MeshOptions
 from services.common.errors import NoSubject
+from services.common.options import MeshOptions
 
 URL = "/ws/generate-mesh"
 PACE = threading.Event()

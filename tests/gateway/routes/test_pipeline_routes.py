@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.common.client import CutoutOptions, MaskOptions, MeshOptions
 from services.common.errors import Internal, InvalidImage, NoSubject, Overloaded, StageUnavailable
+from services.common.options import CutoutOptions, MaskOptions, MeshOptions
 from unflat.v1 import orchestrator_pb2 as pb
 
 
