@@ -16,9 +16,9 @@ import numpy as np
 
 from evaluation.mask_metrics import iou
 from services.cli.photo_sets.consistency import find_doubts, measure
-from services.cli.photo_sets.retry_outliers import AGAIN_FROM
+from services.cli.photo_sets.retry_outliers import RETRY_FROM
 from services.cli.photo_sets.set_colours import propose_mask
-from services.cli.thumbnails import SIDE_PX, Thumbnail
+from services.cli.photo_sets.thumbnails import SIDE_PX, Thumbnail
 from services.common.arrays import RGB, BoolMask
 from services.common.imaging.working_size import shrink_to
 
@@ -78,7 +78,7 @@ def _mend(shots: Sequence[Shot], damaged: BoolMask) -> Result:
     before = iou(damaged, shot.truth)
     if DAMAGED not in doubts:
         return Result(False, False, before, before)
-    if doubts[DAMAGED].excess < AGAIN_FROM:
+    if doubts[DAMAGED].excess < RETRY_FROM:
         return Result(True, False, before, before)
     near = [views[i] for i in sorted(range(VIEWS), key=lambda i: abs(i - DAMAGED)) if i not in doubts]
     proposed = propose_mask(shot.photo, near) > 127

@@ -10,13 +10,15 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from services.cli import models
 from services.cli.capacity.command import capacity
-from services.cli.cutout import cutout
-from services.cli.doctor import doctor
-from services.cli.make import depth, mesh
-from services.cli.system import status, up
-from services.cli.tables import make_console
+from services.cli.commands import models
+from services.cli.commands.cutout import cutout
+from services.cli.commands.depth import depth
+from services.cli.commands.doctor import doctor
+from services.cli.commands.mesh import mesh
+from services.cli.commands.status import status
+from services.cli.commands.up import up
+from services.cli.console import make_console
 from services.common.errors import InvalidOption, UnflatError
 from services.common.telemetry.logs import configure_logs
 from services.common.version import VERSION

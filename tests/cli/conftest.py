@@ -77,9 +77,9 @@ def client(monkeypatch: pytest.MonkeyPatch) -> FakeClient:
     def connect(*given: object) -> Iterator[FakeClient]:
         yield one
 
-    monkeypatch.setattr("services.cli.jobs.connect", connect)
-    monkeypatch.setattr("services.cli.cutout.connect", connect)
-    monkeypatch.setattr("services.cli.make.connect", connect)
+    monkeypatch.setattr("services.cli.batch.connect", connect)
+    monkeypatch.setattr("services.cli.commands.cutout.connect", connect)
+    monkeypatch.setattr("services.cli.commands.depth.connect", connect)
     return one
 
 
@@ -187,6 +187,6 @@ def turntable(monkeypatch: pytest.MonkeyPatch, turns: list[Turn], tmp_path: Path
     def connect(*given: object) -> Iterator[TurntableClient]:
         yield one
 
-    for room in ("cutout", "jobs"):
+    for room in ("batch", "commands.cutout"):
         monkeypatch.setattr(f"services.cli.{room}.connect", connect)
     return one

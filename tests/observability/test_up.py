@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from services.cli import system
 from services.cli.capacity.prometheus import LocalPrometheus
+from services.cli.commands import up
 
 
 def test_without_the_binary_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(system, "find_prometheus", lambda: None)
+    monkeypatch.setattr(up, "find_prometheus", lambda: None)
     console = Console(record=True, width=200)
     stack: Any = SimpleNamespace(addresses=dict)
-    assert system._start_prometheus(console, stack) is None
+    assert up._start_prometheus(console, stack) is None
     assert "apt-get install prometheus" in console.export_text()
 
 

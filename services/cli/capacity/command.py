@@ -16,8 +16,8 @@ from rich.table import Table
 
 from services.cli.capacity.plan import ORCHESTRATOR, Plan, Prices, StageTimes, Target, make_plan
 from services.cli.capacity.service_times import measure_times, read_times, scrape_times, write_times
+from services.cli.console import make_console
 from services.cli.local_services import LocalServices, LocalServicesOptions
-from services.cli.tables import make_console
 from services.common.client import UnflatClient
 from services.common.errors import InvalidOption
 

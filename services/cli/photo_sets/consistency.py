@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from services.cli.thumbnails import Thumbnail
+from services.cli.photo_sets.thumbnails import Thumbnail
 
 LEAST_VIEWS = 5  # fewer have no neighbourhood to stand out from
 NEIGHBOURS = 2  # on either side; at the ends of a set there is one side only, or a steady change would look like a jump
@@ -49,15 +49,15 @@ class Doubt:
     reasons: tuple[str, ...]
 
 
-def measure(view: Thumbnail) -> Features:
+def measure(thumbnail: Thumbnail) -> Features:
     """Return what is compared of a view."""
-    subject = view.mask > 127
+    subject = thumbnail.mask > 127
     side = max(subject.shape)
     if not subject.any():
         return Features(0.0, (0.5, 0.5), np.zeros(int(np.prod(_BINS)), np.float32))
     ys, xs = np.nonzero(subject)
     centre = (float(xs.mean()) / side, float(ys.mean()) / side)
-    return Features(float(subject.mean()), centre, _histogram(view.photo, subject))
+    return Features(float(subject.mean()), centre, _histogram(thumbnail.photo, subject))
 
 
 def find_doubts(views: Sequence[Features]) -> list[Doubt]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from services.cli.thumbnails import Thumbnail, cutout_webp, photo_jpeg
+from services.cli.photo_sets.thumbnails import Thumbnail, cutout_webp, photo_jpeg
 
 _STYLE = """
 :root { color-scheme: light dark; font: 15px/1.4 system-ui, sans-serif }
@@ -33,7 +33,7 @@ class Card:
         state: failed, doubtful or fine; the sheet is in this order.
         remarks: sentences below the pictures.
         confidence: of the mask, 0 to 1; within a state the least confident comes first.
-        view: photo and mask; None where there is no mask.
+        thumbnail: photo and mask; None where there is no mask.
         link: of the cutout, relative to the sheet; "" where there is none.
     """
 
@@ -41,7 +41,7 @@ class Card:
     state: str
     remarks: Sequence[str]
     confidence: float
-    view: Thumbnail | None
+    thumbnail: Thumbnail | None
     link: str = ""
 
 
@@ -66,9 +66,11 @@ def _card(card: Card) -> str:
 
 
 def _pictures(card: Card, name: str) -> str:
-    if card.view is None:
+    if card.thumbnail is None:
         return ""
-    photo, cutout = (base64.b64encode(data).decode() for data in (photo_jpeg(card.view), cutout_webp(card.view)))
+    photo, cutout = (
+        base64.b64encode(data).decode() for data in (photo_jpeg(card.thumbnail), cutout_webp(card.thumbnail))
+    )
     return (
         f'<div class="pictures"><img alt="photo {name}" src="data:image/jpeg;base64,{photo}">'
         f'<img class="cutout" alt="cutout of {name}" src="data:image/webp;base64,{cutout}"></div>'

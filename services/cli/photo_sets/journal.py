@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from services.cli.thumbnails import Thumbnail, thumbnail_from_dict, thumbnail_to_dict
+from services.cli.photo_sets.thumbnails import Thumbnail, thumbnail_from_dict, thumbnail_to_dict
 from services.common.errors import InvalidOption
 
 NAME = "unflat-set.jsonl"
@@ -22,26 +22,26 @@ class Entry:
     """A finished photo.
 
     Attributes:
-        place: its name with its folders, as `Item.place` says it.
+        place: its name with its folders, as `PhotoItem.place` says it.
         photo_sha256: of the file.
         options: digest of what was asked.
         files: results by their paths below the folder of the results, with their sizes in bytes.
-        view: photo and mask, small.
+        thumbnail: photo and mask, small.
         confidence: of the mask, 0 to 1, from the receipt.
         warnings: from the receipt.
         doubts: why it stands out from its neighbours; empty when it does not.
-        second: "" when it was made once; "kept" when the second attempt was the better one, "dropped" when not.
+        retry: "" when it was made once; "kept" when the second attempt was the better one, "dropped" when not.
     """
 
     place: str
     photo_sha256: str
     options: str
     files: dict[str, int]
-    view: Thumbnail
+    thumbnail: Thumbnail
     confidence: float = 0.0
     warnings: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
-    second: str = ""
+    retry: str = ""
 
 
 class Journal:
@@ -74,7 +74,7 @@ class Journal:
         Raises:
             InvalidOption: the journal cannot be written.
         """
-        line = json.dumps(asdict(entry) | {"view": thumbnail_to_dict(entry.view)}, ensure_ascii=False)
+        line = json.dumps(asdict(entry) | {"thumbnail": thumbnail_to_dict(entry.thumbnail)}, ensure_ascii=False)
         with self._lock:
             try:
                 self._out.mkdir(parents=True, exist_ok=True)
@@ -115,7 +115,7 @@ def _read(path: Path) -> list[Entry]:
 
 def _entry(values: dict[str, Any]) -> Entry:
     words = {key: tuple(values.get(key, ())) for key in ("warnings", "doubts")}
-    return Entry(**{**values, **words, "view": thumbnail_from_dict(values["view"])})
+    return Entry(**{**values, **words, "thumbnail": thumbnail_from_dict(values["thumbnail"])})
 
 
 def _size(path: Path) -> int:

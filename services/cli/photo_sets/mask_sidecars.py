@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from services.cli.outputs import Item
+from services.cli.photo_files import PhotoItem
 
 FOLDER = "masks"
 
@@ -48,7 +48,7 @@ _NAMES = {
 }
 
 
-def sidecar_path(item: Item, program: MaskSidecar) -> Path:
+def sidecar_path(item: PhotoItem, program: MaskSidecar) -> Path:
     """Return where the mask of a photo goes."""
     name = _NAMES[program].format(name=item.photo.name, stem=item.stem)
     return item.beside(item.root / FOLDER / item.folder.relative_to(item.root) / name, "mask")

@@ -1,6 +1,6 @@
 """A set of photos: everything in a folder, side by side, each made once, none in the way of the others.
 
-find ─► name clashes? ─► made already? ─► make, several at a time ─► views that stand out, once more ─► summary
+find ─► name clashes? ─► done already? ─► make, several at a time ─► retry outliers ─► summary
 """
 
 from __future__ import annotations
@@ -16,40 +16,29 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from services.cli.jobs import read_photo
-from services.cli.outcome import Outcome
-from services.cli.outputs import Item, colliding, find_items, write_all
+from services.cli.photo_files import PhotoItem, PhotoOutputs, colliding, find_items, read_photo, write_all
 from services.cli.photo_sets.journal import Entry, Journal, digest, sizes
+from services.cli.photo_sets.outcome import PhotoOutcome
 from services.cli.photo_sets.retry_outliers import Fits, retry_outliers
 from services.cli.photo_sets.set_colours import propose_mask
+from services.cli.photo_sets.thumbnails import Thumbnail, encode_png, make_thumbnail, read_working
 from services.cli.photo_sets.watching import Settling, watch_photos
-from services.cli.thumbnails import Thumbnail, make_thumbnail, png, read_working
 from services.common.client import UnflatClient
 from services.common.errors import InvalidImage, InvalidOption, Overloaded, UnflatError
-from unflat.v1 import orchestrator_pb2 as pb
 
 _TRIES = 6  # at a service that is full
 _PAUSE_S = 1.0  # between them, where it does not say how long
 
 
-@dataclass(frozen=True)
-class Product:
-    """What a request came to: the receipt, the files to write, and the mask as a grey PNG."""
-
-    receipt: pb.Receipt
-    files: dict[Path, bytes]
-    mask: bytes
-
-
 class Maker(Protocol):
     """Makes the results of one photo."""
 
-    def planned(self, item: Item) -> list[Path]:
+    def planned(self, item: PhotoItem) -> list[Path]:
         """Return the files that will be written for a photo."""
         ...
 
-    def make(self, client: UnflatClient, item: Item, photo: bytes, hint: bytes = b"") -> Product:
-        """Ask for the results of a photo; `hint`, an encoded mask, replaces segmentation."""
+    def make(self, client: UnflatClient, item: PhotoItem, photo: bytes, *, proposed_mask: bytes = b"") -> PhotoOutputs:
+        """Ask for the results of a photo; `proposed_mask`, an encoded grey picture, replaces segmentation."""
         ...
 
 
@@ -61,7 +50,7 @@ class SetOptions:
         inputs: folders of photos, and photos.
         out: folder of the results.
         also_read: other files that must not be written over.
-        wishes: digest of everything asked of a photo; another one makes photos anew.
+        digest: of everything asked of a photo; another one makes photos anew.
         jobs: photos at a time.
         consistency: look for views that stand out, and make those again.
         watch: wait for more photos until Ctrl-C.
@@ -69,14 +58,14 @@ class SetOptions:
 
     inputs: Sequence[Path]
     out: Path
-    wishes: str
+    digest: str
     also_read: Sequence[Path] = ()
     jobs: int = 2
     consistency: bool = True
     watch: bool = False
 
 
-Told = Callable[[Outcome], None]
+OnPhoto = Callable[[PhotoOutcome], None]
 """Called once a photo, as it is finished."""
 
 
@@ -88,20 +77,25 @@ class PhotoSet:
         maker: makes one photo.
         options: what and how.
         console: where progress is shown.
-        told: hears of every photo.
+        on_photo: hears of every photo.
     """
 
     def __init__(
-        self, client: UnflatClient, maker: Maker, options: SetOptions, console: Console, told: Told = lambda _: None
+        self,
+        client: UnflatClient,
+        maker: Maker,
+        options: SetOptions,
+        console: Console,
+        on_photo: OnPhoto = lambda _: None,
     ) -> None:
         self._client = client
         self._maker = maker
         self._options = options
         self._console = console
-        self._told = told
+        self._on_photo = on_photo
         self._journal = Journal(options.out)
         self._stopped = threading.Event()
-        self.outcomes: dict[Path, Outcome] = {}
+        self.outcomes: dict[Path, PhotoOutcome] = {}
 
     def run(self) -> bool:
         """Work through everything and return whether it came to its end; Ctrl-C ends it early, a watch as it should."""
@@ -115,12 +109,12 @@ class PhotoSet:
             if not options.watch:
                 return False
         if options.consistency and not self._stopped.is_set():
-            retry_outliers(self.outcomes, self._second)
+            retry_outliers(self.outcomes, self._retry)
         return True
 
     # ── once ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _find(self) -> list[Item]:
+    def _find(self) -> list[PhotoItem]:
         options = self._options
         return find_items(options.inputs, options.out, options.also_read, self._journal.files())
 
@@ -131,17 +125,17 @@ class PhotoSet:
             wanted = {path.resolve() for path in whole}
             self._work_through([item for item in self._find_any() if item.photo.resolve() in wanted])
 
-    def _find_any(self) -> list[Item]:
+    def _find_any(self) -> list[PhotoItem]:
         try:
             return self._find()
         except InvalidOption:  # no photo yet
             return []
 
-    def _work_through(self, items: Sequence[Item]) -> None:
+    def _work_through(self, items: Sequence[PhotoItem]) -> None:
         clashes = colliding(items, {item.photo: self._maker.planned(item) for item in items})
         for item in (item for item in items if item.photo in clashes):
             sentence = f"its results would have the names of {clashes[item.photo]}'s"
-            self._end(Outcome(item, problem=InvalidImage(sentence)))
+            self._end(PhotoOutcome(item, problem=InvalidImage(sentence)))
         free = [item for item in items if item.photo not in clashes]
         pool = ThreadPoolExecutor(self._options.jobs)
         futures = [pool.submit(self._one, item) for item in free]
@@ -157,76 +151,78 @@ class PhotoSet:
             pool.shutdown(wait=True)
             for future in futures:
                 if not future.cancelled() and future.exception() is None:
-                    self._end_if_made(future.result())
+                    self._end_if_done(future.result())
             raise
         pool.shutdown()
 
-    def _end_if_made(self, outcome: Outcome) -> None:
+    def _end_if_done(self, outcome: PhotoOutcome) -> None:
         """Count what was finished while we stopped; what failed, failed because we did."""
         if outcome.entry is not None and outcome.item.place not in self.outcomes:
             self._end(outcome)
 
-    def _end(self, outcome: Outcome) -> None:
+    def _end(self, outcome: PhotoOutcome) -> None:
         self.outcomes[outcome.item.place] = outcome
-        self._told(outcome)
+        self._on_photo(outcome)
 
-    def _one(self, item: Item) -> Outcome:
+    def _one(self, item: PhotoItem) -> PhotoOutcome:
         try:
             photo = read_photo(item.photo)
-            entry = self._journal.done(item.place, photo, self._options.wishes)
+            entry = self._journal.done(item.place, photo, self._options.digest)
             if entry is not None:
-                return Outcome(item, entry)
-            product = self._make(item, photo)
-            view = make_thumbnail(read_working(photo), product.mask)
-            return Outcome(item, self._keep(item, photo, product, view), receipt=product.receipt)
+                return PhotoOutcome(item, entry)
+            outputs = self._make(item, photo)
+            thumbnail = make_thumbnail(read_working(photo), outputs.mask)
+            return PhotoOutcome(item, self._keep(item, photo, outputs, thumbnail), receipt=outputs.receipt)
         except UnflatError as problem:
-            return Outcome(item, problem=problem)
+            return PhotoOutcome(item, problem=problem)
 
-    def _make(self, item: Item, photo: bytes, hint: bytes = b"") -> Product:
+    def _make(self, item: PhotoItem, photo: bytes, proposed_mask: bytes = b"") -> PhotoOutputs:
         """Make one photo; a service that is full is asked again."""
         for _ in range(_TRIES - 1):
             try:
-                return self._maker.make(self._client, item, photo, hint)
+                return self._maker.make(self._client, item, photo, proposed_mask=proposed_mask)
             except Overloaded as problem:
                 self._stopped.wait(_PAUSE_S if problem.retry_after_s is None else problem.retry_after_s)
-        return self._maker.make(self._client, item, photo, hint)
+        return self._maker.make(self._client, item, photo, proposed_mask=proposed_mask)
 
-    def _keep(self, item: Item, photo: bytes, product: Product, view: Thumbnail, second: str = "") -> Entry:
+    def _keep(
+        self, item: PhotoItem, photo: bytes, outputs: PhotoOutputs, thumbnail: Thumbnail, retry: str = ""
+    ) -> Entry:
         """Write the results and note them."""
-        files = write_all(product.files)
+        files = write_all(outputs.files)
         entry = Entry(
             place=item.place.as_posix(),
             photo_sha256=digest(photo),
-            options=self._options.wishes,
+            options=self._options.digest,
             files=sizes(self._options.out, files),
-            view=view,
-            confidence=round(product.receipt.mask.confidence, 4),
-            warnings=tuple(product.receipt.warnings),
-            second=second,
+            thumbnail=thumbnail,
+            confidence=round(outputs.receipt.mask.confidence, 4),
+            warnings=tuple(outputs.receipt.warnings),
+            retry=retry,
         )
         self._journal.add(entry)
         return entry
 
     # ── views that stand out ────────────────────────────────────────────────────────────────────────────────────────
 
-    def _second(self, outcome: Outcome, neighbours: Sequence[Thumbnail], fits: Fits) -> None:
+    def _retry(self, outcome: PhotoOutcome, neighbours: Sequence[Thumbnail], fits: Fits) -> None:
         """Make a photo again with the mask that the set's colours propose; keep it where it no longer stands out."""
         item = outcome.item
         try:
             photo = read_photo(item.photo)
             working = read_working(photo)
             with self._console.status(f"once more: {item.photo.name}"):
-                product = self._make(item, photo, png(propose_mask(working, neighbours)))
-            view = make_thumbnail(working, product.mask)
-            if fits(view):
-                entry = self._keep(item, photo, product, view, second="kept")
+                outputs = self._make(item, photo, encode_png(propose_mask(working, neighbours)))
+            thumbnail = make_thumbnail(working, outputs.mask)
+            if fits(thumbnail):
+                entry = self._keep(item, photo, outputs, thumbnail, retry="kept")
                 outcome.entry, outcome.problem, outcome.doubt = entry, None, None
-                outcome.receipt = product.receipt
+                outcome.receipt = outputs.receipt
                 return
         except UnflatError:
             pass  # the first attempt stands, with its doubt
         if outcome.entry is not None and outcome.doubt is not None:
-            outcome.entry = replace(outcome.entry, doubts=outcome.doubt.reasons, second="dropped")
+            outcome.entry = replace(outcome.entry, doubts=outcome.doubt.reasons, retry="dropped")
             self._journal.add(outcome.entry)
 
 

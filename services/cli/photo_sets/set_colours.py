@@ -4,7 +4,7 @@ The colour model of GrabCut (two Gaussian mixtures) is learned from the neighbou
 then decides the one view with it. Source: Rother, Kolmogorov, Blake, "GrabCut" (2004), sections 3.2 and 3.3.
 
 Limits: subject and surroundings that share their colours cannot be told apart this way; whether the mask is any good
-is for `set_consistency.py` to say.
+is for `consistency.py` to say.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from services.cli.thumbnails import Thumbnail
+from services.cli.photo_sets.thumbnails import Thumbnail
 from services.common.arrays import RGB
 from services.common.imaging.working_size import shrink_to
 

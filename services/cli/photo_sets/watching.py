@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from services.cli.outputs import is_picture
+from services.cli.photo_files import is_picture
 
 SETTLE_S = 1.0  # without change; a camera that pauses longer in the midst of a file is seen again when it goes on
 _LOOK_MS = 250

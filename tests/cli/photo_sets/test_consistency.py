@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from services.cli.photo_sets.consistency import LEAST_VIEWS, Features, find_doubts, measure
-from services.cli.thumbnails import Thumbnail
+from services.cli.photo_sets.thumbnails import Thumbnail
 
 GREY = np.full(8, 1 / 8, np.float32)
 BREAKS = {

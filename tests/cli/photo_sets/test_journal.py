@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from services.cli.photo_sets.journal import NAME, Entry, Journal, digest, sizes
-from services.cli.thumbnails import Thumbnail
+from services.cli.photo_sets.thumbnails import Thumbnail
 from services.common.errors import InvalidOption
 
-VIEW = Thumbnail(np.full((12, 16, 3), 90, np.uint8), np.eye(12, 16, dtype=np.uint8) * 255)
+THUMBNAIL = Thumbnail(np.full((12, 16, 3), 90, np.uint8), np.eye(12, 16, dtype=np.uint8) * 255)
 PLACE = Path("day1/mug.jpg")
 
 
@@ -20,7 +20,7 @@ def _entry(out, **changes):
     (out / "day1").mkdir(parents=True, exist_ok=True)
     (out / "day1" / "mug.png").write_bytes(b"cutout")
     files = sizes(out, [out / "day1" / "mug.png"])
-    return replace(Entry("day1/mug.jpg", digest(b"photo"), "a", files, VIEW), **changes)
+    return replace(Entry("day1/mug.jpg", digest(b"photo"), "a", files, THUMBNAIL), **changes)
 
 
 def test_a_photo_is_done_when_bytes_options_and_files_are_the_same(tmp_path):
@@ -28,8 +28,8 @@ def test_a_photo_is_done_when_bytes_options_and_files_are_the_same(tmp_path):
     entry = Journal(tmp_path).done(PLACE, b"photo", "a")
     assert entry is not None
     assert (entry.files, entry.warnings, entry.confidence) == ({"day1/mug.png": 6}, ("dark",), 0.5)
-    assert np.array_equal(entry.view.mask, VIEW.mask)
-    assert np.abs(entry.view.photo.astype(int) - 90).max() <= 2
+    assert np.array_equal(entry.thumbnail.mask, THUMBNAIL.mask)
+    assert np.abs(entry.thumbnail.photo.astype(int) - 90).max() <= 2
 
 
 @pytest.mark.parametrize(
@@ -52,13 +52,13 @@ def test_a_result_that_is_no_longer_whole_is_made_anew(tmp_path, left):
 
 def test_the_last_line_holds_and_a_torn_one_costs_its_photo_only(tmp_path):
     journal = Journal(tmp_path)
-    journal.add(_entry(tmp_path, second=""))
-    journal.add(_entry(tmp_path, second="kept"))
+    journal.add(_entry(tmp_path, retry=""))
+    journal.add(_entry(tmp_path, retry="kept"))
     with (tmp_path / NAME).open("a") as file:
         file.write('{"place": "day1/mug.jpg", "photo_sh')
     entry = Journal(tmp_path).done(PLACE, b"photo", "a")
     assert entry is not None
-    assert entry.second == "kept"
+    assert entry.retry == "kept"
 
 
 def test_results_of_all_runs_are_known_as_ours(tmp_path):

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from services.cli.outputs import Item
+from services.cli.photo_files import PhotoItem
 from services.cli.photo_sets.mask_sidecars import MaskSidecar, Polarity, as_stored, sidecar_path, sidecar_png
 
-ITEM = Item(Path("/set/abc/012.jpg"), Path("/out/abc"), "012", Path("/out"))
+ITEM = PhotoItem(Path("/set/abc/012.jpg"), Path("/out/abc"), "012", Path("/out"))
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ def test_an_orchestrator_that_sends_no_mask_is_named(turntable, cut):
     answer = turntable.stream_cutout
 
     def without_mask(*given, **rest):
-        yield from (replace(made, mask=b"") for made in answer(*given, **rest))
+        yield from (replace(result, mask=b"") for result in answer(*given, **rest))
 
     turntable.stream_cutout = without_mask
     ended = cut()

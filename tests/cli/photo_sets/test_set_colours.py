@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from services.cli.photo_sets.set_colours import propose_mask
-from services.cli.thumbnails import Thumbnail
+from services.cli.photo_sets.thumbnails import Thumbnail
 
 
 def _iou(a, b):

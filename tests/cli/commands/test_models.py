@@ -22,7 +22,7 @@ def store(tmp_path, monkeypatch):
 
 @pytest.fixture
 def one_model(monkeypatch):
-    monkeypatch.setattr("services.cli.models.MODELS", (MODEL,))
+    monkeypatch.setattr("services.cli.commands.models.MODELS", (MODEL,))
     monkeypatch.setattr("services.common.models.model_store.BY_NAME", {"net": MODEL})
 
 
@@ -86,9 +86,9 @@ def test_pull_converts_what_is_here_once_and_in_bfloat16_on_request(unflat, stor
     script = "import sys, pathlib; pathlib.Path(sys.argv[1], sys.argv[2]).touch(); print('made', sys.argv[2])"
     (tmp_path / "convert_a_net.py").write_text(script)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr("services.cli.models._CONVERTERS", {"net": "convert_a_net"})
-    monkeypatch.setattr("services.cli.models._CONVERTED", {"float32": "float32", "bfloat16": "bfloat16"})
-    monkeypatch.setattr("services.cli.models.find_spec", lambda name: name)
+    monkeypatch.setattr("services.cli.commands.models._CONVERTERS", {"net": "convert_a_net"})
+    monkeypatch.setattr("services.cli.commands.models._CONVERTED", {"float32": "float32", "bfloat16": "bfloat16"})
+    monkeypatch.setattr("services.cli.commands.models.find_spec", lambda name: name)
     _put(store, CONTENT)
     assert "made float32" in unflat("models", "pull", "net").out
     assert "made" not in unflat("models", "pull", "net").out
@@ -96,12 +96,12 @@ def test_pull_converts_what_is_here_once_and_in_bfloat16_on_request(unflat, stor
 
 
 def test_pull_says_why_it_did_not_convert(unflat, store, one_model, monkeypatch):
-    monkeypatch.setattr("services.cli.models._CONVERTERS", {"net": "services.no_such_module"})
+    monkeypatch.setattr("services.cli.commands.models._CONVERTERS", {"net": "services.no_such_module"})
     _put(store, CONTENT)
-    monkeypatch.setattr("services.cli.models.find_spec", lambda name: None)
+    monkeypatch.setattr("services.cli.commands.models.find_spec", lambda name: None)
     ended = unflat("models", "pull", "net")
     assert ended.code == 0 and "needs torch" in ended.out
-    monkeypatch.setattr("services.cli.models.find_spec", lambda name: name)
+    monkeypatch.setattr("services.cli.commands.models.find_spec", lambda name: name)
     assert "not converted" in unflat("models", "pull", "net").out
 
 
@@ -115,9 +115,9 @@ def test_verify_covers_what_was_converted(unflat, store, one_model, monkeypatch,
     script = "import sys, pathlib; pathlib.Path(sys.argv[1], 'made').write_bytes(b'converted'); print('made')"
     (tmp_path / "convert_a_net.py").write_text(script)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr("services.cli.models._CONVERTERS", {"net": "convert_a_net"})
-    monkeypatch.setattr("services.cli.models._CONVERTED", {"float32": "made"})
-    monkeypatch.setattr("services.cli.models.find_spec", lambda name: name)
+    monkeypatch.setattr("services.cli.commands.models._CONVERTERS", {"net": "convert_a_net"})
+    monkeypatch.setattr("services.cli.commands.models._CONVERTED", {"float32": "made"})
+    monkeypatch.setattr("services.cli.commands.models.find_spec", lambda name: name)
     _put(store, CONTENT)
     unflat("models", "pull", "net")
     ended = unflat("models", "verify")

@@ -1,14 +1,17 @@
-"""Where results go: named by rule, written aside and renamed, never over an input."""
+"""Photos and the files made of them: found, named by rule, written aside and renamed, never over an input."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from services.common.errors import InvalidOption
+from services.common.errors import InvalidImage, InvalidOption
+from services.common.receipts import receipt_to_dict
+from unflat.v1 import orchestrator_pb2 as pb
 
 PICTURES = {
     ".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif", ".jp2", ".ppm",
@@ -16,7 +19,7 @@ PICTURES = {
 
 
 @dataclass(frozen=True)
-class Item:
+class PhotoItem:
     """One photo to work on, where its results go, and all files that are read and so never written.
 
     Attributes:
@@ -47,16 +50,31 @@ class Item:
         return _keep(target, self.inputs, word)
 
 
+@dataclass(frozen=True)
+class PhotoOutputs:
+    """What is made of one photo.
+
+    Attributes:
+        receipt: of the request.
+        files: contents by path, not yet written.
+        mask: as a grey PNG; empty where none was asked for.
+    """
+
+    receipt: pb.Receipt
+    files: dict[Path, bytes]
+    mask: bytes = b""
+
+
 def find_items(
-    inputs: Sequence[Path], out: Path, also_read: Sequence[Path] = (), made: Collection[Path] = ()
-) -> list[Item]:
+    inputs: Sequence[Path], out: Path, also_read: Sequence[Path] = (), earlier_results: Collection[Path] = ()
+) -> list[PhotoItem]:
     """Return the photos named, and those in folders named with their structure kept below `out`.
 
     Args:
         inputs: photos and folders of photos.
         out: folder of the results; where it lies inside a folder of photos, what is in it is no photo.
         also_read: other files that must not be written over, such as a mask.
-        made: results of earlier runs; where they lie between the photos they are none.
+        earlier_results: of earlier runs; where they lie between the photos they are none.
 
     A file that does not exist is an item too: it fails under its own name while the others are finished. Photos of one
     folder whose names differ in their suffix only get results named apart: `mug-jpg`, `mug-png`.
@@ -64,16 +82,16 @@ def find_items(
     Raises:
         InvalidOption: there is not one item.
     """
-    items: list[Item] = []
-    ours = {_key(path) for path in made}
+    items: list[PhotoItem] = []
+    ours = {_key(path) for path in earlier_results}
     for given in inputs:
         if given.is_dir():
             found = [
                 path for path in sorted(given.rglob("*")) if _is_photo(path, given, out) and _key(path) not in ours
             ]
-            items += [Item(path, out / path.parent.relative_to(given), path.stem, out) for path in found]
+            items += [PhotoItem(path, out / path.parent.relative_to(given), path.stem, out) for path in found]
         else:
-            items.append(Item(given, out, given.stem, out))
+            items.append(PhotoItem(given, out, given.stem, out))
     if not items:
         raise InvalidOption(f"no pictures in {', '.join(map(str, inputs))}")
     read = frozenset(_key(path) for path in [*(item.photo for item in items), *also_read])
@@ -83,7 +101,7 @@ def find_items(
     ]
 
 
-def colliding(items: Iterable[Item], results: Mapping[Path, Sequence[Path]] | None = None) -> dict[Path, Path]:
+def colliding(items: Iterable[PhotoItem], results: Mapping[Path, Sequence[Path]] | None = None) -> dict[Path, Path]:
     """Return photos whose results would have the names of an earlier one's, with that one.
 
     Args:
@@ -107,15 +125,29 @@ def keep_inputs(target: Path, inputs: Iterable[Path], word: str) -> Path:
     return _keep(target, frozenset(map(_key, inputs)), word)
 
 
-def write(target: Path, data: bytes) -> None:
-    """Write `data` to `target` in one piece: aside first, then renamed."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f".{target.name}.{os.getpid()}.part")
+def read_photo(photo: Path) -> bytes:
+    """Return the bytes of a photo.
+
+    Raises:
+        InvalidImage: it cannot be read.
+    """
     try:
-        aside.write_bytes(data)
-        aside.replace(target)
-    finally:
-        aside.unlink(missing_ok=True)
+        return photo.read_bytes()
+    except OSError as problem:
+        raise InvalidImage(f"cannot be read: {problem.strerror}") from None
+
+
+def receipt_json(receipt: pb.Receipt) -> bytes:
+    """Return a receipt as a file."""
+    return (json.dumps(receipt_to_dict(receipt), indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def debug_files(folder: Path | None, item: PhotoItem, pictures: Mapping[str, bytes]) -> dict[Path, bytes]:
+    """Return the pictures of the steps between by path; none without a folder."""
+    if folder is None:
+        return {}
+    aside = replace(item, folder=folder)
+    return {aside.output(f"-{name}.png", "debug"): png for name, png in pictures.items()}
 
 
 def write_all(files: Mapping[Path, bytes]) -> list[Path]:
@@ -126,7 +158,7 @@ def write_all(files: Mapping[Path, bytes]) -> list[Path]:
     """
     for path, data in files.items():
         try:
-            write(path, data)
+            _write(path, data)
         except OSError as problem:
             raise InvalidOption(f"{path} cannot be written: {problem.strerror}") from None
     return list(files)
@@ -137,6 +169,17 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in PICTURES and not path.name.startswith(".")
 
 
+def _write(target: Path, data: bytes) -> None:
+    """Write `data` to `target` in one piece: aside first, then renamed."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        aside.write_bytes(data)
+        aside.replace(target)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
 def _is_photo(path: Path, given: Path, out: Path) -> bool:
     if not is_picture(path) or not path.is_file():
         return False
@@ -144,11 +187,11 @@ def _is_photo(path: Path, given: Path, out: Path) -> bool:
     return not (out_is_inside and path.resolve().is_relative_to(out.resolve()))
 
 
-def _stem_apart(item: Item) -> str:
+def _stem_apart(item: PhotoItem) -> str:
     return f"{item.stem}-{item.photo.suffix.removeprefix('.').lower()}"
 
 
-def _named(item: Item) -> str:
+def _named(item: PhotoItem) -> str:
     return str(item.folder / item.stem).casefold()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services.cli.outputs import Item
+from services.cli.photo_files import PhotoItem
 from services.cli.photo_sets.consistency import Doubt
 from services.cli.photo_sets.journal import Entry
 from services.common.errors import UnflatError
@@ -12,13 +12,13 @@ from unflat.v1 import orchestrator_pb2 as pb
 
 
 @dataclass
-class Outcome:
-    """How one photo ended; `entry` where there are results, `problem` where there are none.
+class PhotoOutcome:
+    """How it ended; `entry` where there are results, `problem` where there are none.
 
     `receipt` is of this run: None where the results were there already. `doubt` says why it stands out from the set.
     """
 
-    item: Item
+    item: PhotoItem
     entry: Entry | None = None
     problem: UnflatError | None = None
     receipt: pb.Receipt | None = None

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
-from services.cli.tables import make_console
+from services.cli.console import make_console
 from services.common.errors import InvalidOption, StageUnavailable
 from services.common.models.manifest import MODELS, Model
 from services.common.models.model_store import ModelStore

@@ -17,7 +17,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from services.cli.tables import make_console
+from services.cli.console import make_console
 from services.common.models.manifest import MODELS
 from services.common.models.model_store import ModelStore
 from services.common.settings import default_store

@@ -1,4 +1,4 @@
-"""A view: a photo and its mask, small enough to be kept for every photo of a set."""
+"""Thumbnails: a photo and its mask, small enough to be kept for every photo of a set."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Thumbnail:
 
 
 def make_thumbnail(working: RGB, mask: bytes) -> Thumbnail:
-    """Return the view of a photo.
+    """Return the thumbnail of a photo.
 
     Args:
         working: (H, W, 3) uint8 sRGB, upright.
@@ -58,13 +58,13 @@ def read_working(photo: bytes) -> RGB:
     return decode_photo(photo, sys.maxsize).working
 
 
-def thumbnail_to_dict(view: Thumbnail) -> dict[str, str]:
-    """Return the view as text."""
-    return {"photo": _text(_encode(view.photo, "JPEG")), "mask": _text(_encode(view.mask, "PNG"))}
+def thumbnail_to_dict(thumbnail: Thumbnail) -> dict[str, str]:
+    """Return the thumbnail as text."""
+    return {"photo": _text(_encode(thumbnail.photo, "JPEG")), "mask": _text(_encode(thumbnail.mask, "PNG"))}
 
 
 def thumbnail_from_dict(texts: dict[str, str]) -> Thumbnail:
-    """Return the view that `thumbnail_to_dict` wrote.
+    """Return the thumbnail that `thumbnail_to_dict` wrote.
 
     Raises:
         ValueError: it is not one.
@@ -73,20 +73,20 @@ def thumbnail_from_dict(texts: dict[str, str]) -> Thumbnail:
         photo, mask = (Image.open(io.BytesIO(base64.b64decode(texts[key]))) for key in ("photo", "mask"))
         return Thumbnail(np.asarray(photo.convert("RGB")), np.asarray(mask.convert("L")))
     except (KeyError, OSError) as problem:
-        raise ValueError(f"not a view: {problem}") from None
+        raise ValueError(f"not a thumbnail: {problem}") from None
 
 
-def photo_jpeg(view: Thumbnail) -> bytes:
+def photo_jpeg(thumbnail: Thumbnail) -> bytes:
     """Return the photo as a small JPEG."""
-    return _encode(view.photo, "JPEG")
+    return _encode(thumbnail.photo, "JPEG")
 
 
-def cutout_webp(view: Thumbnail) -> bytes:
+def cutout_webp(thumbnail: Thumbnail) -> bytes:
     """Return the cutout as a small WebP with alpha."""
-    return _encode(np.dstack([view.photo, view.mask]), "WEBP")
+    return _encode(np.dstack([thumbnail.photo, thumbnail.mask]), "WEBP")
 
 
-def png(mask: npt.NDArray[np.uint8]) -> bytes:
+def encode_png(mask: npt.NDArray[np.uint8]) -> bytes:
     """Return a mask as a PNG."""
     return bytes(cv2.imencode(".png", mask)[1].tobytes())
 

@@ -1,4 +1,4 @@
-"""Receipts and statuses as tables for people."""
+"""What people see on the console: its width, and a receipt as a table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rich.table import Table
 
 from unflat.v1 import orchestrator_pb2 as pb
 
-_COLOURS = {"OK": "green", "SUPPLIED": "green", "DISABLED": "dim", "SERVING": "green"}
+STATE_COLOURS = {"OK": "green", "SUPPLIED": "green", "DISABLED": "dim", "SERVING": "green"}
 
 _WIDTH_PIPED = 120  # of tables that go to a file or another program
 
@@ -30,7 +30,7 @@ def print_receipt(console: Console, title: str, receipt: pb.Receipt) -> None:
         outcome = pb.Outcome.Name(stage.outcome).removeprefix("OUTCOME_")
         report, t = stage.report, stage.report.timings
         seconds = (t.queue_s, t.preprocess_s, t.compute_s, t.postprocess_s, stage.transport_s, stage.total_s)
-        colour = _COLOURS.get(outcome, "yellow")
+        colour = STATE_COLOURS.get(outcome, "yellow")
         backend = f"{report.backend} ({report.device})" if report.backend else ""
         cells = [_ms(value) if report.backend else "" for value in seconds]
         table.add_row(stage.stage, f"[{colour}]{outcome}[/{colour}]", backend, *cells)
@@ -42,26 +42,6 @@ def print_receipt(console: Console, title: str, receipt: pb.Receipt) -> None:
         console.print(f"  [yellow]![/yellow] {escape(warning)}", highlight=False, soft_wrap=True)
     if receipt.verdict:
         console.print(f"  {receipt.verdict}", highlight=False, soft_wrap=True, markup=False)
-
-
-def print_status(console: Console, status: pb.GetStatusResponse) -> None:
-    """Print how every stage is."""
-    table = Table(title=f"unflat {status.version}", title_justify="left", header_style="bold")
-    for column in ("stage", "address", "state", "backend", "device", "breaker", "why"):
-        table.add_column(column, overflow="fold")
-    for stage in status.stages:
-        state = pb.Serving.Name(stage.serving).removeprefix("SERVING_")
-        colour = _COLOURS.get(state, "yellow")
-        table.add_row(
-            stage.stage,
-            stage.address,
-            f"[{colour}]{state}[/{colour}]",
-            stage.backend,
-            stage.device,
-            stage.breaker,
-            escape(stage.reason),
-        )
-    console.print(table)
 
 
 def _ms(seconds: float) -> str:

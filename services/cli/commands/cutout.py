@@ -9,7 +9,9 @@ from typing import Annotated
 
 import typer
 
-from services.cli.jobs import Done, Tell, connect, debug_files, follow, receipt_json, run_jobs, say_done, say_failed
+from services.cli.batch import ReportProgress, print_failure, print_json_result, run_batch, wait_for_result
+from services.cli.connection import connect
+from services.cli.console import make_console
 from services.cli.options import (
     DebugOption,
     DepthOption,
@@ -31,13 +33,12 @@ from services.cli.options import (
     files_read,
     mask_wishes,
 )
-from services.cli.outcome import Outcome
-from services.cli.outputs import Item, write_all
+from services.cli.photo_files import PhotoItem, PhotoOutputs, debug_files, receipt_json
 from services.cli.photo_sets.journal import digest
 from services.cli.photo_sets.mask_sidecars import MaskSidecar, Polarity, sidecar_path, sidecar_png
-from services.cli.photo_sets.photo_set import PhotoSet, Product, SetOptions
-from services.cli.photo_sets.report import exit_code, print_summary, write_sheet
-from services.cli.tables import make_console
+from services.cli.photo_sets.outcome import PhotoOutcome
+from services.cli.photo_sets.photo_set import PhotoSet, SetOptions
+from services.cli.photo_sets.summary import exit_code, print_summary, write_sheet
 from services.common.client import CutoutResult, UnflatClient
 from services.common.errors import Internal, InvalidOption
 from services.common.options import CutoutOptions, MaskOptions
@@ -109,8 +110,8 @@ def cutout(
     )  # fmt: skip
     also_read = files_read(depth, mask)
     if not folders:
-        raise typer.Exit(run_jobs(photos, out, server, timeout, as_json, maker.work, also_read))
-    options = SetOptions(photos, out, maker.wishes_digest(), also_read, jobs, consistency and mask is None, watch)
+        raise typer.Exit(run_batch(photos, out, server, timeout, as_json, maker.make, also_read))
+    options = SetOptions(photos, out, maker.options_digest(), also_read, jobs, consistency and mask is None, watch)
     raise typer.Exit(_run_set(maker, options, server, timeout, as_json))
 
 
@@ -124,7 +125,7 @@ class CutoutMaker:
     polarity: Polarity
     debug: Path | None
 
-    def planned(self, item: Item) -> list[Path]:
+    def planned(self, item: PhotoItem) -> list[Path]:
         """Return picture, receipt, and the mask beside."""
         suffix = {"jpeg": ".jpg", "tiff": ".tif"}.get(self.cutout.format, f".{self.cutout.format}")
         picture = item.output(suffix, "mask" if self.cutout.mask_only else "cutout")
@@ -132,27 +133,27 @@ class CutoutMaker:
         return [picture, item.output(".json"), *beside]
 
     def make(
-        self, client: UnflatClient, item: Item, photo: bytes, hint: bytes = b"", tell: Tell = lambda *_: None
-    ) -> Product:
-        """Ask for the cutout; `hint`, an encoded mask, replaces segmentation."""
-        wishes = replace(self.mask, mask=hint) if hint else self.mask
-        events = client.stream_cutout(photo, mask=wishes, cutout=self.cutout, debug=self.debug is not None)
-        made = follow(events, CutoutResult, tell)
-        if self.cutout.with_mask and not made.mask:
+        self,
+        client: UnflatClient,
+        item: PhotoItem,
+        photo: bytes,
+        report: ReportProgress = lambda *_: None,
+        proposed_mask: bytes = b"",
+    ) -> PhotoOutputs:
+        """Ask for the cutout; `proposed_mask`, an encoded grey picture, replaces segmentation."""
+        options = replace(self.mask, mask=proposed_mask) if proposed_mask else self.mask
+        events = client.stream_cutout(photo, mask=options, cutout=self.cutout, debug=self.debug is not None)
+        result = wait_for_result(events, CutoutResult, report)
+        if self.cutout.with_mask and not result.mask:
             raise Internal("the orchestrator sent no mask along; is it older than this command?")
         picture, receipt, *beside = self.planned(item)
-        files = {picture: made.data, receipt: receipt_json(made.receipt)}
+        files = {picture: result.data, receipt: receipt_json(result.receipt)}
         if self.sidecar is not None:
-            orientation = made.receipt.photo.exif_orientation
-            files[beside[0]] = sidecar_png(made.mask, self.sidecar, self.polarity, orientation)
-        return Product(made.receipt, files | debug_files(self.debug, item, made.debug), made.mask)
+            orientation = result.receipt.photo.exif_orientation
+            files[beside[0]] = sidecar_png(result.mask, self.sidecar, self.polarity, orientation)
+        return PhotoOutputs(result.receipt, files | debug_files(self.debug, item, result.debug), result.mask)
 
-    def work(self, client: UnflatClient, item: Item, photo: bytes, tell: Tell) -> Done:
-        """Make and write the files of one photo."""
-        product = self.make(client, item, photo, tell=tell)
-        return Done(product.receipt, write_all(product.files))
-
-    def wishes_digest(self) -> str:
+    def options_digest(self) -> str:
         """Return what stands for everything that is asked."""
         return digest(repr((self.mask, self.cutout, self.sidecar, self.polarity)).encode())[:16]
 
@@ -160,17 +161,18 @@ class CutoutMaker:
 def _run_set(maker: CutoutMaker, options: SetOptions, server: str | None, timeout_s: float, as_json: bool) -> int:
     console = make_console(stderr=True)
 
-    def told(outcome: Outcome) -> None:
+    def on_photo(outcome: PhotoOutcome) -> None:
         if outcome.problem is not None:
-            say_failed(console, as_json, outcome.item.photo, outcome.problem)
+            print_failure(console, as_json, outcome.item.photo, outcome.problem)
         elif outcome.receipt is not None and outcome.entry is not None:
-            files = [options.out / name for name in outcome.entry.files]
-            say_done(as_json, outcome.item.photo, Done(outcome.receipt, files))
-            if not console.is_terminal and not as_json:
+            if as_json:
+                files = [options.out / name for name in outcome.entry.files]
+                print_json_result(outcome.item.photo, outcome.receipt, files)
+            elif not console.is_terminal:
                 console.print(f"made {outcome.item.photo}", highlight=False, soft_wrap=True, markup=False)
 
     with connect(server, timeout_s, console, "batch") as client:
-        photo_set = PhotoSet(client, maker, options, console, told)
+        photo_set = PhotoSet(client, maker, options, console, on_photo)
         ended = photo_set.run()
     outcomes = [photo_set.outcomes[place] for place in sorted(photo_set.outcomes)]
     print_summary(console, outcomes)

@@ -1,8 +1,7 @@
-"""`unflat up` and `unflat status`: the whole system on this machine, and how it is."""
+"""`unflat up`: the whole system on this machine."""
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from typing import Annotated
@@ -12,15 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from services.cli.capacity.prometheus import LocalPrometheus, find_prometheus, targets_of
+from services.cli.commands.status import print_status
+from services.cli.console import make_console
 from services.cli.local_services import LocalServices, LocalServicesOptions
-from services.cli.options import JsonOption
-from services.cli.tables import make_console, print_status
 from services.common.client import UnflatClient
 from services.common.errors import StageUnavailable
-from services.common.receipts import receipt_to_dict
-from services.common.tls import environment_identity
-
-DEFAULT_SERVER = "127.0.0.1:50050"
 
 
 def up(
@@ -34,54 +29,41 @@ def up(
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
-    stack = LocalServices(LocalServicesOptions(host=host, port=port, http_port=http_port or None))
+    services = LocalServices(LocalServicesOptions(host=host, port=port, http_port=http_port or None))
     prometheus = None
     try:
-        stack.start(lambda name: console.print(f"  {name} is up", style="dim"))
-        _print_addresses(console, stack)
-        prometheus = _start_prometheus(console, stack) if observability else None
-        with UnflatClient(stack.address, identity=stack.identity) as client:
+        services.start(lambda name: console.print(f"  {name} is up", style="dim"))
+        _print_addresses(console, services)
+        prometheus = _start_prometheus(console, services) if observability else None
+        with UnflatClient(services.address, identity=services.identity) as client:
             print_status(console, client.status())
         console.print("Ctrl-C stops everything.")
         while not stop.wait(0.5):
-            ended = [p.name for p in stack.processes.values() if p.popen.poll() is not None]
+            ended = [p.name for p in services.processes.values() if p.popen.poll() is not None]
             if ended:
                 raise StageUnavailable(f"{', '.join(ended)} ended unexpectedly")
     finally:
         console.print("stopping")
         if prometheus is not None:
             prometheus.stop()
-        stack.stop()
+        services.stop()
 
 
-def status(
-    server: Annotated[str, typer.Option(help="HOST:PORT of the orchestrator.")] = DEFAULT_SERVER,
-    as_json: JsonOption = False,
-) -> None:
-    """Show every stage: serving or not, on what, and why not."""
-    with UnflatClient(server, identity=environment_identity(os.environ)) as client:
-        found = client.status()
-    if as_json:
-        make_console().print_json(data=receipt_to_dict(found))
-    else:
-        print_status(make_console(), found)
-
-
-def _start_prometheus(console: Console, stack: LocalServices) -> LocalPrometheus | None:
+def _start_prometheus(console: Console, services: LocalServices) -> LocalPrometheus | None:
     binary = find_prometheus()
     if binary is None:
         console.print("There is no prometheus on this machine (Debian: apt-get install prometheus); going on without.")
         return None
-    prometheus = LocalPrometheus(binary, targets_of(stack.addresses()))
+    prometheus = LocalPrometheus(binary, targets_of(services.addresses()))
     console.print(f"Prometheus: http://{prometheus.address} (alerts: /alerts)")
     return prometheus
 
 
-def _print_addresses(console: Console, stack: LocalServices) -> None:
+def _print_addresses(console: Console, services: LocalServices) -> None:
     table = Table(header_style="bold")
     for column in ("service", "address", "metrics", "pid"):
         table.add_column(column)
-    for name, said in stack.addresses().items():
+    for name, said in services.addresses().items():
         scheme = "http://" if name == "gateway" else ""
         metrics = f"http://127.0.0.1:{said['metrics_port']}/metrics" if said.get("metrics_port") else ""
         table.add_row(name, f"{scheme}{said['address']}", metrics, str(said.get("pid", "")))

@@ -22,7 +22,7 @@ def test_missing_weights_come_with_their_command_and_are_no_failure(unflat):
 
 
 def test_a_missing_package_is_a_failure_with_the_command_that_mends_it(unflat, monkeypatch):
-    monkeypatch.setattr("services.cli.doctor._NEEDED", ("grpc", "no_such_package"))
+    monkeypatch.setattr("services.cli.commands.doctor._NEEDED", ("grpc", "no_such_package"))
     ended = unflat("doctor")
     assert ended.code == 1
     assert "missing: no_such_package" in ended.out
