@@ -32,7 +32,7 @@ def print_receipt(console: Console, title: str, receipt: pb.Receipt) -> None:
         seconds = (t.queue_s, t.preprocess_s, t.compute_s, t.postprocess_s, stage.transport_s, stage.total_s)
         colour = STATE_COLOURS.get(outcome, "yellow")
         backend = f"{report.backend} ({report.device})" if report.backend else ""
-        cells = [_ms(value) if report.backend else "" for value in seconds]
+        cells = [""] * 5 + ["cached"] if stage.cached else [_ms(value) if report.backend else "" for value in seconds]
         table.add_row(stage.stage, f"[{colour}]{outcome}[/{colour}]", backend, *cells)
     for step in receipt.steps:
         table.add_row(f"[dim]· {step.step}[/dim]", *[""] * 7, f"[dim]{_ms(step.seconds)}[/dim]")

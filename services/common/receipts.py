@@ -9,8 +9,8 @@ from google.protobuf.message import Message
 
 from unflat.v1 import mesher_pb2, orchestrator_pb2
 
-_PREFIXES = ("OUTCOME_", "STRATEGY_", "SERVING_", "MESH_FORMAT_")
-_LOWER = ("STRATEGY_", "MESH_FORMAT_")
+_UPPER = ("OUTCOME_", "SERVING_")
+_LOWER = ("STRATEGY_", "MESH_FORMAT_", "MASK_SOURCE_", "MESH_VERDICT_")
 _DECIMALS = 5
 
 
@@ -21,12 +21,6 @@ def receipt_to_dict(receipt: Message) -> dict[str, Any]:
     )
     plain: dict[str, Any] = _plain(raw)
     return plain
-
-
-def degradations(receipt: orchestrator_pb2.Receipt) -> list[str]:
-    """Return one sentence for each stage that could not do its part."""
-    lost = (orchestrator_pb2.OUTCOME_UNAVAILABLE, orchestrator_pb2.OUTCOME_TIMEOUT, orchestrator_pb2.OUTCOME_INVALID)
-    return [f"made without {stage.stage}: {stage.reason}" for stage in receipt.stages if stage.outcome in lost]
 
 
 def outcome_of(receipt: orchestrator_pb2.Receipt, stage: str) -> str:
@@ -50,8 +44,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return round(value, _DECIMALS)
     if isinstance(value, str):
-        for prefix in _PREFIXES:
+        for prefix in _UPPER:
+            value = value.removeprefix(prefix)
+        for prefix in _LOWER:
             if value.startswith(prefix):
-                word = value.removeprefix(prefix)
-                return word.lower() if prefix in _LOWER else word
+                return value.removeprefix(prefix).lower()
     return value

@@ -20,7 +20,6 @@ from services.common.telemetry import metrics
 from services.common.wire import depth_to_proto, image_from_proto
 from services.depth.backends.base import GPU_BATCH, Backend, Batching
 from services.depth.backends.catalogue import open_backend
-from services.depth.relief import measure_relief
 from services.depth.tiled import TiledOptions, count_estimates, estimate_tiled
 from unflat.v1 import depth_pb2 as pb
 from unflat.v1 import depth_pb2_grpc as pb_grpc
@@ -61,7 +60,7 @@ class DepthServicer(pb_grpc.DepthServiceServicer):
                 with call.phase("compute"):
                     depth = _estimate(backend, rgb, request.quality, call)
                 with call.phase("postprocess"):
-                    answer = pb.EstimateDepthResponse(depth=depth_to_proto(depth), relief=_relief_to_proto(depth))
+                    answer = pb.EstimateDepthResponse(depth=depth_to_proto(depth))
             note = backend.note(rgb.shape[1], rgb.shape[0])
             looks = _HIGH_NOTE if request.quality == pb.DEPTH_QUALITY_HIGH else ""
             answer.report.CopyFrom(call.report([said for said in (looks, note) if said]))
@@ -73,11 +72,6 @@ def _estimate(backend: Backend, rgb: RGB, quality: pb.DepthQuality, call: StageC
     if quality == pb.DEPTH_QUALITY_HIGH:
         return estimate_tiled(rgb, lambda part: backend.estimate(part, call.check), go_on=call.check)
     return backend.estimate(rgb, call.check)
-
-
-def _relief_to_proto(depth: InverseDepth) -> pb.DepthRelief:
-    relief = measure_relief(depth)
-    return pb.DepthRelief(far=relief.far, near=relief.near, flatness=relief.flatness)
 
 
 def share_runs(settings: DepthSettings, gpus: int) -> tuple[DepthSettings, Batching | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -33,6 +34,9 @@ UNKNOWN_OVERLAP = 0.85  # where there is no cutout to compare with
 DRAWING_PX = 256
 
 
+VerdictKind = Literal["empty", "truly_flat", "flat", "open", "inside_out", "unexplained", "fragmented", "good"]
+
+
 @dataclass(frozen=True)
 class Quality:
     """What is known about one mesh.
@@ -48,7 +52,8 @@ class Quality:
         silhouette_iou: overlap of the mesh seen through the camera with the cutout; None without one.
         is_flat: a sheet, not a solid.
         is_truly_flat: depth says that the subject is a thin plane, so that flat is right.
-        verdict: one sentence in words.
+        verdict_kind: what the figures come to.
+        verdict: the same in one sentence, with the figures.
         score: 0 to 1, to choose the better of two attempts.
     """
 
@@ -62,6 +67,7 @@ class Quality:
     silhouette_iou: float | None
     is_flat: bool
     is_truly_flat: bool
+    verdict_kind: VerdictKind
     verdict: str
     score: float
 
@@ -101,12 +107,14 @@ def inspect(mesh: Mesh, alpha: Alpha | None, camera: Camera | None, depth: Inver
         silhouette_iou=overlap,
         is_flat=view_depth < FLAT_VIEW_DEPTH or thickness < FLAT_THICKNESS,
         is_truly_flat=plane is not None,
+        verdict_kind="good",
         verdict="",
         score=0.0,
     )
     excused = plane is not None and view_depth > 0.5 * plane  # a plane that leans back is not excused as a billboard
     expected = 1 if alpha is None else _count_shapes(alpha)
-    return replace(found, verdict=_say(found, excused, expected), score=_score(found, excused, expected))
+    kind, sentence = _judge(found, excused, expected)
+    return replace(found, verdict_kind=kind, verdict=sentence, score=_score(found, excused, expected))
 
 
 def silhouette_overlap(mesh: Mesh, alpha: Alpha, camera: Camera) -> float:
@@ -175,26 +183,34 @@ def _score(found: Quality, excused: bool, expected: int) -> float:
     return float(np.clip(explained * closed * solid * whole, 0.0, 1.0))
 
 
-def _say(found: Quality, excused: bool, expected: int) -> str:
+def _judge(found: Quality, excused: bool, expected: int) -> tuple[VerdictKind, str]:
+    """Return the first verdict that holds, and its sentence."""
     overlap, deep = found.silhouette_iou, f"{found.view_depth_ratio:.0%} as deep as it is wide"
     covers = "" if overlap is None else f", and it explains {overlap:.0%} of the cutout"
     shape = "a thin plane by its depth, " if found.is_truly_flat else ""
-    pieces = f"in {found.components} pieces where the cutout has {expected}"
-    findings = (
-        (found.is_flat and excused, f"Flat, and rightly so: depth shows the subject as a thin plane{covers}."),
+    parts = f"in {found.components} parts where the cutout has {expected}"
+    leans = f"Flat: only {deep}, though depth shows a plane that leans back{covers}."
+    flat = f"Flat: only {deep}{covers}; a leaking mask or missing depth is the likely cause."
+    verdicts: tuple[tuple[bool, VerdictKind, str], ...] = (
         (
-            found.is_flat and found.is_truly_flat,
-            f"Flat: only {deep}, though depth shows a plane that leans back{covers}.",
+            found.is_flat and excused,
+            "truly_flat",
+            f"Flat, and rightly so: depth shows the subject as a thin plane{covers}.",
         ),
-        (found.is_flat, f"Flat: only {deep}{covers}; a leaking mask or missing depth is the likely cause."),
-        (not found.watertight, f"Broken: the surface is not closed{covers}."),
-        (not found.outward, f"Broken: the surface is inside out{covers}."),
-        (overlap is not None and overlap < LOW_OVERLAP, f"Doubtful: not quite the shape of the photo{covers}."),
-        (found.components > expected, f"Closed and solid, but {pieces}{covers}."),
+        (found.is_flat, "flat", leans if found.is_truly_flat else flat),
+        (not found.watertight, "open", f"Broken: the surface is not closed{covers}."),
+        (not found.outward, "inside_out", f"Broken: the surface is inside out{covers}."),
+        (
+            overlap is not None and overlap < LOW_OVERLAP,
+            "unexplained",
+            f"Doubtful: not quite the shape of the photo{covers}.",
+        ),
+        (found.components > expected, "fragmented", f"Closed and solid, but {parts}{covers}."),
+        (True, "good", f"Whole: {shape}closed, solid, {deep}{covers}."),
     )
-    return next((text for holds, text in findings if holds), f"Whole: {shape}closed, solid, {deep}{covers}.")
+    return next((kind, sentence) for holds, kind, sentence in verdicts if holds)
 
 
 def _worthless(faces: int) -> Quality:
     reason = "it has no faces" if faces == 0 else "some of its vertices are not finite"
-    return Quality(0.0, 0.0, False, False, 0, faces, 0.0, None, False, False, f"Broken: {reason}.", 0.0)
+    return Quality(0.0, 0.0, False, False, 0, faces, 0.0, None, False, False, "empty", f"Broken: {reason}.", 0.0)

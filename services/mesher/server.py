@@ -213,6 +213,7 @@ def quality_to_proto(mesh: Mesh, quality: Quality) -> pb.MeshQuality:
         silhouette_iou=quality.silhouette_iou or 0.0,
         flat=quality.is_flat,
         truly_flat=quality.is_truly_flat,
+        verdict_kind=f"MESH_VERDICT_{quality.verdict_kind.upper()}",
         verdict=quality.verdict,
         score=quality.score,
     )

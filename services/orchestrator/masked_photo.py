@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 
 from services.common.arrays import Alpha, BoolMask, InverseDepth
 from services.common.errors import NoSubject
+from services.common.imaging.working_size import resize
 from services.common.photos.decoding import Photo
 from services.orchestrator.cutout.cut import Cutout, CutoutOptions, cut_out
 from services.orchestrator.framing import FramingOptions, frame_subject
@@ -95,13 +94,3 @@ def frame(
     )
     job = MeshJob(found.rgba, found.depth, found.focal_px, found.cx, found.cy, options)
     return MesherInput(job, found.share, found.touches)
-
-
-def resize(values: npt.NDArray[np.float32], shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
-    """Return `values` at the height and width of `shape`."""
-    height, width = shape[:2]
-    if values.shape == (height, width):
-        return values
-    shrinking = width < values.shape[1]
-    how = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(values, (width, height), interpolation=how), dtype=np.float32)

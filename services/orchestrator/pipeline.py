@@ -19,8 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from services.common.arrays import Alpha, InverseDepth, alpha_from_bytes
-from services.common.errors import DeadlineExceeded, InvalidOption, NoSubject, StageUnavailable, UnflatError
+from services.common.arrays import Alpha, InverseDepth
+from services.common.errors import DeadlineExceeded, NoSubject, StageUnavailable, UnflatError
+from services.common.imaging.working_size import resize
 from services.common.photos.decode_pool import DecodePool
 from services.common.photos.decoding import Photo, decode_depth, decode_mask, decode_photo
 from services.common.telemetry import metrics
@@ -37,8 +38,8 @@ from services.orchestrator.gate.mesh_gate import (
     state_verdict,
 )
 from services.orchestrator.input_checks.depth_polarity import polarity_warning
-from services.orchestrator.input_checks.own_alpha import check_polarity, judge_own_alpha
-from services.orchestrator.masked_photo import LEAST_COVERAGE, MaskedPhoto, MesherInput, cut, frame, resize
+from services.orchestrator.input_checks.supplied_mask import SuppliedMask, check_supplied_mask, find_own_alpha
+from services.orchestrator.masked_photo import LEAST_COVERAGE, MaskedPhoto, MesherInput, cut, frame
 from services.orchestrator.output.debug_pictures import debug_pictures, photo_picture, preview_mask
 from services.orchestrator.output.encoding import MEDIA_TYPES, EncodeOptions, encode_cutout, encode_mask
 from services.orchestrator.request_options import RequestOptions
@@ -173,7 +174,9 @@ class Pipeline:
         *,
         explain: bool,
     ) -> MaskedPhoto:
-        supplied = await self._supplied_mask(message, photo, run)
+        supplied = await self._supplied_mask(message, photo)
+        if supplied is not None and supplied.turned_over:
+            run.warn(f"the supplied mask was turned over: {supplied.turned_over}")
         depth_task = asyncio.ensure_future(self._depth(message, photo, wishes, run))
         try:
             if supplied is None:
@@ -182,7 +185,7 @@ class Pipeline:
                     photo.working, wishes.refine, run.remaining_s(), explain=explain, model=wishes.model
                 )
             else:
-                segmented = _as_segmented(supplied, photo, bool(message.mask))
+                segmented = _as_segmented(supplied, photo)
             run.record(segmented.receipt)
             answer = await self._wait_for_depth(depth_task, wishes, run, patience_s)
         finally:
@@ -191,37 +194,22 @@ class Pipeline:
         _check_polarity(answer, segmented.alpha, run)
         with run.step("fuse", 0.35):
             fused = await asyncio.to_thread(_fuse, photo, segmented, answer.depth, wishes, supplied is not None)
-        run.receipt.mask.MergeFrom(_mask_facts(fused, wishes))
+        run.receipt.mask.MergeFrom(_mask_facts(fused, wishes, supplied))
         run.progress("orchestrator", "mask", 0.4, preview_mask(fused.alpha))
         return MaskedPhoto(
-            photo, fused.alpha, segmented.alpha, segmented.raw_alpha, answer.depth, fused.depth_mask, supplied
+            photo,
+            fused.alpha,
+            segmented.alpha,
+            segmented.raw_alpha,
+            answer.depth,
+            fused.depth_mask,
+            None if supplied is None else supplied.alpha,
         )
 
-    async def _supplied_mask(self, message: pb.Photo, photo: Photo, run: Run) -> Alpha | None:
-        """Return the caller's mask, or the photo's own alpha where that is a cutout, upright and float; else None."""
-        if message.mask:
-            mask = await self._decoder.run(decode_mask, message.mask, self._max_pixels)
-            if not _same_aspect(mask.shape, photo.pixels.shape):
-                height, width = photo.pixels.shape[:2]
-                raise InvalidOption(
-                    f"the mask is {mask.shape[1]} × {mask.shape[0]} px, the photo {width} × {height}; "
-                    "wanted the same shape",
-                    field="mask",
-                )
-            polarity = check_polarity(resize(mask, photo.working.shape), photo.working)
-            if polarity.inverted:
-                run.warn(f"the supplied mask was turned over: {polarity.reason}")
-                mask = np.asarray(1.0 - mask, dtype=np.float32)
-            return mask
-        if photo.own_alpha is None:
-            return None
-        verdict = judge_own_alpha(photo.own_alpha)
-        if verdict == "empty":
-            raise NoSubject("the photo is transparent everywhere; wanted a subject")
-        if verdict == "opaque":
-            return None
-        run.receipt.photo.own_alpha = True
-        return alpha_from_bytes(photo.own_alpha)
+    async def _supplied_mask(self, message: pb.Photo, photo: Photo) -> SuppliedMask | None:
+        if not message.mask:
+            return find_own_alpha(photo)
+        return check_supplied_mask(await self._decoder.run(decode_mask, message.mask, self._max_pixels), photo)
 
     async def _depth(self, message: pb.Photo, photo: Photo, wishes: RequestOptions, run: Run) -> DepthAnswer:
         if message.depth:
@@ -233,7 +221,7 @@ class Pipeline:
         if not wishes.depth:
             return no_depth(pb.OUTCOME_DISABLED, "not asked for")
         answer = await self._ask_depth(photo, run, wishes.depth_quality)
-        if answer.depth is not None and not answer.reused and wishes.depth_quality == STANDARD:
+        if answer.depth is not None and not answer.receipt.cached and wishes.depth_quality == STANDARD:
             self._depth_seconds.append(answer.receipt.total_s)
         return answer
 
@@ -384,12 +372,11 @@ async def _end(task: asyncio.Future[Any]) -> None:
         task.exception()  # looked at, so that asyncio does not report it as forgotten
 
 
-def _as_segmented(supplied: Alpha, photo: Photo, brought: bool) -> Segmented:
-    alpha = resize(supplied, photo.working.shape)
+def _as_segmented(supplied: SuppliedMask, photo: Photo) -> Segmented:
+    alpha = resize(supplied.alpha, photo.working.shape)
     if float(np.mean(alpha > 0.5)) < LEAST_COVERAGE:
         raise NoSubject("the mask is empty; wanted a subject")
-    reason = "supplied with the request" if brought else "the photo's own alpha"
-    return Segmented(alpha, alpha, stage_receipt(SEGMENTATION, pb.OUTCOME_SUPPLIED, reason))
+    return Segmented(alpha, alpha, stage_receipt(SEGMENTATION, pb.OUTCOME_SUPPLIED, supplied.origin))
 
 
 def _fuse(
@@ -412,8 +399,9 @@ def _encode_png(photo: Photo, cutout: Cutout) -> bytes:
     return encode_cutout(cutout.foreground, cutout.alpha, photo.metadata, EncodeOptions())
 
 
-def _mask_facts(fused: Fused, wishes: RequestOptions) -> pb.MaskFacts:
+def _mask_facts(fused: Fused, wishes: RequestOptions, supplied: SuppliedMask | None) -> pb.MaskFacts:
     return pb.MaskFacts(
+        source=pb.MASK_SOURCE_SEGMENTATION if supplied is None else supplied.source,
         strategy=f"STRATEGY_{wishes.fusion.strategy.upper()}",
         used_depth=fused.used_depth,
         agreement=fused.agreement,
@@ -424,8 +412,3 @@ def _mask_facts(fused: Fused, wishes: RequestOptions) -> pb.MaskFacts:
 
 def _debug(masked: MaskedPhoto) -> list[pb.DebugPicture]:
     return debug_pictures(masked.raw_alpha, masked.refined, masked.alpha, masked.depth, masked.depth_mask)
-
-
-def _same_aspect(mask: tuple[int, ...], photo: tuple[int, ...]) -> bool:
-    """Tell whether one is a scaled version of the other, give or take a rounded pixel."""
-    return abs(mask[0] * photo[1] - mask[1] * photo[0]) <= max(photo[0], photo[1], mask[0], mask[1])

@@ -105,7 +105,6 @@ class SegmentationServicer(pb_grpc.SegmentationServiceServicer):
             answer = pb.SegmentResponse(mask=alpha_to_proto(refined.alpha))
             if request.explain:
                 answer.raw_mask.CopyFrom(alpha_to_proto(raw.alpha))
-                answer.confidence.CopyFrom(alpha_to_proto(refined.confidence))
         answer.report.CopyFrom(call.report((*backend.notes, *looked.notes, *refined.notes)))
         return answer
 

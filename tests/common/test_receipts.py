@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from services.common.receipts import degradations, format_name, outcome_of, receipt_to_dict
+from services.common.receipts import format_name, outcome_of, receipt_to_dict
 from unflat.v1 import mesher_pb2
 from unflat.v1 import orchestrator_pb2 as pb
 
@@ -16,7 +16,8 @@ RECEIPT = pb.Receipt(
         pb.StageReceipt(stage="segmentation", outcome=pb.OUTCOME_OK, total_s=0.123456789),
         pb.StageReceipt(stage="depth", outcome=pb.OUTCOME_TIMEOUT, reason="it took too long"),
     ],
-    mask=pb.MaskFacts(strategy=pb.STRATEGY_DEPTH_GUIDED),
+    mask=pb.MaskFacts(strategy=pb.STRATEGY_DEPTH_GUIDED, source=pb.MASK_SOURCE_OWN_ALPHA),
+    mesh=mesher_pb2.MeshQuality(verdict_kind=mesher_pb2.MESH_VERDICT_TRULY_FLAT),
 )
 
 
@@ -24,6 +25,8 @@ def test_enums_are_plain_words_and_numbers_are_rounded():
     plain = receipt_to_dict(RECEIPT)
     assert [stage["outcome"] for stage in plain["stages"]] == ["OK", "TIMEOUT"]
     assert plain["mask"]["strategy"] == "depth_guided"
+    assert plain["mask"]["source"] == "own_alpha"
+    assert plain["mesh"]["verdict_kind"] == "truly_flat"
     assert plain["stages"][0]["total_s"] == 0.12346
     json.dumps(plain)
 
@@ -37,10 +40,6 @@ def test_fields_that_are_zero_are_there_all_the_same():
 def test_outcomes_are_found_by_stage():
     assert outcome_of(RECEIPT, "depth") == "TIMEOUT"
     assert outcome_of(RECEIPT, "mesher") == ""
-
-
-def test_only_lost_stages_are_degradations():
-    assert degradations(RECEIPT) == ["made without depth: it took too long"]
 
 
 @pytest.mark.parametrize("form", ["GLB", "OBJ", "PLY", "STL"])

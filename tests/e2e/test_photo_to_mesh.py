@@ -19,6 +19,7 @@ from services.common.drawing.mesh_views import read_mesh
 from services.common.errors import ImageTooLarge, InvalidImage, InvalidOption, NoSubject
 from services.common.options import CutoutOptions, MaskOptions, MeshOptions
 from services.common.receipts import outcome_of
+from unflat.v1 import orchestrator_pb2 as pb
 
 pytestmark = pytest.mark.e2e
 TRICKY = Path(__file__).resolve().parents[3] / "shared" / "eval" / "tricky"
@@ -136,7 +137,7 @@ def test_a_photo_that_is_already_cut_keeps_its_own_alpha(client):
     rgb = np.stack([x, y, np.full_like(x, 80)], axis=2)
     photo = _png(np.dstack([rgb, np.rint(alpha * 255)]).astype(np.uint8))
     made = client.remove_background(photo)
-    assert made.receipt.photo.own_alpha
+    assert made.receipt.mask.source == pb.MASK_SOURCE_OWN_ALPHA
     out = np.asarray(Image.open(io.BytesIO(made.data)))
     assert np.abs(out[:, :, 3] / 255.0 - alpha).max() <= 1 / 255
     assert client.generate_mesh(photo).receipt.mesh.watertight
@@ -217,7 +218,7 @@ def test_tricky_files_end_as_expected_and_no_process_dies(stack, client):
             wrong.append(f"{name}: answered, wanted {entry['reason']}")
         elif Image.open(io.BytesIO(made.data)).size != (entry["width"], entry["height"]):
             wrong.append(f"{name}: {Image.open(io.BytesIO(made.data)).size}")
-        elif "own_alpha" in entry and made.receipt.photo.own_alpha != entry["own_alpha"]:
-            wrong.append(f"{name}: own alpha is {made.receipt.photo.own_alpha}")
+        elif entry.get("own_alpha", is_own := made.receipt.mask.source == pb.MASK_SOURCE_OWN_ALPHA) != is_own:
+            wrong.append(f"{name}: own alpha is {is_own}")
     assert not wrong
     assert before == {name: p.popen.pid for name, p in stack.processes.items() if p.popen.poll() is None}

@@ -29,12 +29,12 @@ def test_ball_of_a_disc_is_whole(alpha: Field, camera: Camera) -> None:
     assert quality.view_depth_ratio == pytest.approx(1.0, abs=0.02)
     assert quality.volume == pytest.approx(np.pi / 6, rel=0.02)
     assert quality.silhouette_iou is not None and quality.silhouette_iou > 0.97
-    assert quality.verdict.startswith("Whole")
+    assert quality.verdict_kind == "good"
 
 
 def test_sheet_facing_the_camera_is_flat(alpha: Field, camera: Camera) -> None:
     quality = inspect(ball((1, 1, 0.02)), alpha, camera)
-    assert quality.is_flat and quality.verdict.startswith("Flat")
+    assert quality.is_flat and quality.verdict_kind == "flat"
 
 
 def test_thin_sheet_that_leans_is_flat_too(alpha: Field, camera: Camera) -> None:
@@ -58,14 +58,14 @@ def test_open_surface_is_called_broken(alpha: Field, camera: Camera) -> None:
     whole = ball()
     quality = inspect(replace(whole, faces=whole.faces[:-30]), alpha, camera)
     assert not quality.watertight and not quality.outward
-    assert "not closed" in quality.verdict
+    assert quality.verdict_kind == "open" and "not closed" in quality.verdict
 
 
 def test_inside_out_surface_is_called_broken() -> None:
     whole = ball()
     quality = inspect(replace(whole, faces=np.ascontiguousarray(whole.faces[:, ::-1])), None, None)
     assert quality.watertight and not quality.outward
-    assert "inside out" in quality.verdict
+    assert quality.verdict_kind == "inside_out" and "inside out" in quality.verdict
 
 
 def test_outline_of_another_shape_is_noticed(ring: Field, camera: Camera) -> None:
@@ -73,13 +73,13 @@ def test_outline_of_another_shape_is_noticed(ring: Field, camera: Camera) -> Non
     assert quality.silhouette_iou is not None and quality.silhouette_iou < 0.85
 
 
-def test_unexpected_pieces_are_counted_and_said(alpha: Field, camera: Camera) -> None:
+def test_unexpected_parts_are_counted_and_said(alpha: Field, camera: Camera) -> None:
     one, other = ball(), ball()
     vertices = np.concatenate([one.vertices, other.vertices * 0.5 + [1, 0, 0]])
     faces = np.concatenate([one.faces, other.faces + len(one.vertices)]).astype(np.int32)
     quality = inspect(Mesh(vertices, faces), None, None)
     assert quality.components == 2
-    assert "2 pieces" in quality.verdict
+    assert quality.verdict_kind == "fragmented" and "2 parts" in quality.verdict
 
 
 def test_without_cutout_the_outline_is_left_open() -> None:
@@ -89,14 +89,14 @@ def test_without_cutout_the_outline_is_left_open() -> None:
 def test_mesh_without_faces_is_broken_and_worthless(alpha: Field, camera: Camera) -> None:
     quality = inspect(Mesh(np.zeros((0, 3)), np.zeros((0, 3), np.int32)), alpha, camera)
     assert quality.score == 0.0
-    assert quality.verdict.startswith("Broken")
+    assert quality.verdict_kind == "empty" and quality.verdict.startswith("Broken")
 
 
 def test_card_before_a_far_wall_is_truly_flat(alpha: Field, disc: Field, camera: Camera) -> None:
     depth = np.where(disc > 0, 1.0 + 0.0001 * np.arange(disc.shape[1], dtype=np.float32), 0.4).astype(np.float32)
     quality = inspect(ball((1, 1, 0.05)), alpha, camera, depth)
     assert quality.is_flat and quality.is_truly_flat
-    assert "rightly" in quality.verdict
+    assert quality.verdict_kind == "truly_flat"
 
 
 def test_ball_is_not_truly_flat_by_its_depth(alpha: Field, ball_depth: Field, camera: Camera) -> None:

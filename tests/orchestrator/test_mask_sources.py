@@ -102,13 +102,13 @@ def test_a_photo_that_is_already_cut_keeps_its_alpha(bench):
     alpha = (DISC * 255).astype(np.uint8)
     made = bench.cut(encoded(np.dstack([pixels(), alpha])))
     assert np.array_equal(alpha_of(made.image), alpha)
-    assert made.receipt.photo.own_alpha
-    assert stage_of(made.receipt, "segmentation").reason == "the photo's own alpha"
+    assert made.receipt.mask.source == pb.MASK_SOURCE_OWN_ALPHA
+    assert stage_of(made.receipt, "segmentation").outcome == pb.OUTCOME_SUPPLIED
 
 
 def test_an_alpha_that_hides_nothing_is_segmented(bench):
     made = bench.cut(encoded(np.dstack([pixels(), np.full((SIDE, SIDE), 255, np.uint8)])))
-    assert not made.receipt.photo.own_alpha
+    assert made.receipt.mask.source == pb.MASK_SOURCE_SEGMENTATION
     assert bench.segmentation.entered
 
 
@@ -122,4 +122,4 @@ def test_a_supplied_mask_goes_before_the_photos_alpha_and_is_named_so(bench):
     square[20:70, 30:60] = 255
     made = bench.cut(encoded(np.dstack([pixels(), (DISC * 255).astype(np.uint8)])), mask=encoded(square))
     assert np.array_equal(alpha_of(made.image), square)
-    assert stage_of(made.receipt, "segmentation").reason == "supplied with the request"
+    assert made.receipt.mask.source == pb.MASK_SOURCE_SUPPLIED

@@ -60,7 +60,6 @@ def test_what_the_mask_was_made_of_comes_only_when_asked_for():
     assert not _segment().HasField("raw_mask")
     explained = _segment(explain=True)
     assert np.array_equal(alpha_from_proto(explained.raw_mask) > 0.5, DISC)
-    assert explained.HasField("confidence")
 
 
 @pytest.mark.parametrize(("alpha", "score"), [(DISC * 0.3, 0.3), (np.zeros_like(DISC), 1.0)], ids=["unsure", "empty"])

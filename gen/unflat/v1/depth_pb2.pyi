@@ -25,21 +25,9 @@ class EstimateDepthRequest(_message.Message):
     def __init__(self, image: _Optional[_Union[_common_pb2.Image, _Mapping]] = ..., quality: _Optional[_Union[DepthQuality, str]] = ...) -> None: ...
 
 class EstimateDepthResponse(_message.Message):
-    __slots__ = ("depth", "report", "relief")
+    __slots__ = ("depth", "report")
     DEPTH_FIELD_NUMBER: _ClassVar[int]
     REPORT_FIELD_NUMBER: _ClassVar[int]
-    RELIEF_FIELD_NUMBER: _ClassVar[int]
     depth: _common_pb2.DepthMap
     report: _common_pb2.StageReport
-    relief: DepthRelief
-    def __init__(self, depth: _Optional[_Union[_common_pb2.DepthMap, _Mapping]] = ..., report: _Optional[_Union[_common_pb2.StageReport, _Mapping]] = ..., relief: _Optional[_Union[DepthRelief, _Mapping]] = ...) -> None: ...
-
-class DepthRelief(_message.Message):
-    __slots__ = ("far", "near", "flatness")
-    FAR_FIELD_NUMBER: _ClassVar[int]
-    NEAR_FIELD_NUMBER: _ClassVar[int]
-    FLATNESS_FIELD_NUMBER: _ClassVar[int]
-    far: float
-    near: float
-    flatness: float
-    def __init__(self, far: _Optional[float] = ..., near: _Optional[float] = ..., flatness: _Optional[float] = ...) -> None: ...
+    def __init__(self, depth: _Optional[_Union[_common_pb2.DepthMap, _Mapping]] = ..., report: _Optional[_Union[_common_pb2.StageReport, _Mapping]] = ...) -> None: ...

@@ -25,19 +25,21 @@ _sym_db = _symbol_database.Default()
 from unflat.v1 import common_pb2 as unflat_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16unflat/v1/mesher.proto\x12\tunflat.v1\x1a\x16unflat/v1/common.proto\"\x96\x03\n\x0bMeshOptions\x12%\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\x15.unflat.v1.MeshFormat\x12\'\n\x07texture\x18\x02 \x01(\x0e\x32\x16.unflat.v1.TextureMode\x12\x17\n\nresolution\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x16\n\tthreshold\x18\x04 \x01(\x02H\x01\x88\x01\x01\x12\x1f\n\x12texture_resolution\x18\x05 \x01(\rH\x02\x88\x01\x01\x12\x16\n\tuse_depth\x18\x06 \x01(\x08H\x03\x88\x01\x01\x12\x14\n\x07size_mm\x18\x07 \x01(\x01H\x04\x88\x01\x01\x12\x12\n\x05\x66\x61\x63\x65s\x18\x08 \x01(\rH\x05\x88\x01\x01\x12\x13\n\x06smooth\x18\t \x01(\rH\x06\x88\x01\x01\x12+\n\tplacement\x18\n \x01(\x0e\x32\x18.unflat.v1.MeshPlacementB\r\n\x0b_resolutionB\x0c\n\n_thresholdB\x15\n\x13_texture_resolutionB\x0c\n\n_use_depthB\n\n\x08_size_mmB\x08\n\x06_facesB\t\n\x07_smooth\"2\n\x06\x43\x61mera\x12\x10\n\x08\x66ocal_px\x18\x01 \x01(\x01\x12\n\n\x02\x63x\x18\x02 \x01(\x01\x12\n\n\x02\x63y\x18\x03 \x01(\x01\"\xb3\x01\n MesherServiceGenerateMeshRequest\x12\x1f\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x10.unflat.v1.Image\x12\"\n\x05\x64\x65pth\x18\x02 \x01(\x0b\x32\x13.unflat.v1.DepthMap\x12!\n\x06\x63\x61mera\x18\x03 \x01(\x0b\x32\x11.unflat.v1.Camera\x12\'\n\x07options\x18\x04 \x01(\x0b\x32\x16.unflat.v1.MeshOptions\"\x84\x02\n\x0bMeshQuality\x12\x10\n\x08vertices\x18\x01 \x01(\r\x12\r\n\x05\x66\x61\x63\x65s\x18\x02 \x01(\r\x12\x17\n\x0fthickness_ratio\x18\x03 \x01(\x01\x12\x18\n\x10view_depth_ratio\x18\x04 \x01(\x01\x12\x12\n\nwatertight\x18\x05 \x01(\x08\x12\x0f\n\x07outward\x18\x06 \x01(\x08\x12\x12\n\ncomponents\x18\x07 \x01(\r\x12\x0e\n\x06volume\x18\x08 \x01(\x01\x12\x16\n\x0esilhouette_iou\x18\t \x01(\x01\x12\x0c\n\x04\x66lat\x18\n \x01(\x08\x12\x12\n\ntruly_flat\x18\x0b \x01(\x08\x12\x0f\n\x07verdict\x18\x0c \x01(\t\x12\r\n\x05score\x18\r \x01(\x01\"\x85\x01\n!MesherServiceGenerateMeshResponse\x12,\n\x08progress\x18\x01 \x01(\x0b\x32\x18.unflat.v1.StageProgressH\x00\x12)\n\x06result\x18\x02 \x01(\x0b\x32\x17.unflat.v1.MesherResultH\x00\x42\x07\n\x05\x65vent\"/\n\rStageProgress\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x10\n\x08\x66raction\x18\x02 \x01(\x02\"\x94\x01\n\x0cMesherResult\x12\x0c\n\x04mesh\x18\x01 \x01(\x0c\x12%\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x15.unflat.v1.MeshFormat\x12\'\n\x07quality\x18\x03 \x01(\x0b\x32\x16.unflat.v1.MeshQuality\x12&\n\x06report\x18\x04 \x01(\x0b\x32\x16.unflat.v1.StageReport*}\n\nMeshFormat\x12\x1b\n\x17MESH_FORMAT_UNSPECIFIED\x10\x00\x12\x13\n\x0fMESH_FORMAT_GLB\x10\x01\x12\x13\n\x0fMESH_FORMAT_OBJ\x10\x02\x12\x13\n\x0fMESH_FORMAT_PLY\x10\x03\x12\x13\n\x0fMESH_FORMAT_STL\x10\x04*\\\n\x0bTextureMode\x12\x1c\n\x18TEXTURE_MODE_UNSPECIFIED\x10\x00\x12\x17\n\x13TEXTURE_MODE_VERTEX\x10\x01\x12\x16\n\x12TEXTURE_MODE_BAKED\x10\x02*h\n\rMeshPlacement\x12\x1e\n\x1aMESH_PLACEMENT_UNSPECIFIED\x10\x00\x12\x1a\n\x16MESH_PLACEMENT_CENTRED\x10\x01\x12\x1b\n\x17MESH_PLACEMENT_STANDING\x10\x02\x32|\n\rMesherService\x12k\n\x0cGenerateMesh\x12+.unflat.v1.MesherServiceGenerateMeshRequest\x1a,.unflat.v1.MesherServiceGenerateMeshResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16unflat/v1/mesher.proto\x12\tunflat.v1\x1a\x16unflat/v1/common.proto\"\x96\x03\n\x0bMeshOptions\x12%\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\x15.unflat.v1.MeshFormat\x12\'\n\x07texture\x18\x02 \x01(\x0e\x32\x16.unflat.v1.TextureMode\x12\x17\n\nresolution\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x16\n\tthreshold\x18\x04 \x01(\x02H\x01\x88\x01\x01\x12\x1f\n\x12texture_resolution\x18\x05 \x01(\rH\x02\x88\x01\x01\x12\x16\n\tuse_depth\x18\x06 \x01(\x08H\x03\x88\x01\x01\x12\x14\n\x07size_mm\x18\x07 \x01(\x01H\x04\x88\x01\x01\x12\x12\n\x05\x66\x61\x63\x65s\x18\x08 \x01(\rH\x05\x88\x01\x01\x12\x13\n\x06smooth\x18\t \x01(\rH\x06\x88\x01\x01\x12+\n\tplacement\x18\n \x01(\x0e\x32\x18.unflat.v1.MeshPlacementB\r\n\x0b_resolutionB\x0c\n\n_thresholdB\x15\n\x13_texture_resolutionB\x0c\n\n_use_depthB\n\n\x08_size_mmB\x08\n\x06_facesB\t\n\x07_smooth\"2\n\x06\x43\x61mera\x12\x10\n\x08\x66ocal_px\x18\x01 \x01(\x01\x12\n\n\x02\x63x\x18\x02 \x01(\x01\x12\n\n\x02\x63y\x18\x03 \x01(\x01\"\xb3\x01\n MesherServiceGenerateMeshRequest\x12\x1f\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x10.unflat.v1.Image\x12\"\n\x05\x64\x65pth\x18\x02 \x01(\x0b\x32\x13.unflat.v1.DepthMap\x12!\n\x06\x63\x61mera\x18\x03 \x01(\x0b\x32\x11.unflat.v1.Camera\x12\'\n\x07options\x18\x04 \x01(\x0b\x32\x16.unflat.v1.MeshOptions\"\xb2\x02\n\x0bMeshQuality\x12\x10\n\x08vertices\x18\x01 \x01(\r\x12\r\n\x05\x66\x61\x63\x65s\x18\x02 \x01(\r\x12\x17\n\x0fthickness_ratio\x18\x03 \x01(\x01\x12\x18\n\x10view_depth_ratio\x18\x04 \x01(\x01\x12\x12\n\nwatertight\x18\x05 \x01(\x08\x12\x0f\n\x07outward\x18\x06 \x01(\x08\x12\x12\n\ncomponents\x18\x07 \x01(\r\x12\x0e\n\x06volume\x18\x08 \x01(\x01\x12\x16\n\x0esilhouette_iou\x18\t \x01(\x01\x12\x0c\n\x04\x66lat\x18\n \x01(\x08\x12\x12\n\ntruly_flat\x18\x0b \x01(\x08\x12,\n\x0cverdict_kind\x18\x0c \x01(\x0e\x32\x16.unflat.v1.MeshVerdict\x12\x0f\n\x07verdict\x18\r \x01(\t\x12\r\n\x05score\x18\x0e \x01(\x01\"\x85\x01\n!MesherServiceGenerateMeshResponse\x12,\n\x08progress\x18\x01 \x01(\x0b\x32\x18.unflat.v1.StageProgressH\x00\x12)\n\x06result\x18\x02 \x01(\x0b\x32\x17.unflat.v1.MesherResultH\x00\x42\x07\n\x05\x65vent\"/\n\rStageProgress\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x10\n\x08\x66raction\x18\x02 \x01(\x02\"\x94\x01\n\x0cMesherResult\x12\x0c\n\x04mesh\x18\x01 \x01(\x0c\x12%\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x15.unflat.v1.MeshFormat\x12\'\n\x07quality\x18\x03 \x01(\x0b\x32\x16.unflat.v1.MeshQuality\x12&\n\x06report\x18\x04 \x01(\x0b\x32\x16.unflat.v1.StageReport*}\n\nMeshFormat\x12\x1b\n\x17MESH_FORMAT_UNSPECIFIED\x10\x00\x12\x13\n\x0fMESH_FORMAT_GLB\x10\x01\x12\x13\n\x0fMESH_FORMAT_OBJ\x10\x02\x12\x13\n\x0fMESH_FORMAT_PLY\x10\x03\x12\x13\n\x0fMESH_FORMAT_STL\x10\x04*\\\n\x0bTextureMode\x12\x1c\n\x18TEXTURE_MODE_UNSPECIFIED\x10\x00\x12\x17\n\x13TEXTURE_MODE_VERTEX\x10\x01\x12\x16\n\x12TEXTURE_MODE_BAKED\x10\x02*h\n\rMeshPlacement\x12\x1e\n\x1aMESH_PLACEMENT_UNSPECIFIED\x10\x00\x12\x1a\n\x16MESH_PLACEMENT_CENTRED\x10\x01\x12\x1b\n\x17MESH_PLACEMENT_STANDING\x10\x02*\xfd\x01\n\x0bMeshVerdict\x12\x1c\n\x18MESH_VERDICT_UNSPECIFIED\x10\x00\x12\x16\n\x12MESH_VERDICT_EMPTY\x10\x01\x12\x1b\n\x17MESH_VERDICT_TRULY_FLAT\x10\x02\x12\x15\n\x11MESH_VERDICT_FLAT\x10\x03\x12\x15\n\x11MESH_VERDICT_OPEN\x10\x04\x12\x1b\n\x17MESH_VERDICT_INSIDE_OUT\x10\x05\x12\x1c\n\x18MESH_VERDICT_UNEXPLAINED\x10\x06\x12\x1b\n\x17MESH_VERDICT_FRAGMENTED\x10\x07\x12\x15\n\x11MESH_VERDICT_GOOD\x10\x08\x32|\n\rMesherService\x12k\n\x0cGenerateMesh\x12+.unflat.v1.MesherServiceGenerateMeshRequest\x1a,.unflat.v1.MesherServiceGenerateMeshResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'unflat.v1.mesher_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MESHFORMAT']._serialized_start=1303
-  _globals['_MESHFORMAT']._serialized_end=1428
-  _globals['_TEXTUREMODE']._serialized_start=1430
-  _globals['_TEXTUREMODE']._serialized_end=1522
-  _globals['_MESHPLACEMENT']._serialized_start=1524
-  _globals['_MESHPLACEMENT']._serialized_end=1628
+  _globals['_MESHFORMAT']._serialized_start=1349
+  _globals['_MESHFORMAT']._serialized_end=1474
+  _globals['_TEXTUREMODE']._serialized_start=1476
+  _globals['_TEXTUREMODE']._serialized_end=1568
+  _globals['_MESHPLACEMENT']._serialized_start=1570
+  _globals['_MESHPLACEMENT']._serialized_end=1674
+  _globals['_MESHVERDICT']._serialized_start=1677
+  _globals['_MESHVERDICT']._serialized_end=1930
   _globals['_MESHOPTIONS']._serialized_start=62
   _globals['_MESHOPTIONS']._serialized_end=468
   _globals['_CAMERA']._serialized_start=470
@@ -45,13 +47,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MESHERSERVICEGENERATEMESHREQUEST']._serialized_start=523
   _globals['_MESHERSERVICEGENERATEMESHREQUEST']._serialized_end=702
   _globals['_MESHQUALITY']._serialized_start=705
-  _globals['_MESHQUALITY']._serialized_end=965
-  _globals['_MESHERSERVICEGENERATEMESHRESPONSE']._serialized_start=968
-  _globals['_MESHERSERVICEGENERATEMESHRESPONSE']._serialized_end=1101
-  _globals['_STAGEPROGRESS']._serialized_start=1103
-  _globals['_STAGEPROGRESS']._serialized_end=1150
-  _globals['_MESHERRESULT']._serialized_start=1153
-  _globals['_MESHERRESULT']._serialized_end=1301
-  _globals['_MESHERSERVICE']._serialized_start=1630
-  _globals['_MESHERSERVICE']._serialized_end=1754
+  _globals['_MESHQUALITY']._serialized_end=1011
+  _globals['_MESHERSERVICEGENERATEMESHRESPONSE']._serialized_start=1014
+  _globals['_MESHERSERVICEGENERATEMESHRESPONSE']._serialized_end=1147
+  _globals['_STAGEPROGRESS']._serialized_start=1149
+  _globals['_STAGEPROGRESS']._serialized_end=1196
+  _globals['_MESHERRESULT']._serialized_start=1199
+  _globals['_MESHERRESULT']._serialized_end=1347
+  _globals['_MESHERSERVICE']._serialized_start=1932
+  _globals['_MESHERSERVICE']._serialized_end=2056
 # @@protoc_insertion_point(module_scope)

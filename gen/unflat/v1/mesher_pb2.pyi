@@ -26,6 +26,18 @@ class MeshPlacement(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MESH_PLACEMENT_UNSPECIFIED: _ClassVar[MeshPlacement]
     MESH_PLACEMENT_CENTRED: _ClassVar[MeshPlacement]
     MESH_PLACEMENT_STANDING: _ClassVar[MeshPlacement]
+
+class MeshVerdict(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MESH_VERDICT_UNSPECIFIED: _ClassVar[MeshVerdict]
+    MESH_VERDICT_EMPTY: _ClassVar[MeshVerdict]
+    MESH_VERDICT_TRULY_FLAT: _ClassVar[MeshVerdict]
+    MESH_VERDICT_FLAT: _ClassVar[MeshVerdict]
+    MESH_VERDICT_OPEN: _ClassVar[MeshVerdict]
+    MESH_VERDICT_INSIDE_OUT: _ClassVar[MeshVerdict]
+    MESH_VERDICT_UNEXPLAINED: _ClassVar[MeshVerdict]
+    MESH_VERDICT_FRAGMENTED: _ClassVar[MeshVerdict]
+    MESH_VERDICT_GOOD: _ClassVar[MeshVerdict]
 MESH_FORMAT_UNSPECIFIED: MeshFormat
 MESH_FORMAT_GLB: MeshFormat
 MESH_FORMAT_OBJ: MeshFormat
@@ -37,6 +49,15 @@ TEXTURE_MODE_BAKED: TextureMode
 MESH_PLACEMENT_UNSPECIFIED: MeshPlacement
 MESH_PLACEMENT_CENTRED: MeshPlacement
 MESH_PLACEMENT_STANDING: MeshPlacement
+MESH_VERDICT_UNSPECIFIED: MeshVerdict
+MESH_VERDICT_EMPTY: MeshVerdict
+MESH_VERDICT_TRULY_FLAT: MeshVerdict
+MESH_VERDICT_FLAT: MeshVerdict
+MESH_VERDICT_OPEN: MeshVerdict
+MESH_VERDICT_INSIDE_OUT: MeshVerdict
+MESH_VERDICT_UNEXPLAINED: MeshVerdict
+MESH_VERDICT_FRAGMENTED: MeshVerdict
+MESH_VERDICT_GOOD: MeshVerdict
 
 class MeshOptions(_message.Message):
     __slots__ = ("format", "texture", "resolution", "threshold", "texture_resolution", "use_depth", "size_mm", "faces", "smooth", "placement")
@@ -85,7 +106,7 @@ class MesherServiceGenerateMeshRequest(_message.Message):
     def __init__(self, frame: _Optional[_Union[_common_pb2.Image, _Mapping]] = ..., depth: _Optional[_Union[_common_pb2.DepthMap, _Mapping]] = ..., camera: _Optional[_Union[Camera, _Mapping]] = ..., options: _Optional[_Union[MeshOptions, _Mapping]] = ...) -> None: ...
 
 class MeshQuality(_message.Message):
-    __slots__ = ("vertices", "faces", "thickness_ratio", "view_depth_ratio", "watertight", "outward", "components", "volume", "silhouette_iou", "flat", "truly_flat", "verdict", "score")
+    __slots__ = ("vertices", "faces", "thickness_ratio", "view_depth_ratio", "watertight", "outward", "components", "volume", "silhouette_iou", "flat", "truly_flat", "verdict_kind", "verdict", "score")
     VERTICES_FIELD_NUMBER: _ClassVar[int]
     FACES_FIELD_NUMBER: _ClassVar[int]
     THICKNESS_RATIO_FIELD_NUMBER: _ClassVar[int]
@@ -97,6 +118,7 @@ class MeshQuality(_message.Message):
     SILHOUETTE_IOU_FIELD_NUMBER: _ClassVar[int]
     FLAT_FIELD_NUMBER: _ClassVar[int]
     TRULY_FLAT_FIELD_NUMBER: _ClassVar[int]
+    VERDICT_KIND_FIELD_NUMBER: _ClassVar[int]
     VERDICT_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     vertices: int
@@ -110,9 +132,10 @@ class MeshQuality(_message.Message):
     silhouette_iou: float
     flat: bool
     truly_flat: bool
+    verdict_kind: MeshVerdict
     verdict: str
     score: float
-    def __init__(self, vertices: _Optional[int] = ..., faces: _Optional[int] = ..., thickness_ratio: _Optional[float] = ..., view_depth_ratio: _Optional[float] = ..., watertight: _Optional[bool] = ..., outward: _Optional[bool] = ..., components: _Optional[int] = ..., volume: _Optional[float] = ..., silhouette_iou: _Optional[float] = ..., flat: _Optional[bool] = ..., truly_flat: _Optional[bool] = ..., verdict: _Optional[str] = ..., score: _Optional[float] = ...) -> None: ...
+    def __init__(self, vertices: _Optional[int] = ..., faces: _Optional[int] = ..., thickness_ratio: _Optional[float] = ..., view_depth_ratio: _Optional[float] = ..., watertight: _Optional[bool] = ..., outward: _Optional[bool] = ..., components: _Optional[int] = ..., volume: _Optional[float] = ..., silhouette_iou: _Optional[float] = ..., flat: _Optional[bool] = ..., truly_flat: _Optional[bool] = ..., verdict_kind: _Optional[_Union[MeshVerdict, str]] = ..., verdict: _Optional[str] = ..., score: _Optional[float] = ...) -> None: ...
 
 class MesherServiceGenerateMeshResponse(_message.Message):
     __slots__ = ("progress", "result")

@@ -51,6 +51,13 @@ class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OUTCOME_INVALID: _ClassVar[Outcome]
     OUTCOME_SUPPLIED: _ClassVar[Outcome]
 
+class MaskSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MASK_SOURCE_UNSPECIFIED: _ClassVar[MaskSource]
+    MASK_SOURCE_SEGMENTATION: _ClassVar[MaskSource]
+    MASK_SOURCE_OWN_ALPHA: _ClassVar[MaskSource]
+    MASK_SOURCE_SUPPLIED: _ClassVar[MaskSource]
+
 class Serving(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     SERVING_UNSPECIFIED: _ClassVar[Serving]
@@ -82,6 +89,10 @@ OUTCOME_UNAVAILABLE: Outcome
 OUTCOME_TIMEOUT: Outcome
 OUTCOME_INVALID: Outcome
 OUTCOME_SUPPLIED: Outcome
+MASK_SOURCE_UNSPECIFIED: MaskSource
+MASK_SOURCE_SEGMENTATION: MaskSource
+MASK_SOURCE_OWN_ALPHA: MaskSource
+MASK_SOURCE_SUPPLIED: MaskSource
 SERVING_UNSPECIFIED: Serving
 SERVING_SERVING: Serving
 SERVING_NOT_SERVING: Serving
@@ -246,23 +257,25 @@ class GetDepthResponse(_message.Message):
     def __init__(self, depth: _Optional[_Union[_common_pb2.DepthMap, _Mapping]] = ..., stage: _Optional[_Union[StageReceipt, _Mapping]] = ...) -> None: ...
 
 class StageReceipt(_message.Message):
-    __slots__ = ("stage", "outcome", "reason", "report", "total_s", "transport_s")
+    __slots__ = ("stage", "outcome", "reason", "report", "total_s", "transport_s", "cached")
     STAGE_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     REPORT_FIELD_NUMBER: _ClassVar[int]
     TOTAL_S_FIELD_NUMBER: _ClassVar[int]
     TRANSPORT_S_FIELD_NUMBER: _ClassVar[int]
+    CACHED_FIELD_NUMBER: _ClassVar[int]
     stage: str
     outcome: Outcome
     reason: str
     report: _common_pb2.StageReport
     total_s: float
     transport_s: float
-    def __init__(self, stage: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., reason: _Optional[str] = ..., report: _Optional[_Union[_common_pb2.StageReport, _Mapping]] = ..., total_s: _Optional[float] = ..., transport_s: _Optional[float] = ...) -> None: ...
+    cached: bool
+    def __init__(self, stage: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., reason: _Optional[str] = ..., report: _Optional[_Union[_common_pb2.StageReport, _Mapping]] = ..., total_s: _Optional[float] = ..., transport_s: _Optional[float] = ..., cached: _Optional[bool] = ...) -> None: ...
 
 class Receipt(_message.Message):
-    __slots__ = ("request_id", "version", "photo", "stages", "steps", "total_s", "degraded", "warnings", "mask", "mesh", "other_attempt", "verdict", "attempts")
+    __slots__ = ("request_id", "version", "photo", "stages", "steps", "total_s", "degraded", "warnings", "mask", "mesh", "verdict", "attempts")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     PHOTO_FIELD_NUMBER: _ClassVar[int]
@@ -273,7 +286,6 @@ class Receipt(_message.Message):
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     MASK_FIELD_NUMBER: _ClassVar[int]
     MESH_FIELD_NUMBER: _ClassVar[int]
-    OTHER_ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     VERDICT_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     request_id: str
@@ -286,10 +298,9 @@ class Receipt(_message.Message):
     warnings: _containers.RepeatedScalarFieldContainer[str]
     mask: MaskFacts
     mesh: _mesher_pb2.MeshQuality
-    other_attempt: _mesher_pb2.MeshQuality
     verdict: str
     attempts: _containers.RepeatedCompositeFieldContainer[MeshAttempt]
-    def __init__(self, request_id: _Optional[str] = ..., version: _Optional[str] = ..., photo: _Optional[_Union[PhotoFacts, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[StageReceipt, _Mapping]]] = ..., steps: _Optional[_Iterable[_Union[StepTiming, _Mapping]]] = ..., total_s: _Optional[float] = ..., degraded: _Optional[bool] = ..., warnings: _Optional[_Iterable[str]] = ..., mask: _Optional[_Union[MaskFacts, _Mapping]] = ..., mesh: _Optional[_Union[_mesher_pb2.MeshQuality, _Mapping]] = ..., other_attempt: _Optional[_Union[_mesher_pb2.MeshQuality, _Mapping]] = ..., verdict: _Optional[str] = ..., attempts: _Optional[_Iterable[_Union[MeshAttempt, _Mapping]]] = ...) -> None: ...
+    def __init__(self, request_id: _Optional[str] = ..., version: _Optional[str] = ..., photo: _Optional[_Union[PhotoFacts, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[StageReceipt, _Mapping]]] = ..., steps: _Optional[_Iterable[_Union[StepTiming, _Mapping]]] = ..., total_s: _Optional[float] = ..., degraded: _Optional[bool] = ..., warnings: _Optional[_Iterable[str]] = ..., mask: _Optional[_Union[MaskFacts, _Mapping]] = ..., mesh: _Optional[_Union[_mesher_pb2.MeshQuality, _Mapping]] = ..., verdict: _Optional[str] = ..., attempts: _Optional[_Iterable[_Union[MeshAttempt, _Mapping]]] = ...) -> None: ...
 
 class MeshAttempt(_message.Message):
     __slots__ = ("made_of", "quality", "boundary_contrast", "score", "returned")
@@ -306,14 +317,13 @@ class MeshAttempt(_message.Message):
     def __init__(self, made_of: _Optional[str] = ..., quality: _Optional[_Union[_mesher_pb2.MeshQuality, _Mapping]] = ..., boundary_contrast: _Optional[float] = ..., score: _Optional[float] = ..., returned: _Optional[bool] = ...) -> None: ...
 
 class PhotoFacts(_message.Message):
-    __slots__ = ("width", "height", "format", "bit_depth", "working_width", "working_height", "own_alpha", "exif_orientation", "has_icc", "frames")
+    __slots__ = ("width", "height", "format", "bit_depth", "working_width", "working_height", "exif_orientation", "has_icc", "frames")
     WIDTH_FIELD_NUMBER: _ClassVar[int]
     HEIGHT_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     BIT_DEPTH_FIELD_NUMBER: _ClassVar[int]
     WORKING_WIDTH_FIELD_NUMBER: _ClassVar[int]
     WORKING_HEIGHT_FIELD_NUMBER: _ClassVar[int]
-    OWN_ALPHA_FIELD_NUMBER: _ClassVar[int]
     EXIF_ORIENTATION_FIELD_NUMBER: _ClassVar[int]
     HAS_ICC_FIELD_NUMBER: _ClassVar[int]
     FRAMES_FIELD_NUMBER: _ClassVar[int]
@@ -323,11 +333,10 @@ class PhotoFacts(_message.Message):
     bit_depth: int
     working_width: int
     working_height: int
-    own_alpha: bool
     exif_orientation: int
     has_icc: bool
     frames: int
-    def __init__(self, width: _Optional[int] = ..., height: _Optional[int] = ..., format: _Optional[str] = ..., bit_depth: _Optional[int] = ..., working_width: _Optional[int] = ..., working_height: _Optional[int] = ..., own_alpha: _Optional[bool] = ..., exif_orientation: _Optional[int] = ..., has_icc: _Optional[bool] = ..., frames: _Optional[int] = ...) -> None: ...
+    def __init__(self, width: _Optional[int] = ..., height: _Optional[int] = ..., format: _Optional[str] = ..., bit_depth: _Optional[int] = ..., working_width: _Optional[int] = ..., working_height: _Optional[int] = ..., exif_orientation: _Optional[int] = ..., has_icc: _Optional[bool] = ..., frames: _Optional[int] = ...) -> None: ...
 
 class StepTiming(_message.Message):
     __slots__ = ("step", "seconds")
@@ -338,7 +347,7 @@ class StepTiming(_message.Message):
     def __init__(self, step: _Optional[str] = ..., seconds: _Optional[float] = ...) -> None: ...
 
 class MaskFacts(_message.Message):
-    __slots__ = ("strategy", "used_depth", "agreement", "confidence", "coverage", "frame_share", "touches", "note")
+    __slots__ = ("strategy", "used_depth", "agreement", "confidence", "coverage", "frame_share", "touches", "note", "source")
     STRATEGY_FIELD_NUMBER: _ClassVar[int]
     USED_DEPTH_FIELD_NUMBER: _ClassVar[int]
     AGREEMENT_FIELD_NUMBER: _ClassVar[int]
@@ -347,6 +356,7 @@ class MaskFacts(_message.Message):
     FRAME_SHARE_FIELD_NUMBER: _ClassVar[int]
     TOUCHES_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
     strategy: Strategy
     used_depth: bool
     agreement: float
@@ -355,7 +365,8 @@ class MaskFacts(_message.Message):
     frame_share: float
     touches: _containers.RepeatedScalarFieldContainer[str]
     note: str
-    def __init__(self, strategy: _Optional[_Union[Strategy, str]] = ..., used_depth: _Optional[bool] = ..., agreement: _Optional[float] = ..., confidence: _Optional[float] = ..., coverage: _Optional[float] = ..., frame_share: _Optional[float] = ..., touches: _Optional[_Iterable[str]] = ..., note: _Optional[str] = ...) -> None: ...
+    source: MaskSource
+    def __init__(self, strategy: _Optional[_Union[Strategy, str]] = ..., used_depth: _Optional[bool] = ..., agreement: _Optional[float] = ..., confidence: _Optional[float] = ..., coverage: _Optional[float] = ..., frame_share: _Optional[float] = ..., touches: _Optional[_Iterable[str]] = ..., note: _Optional[str] = ..., source: _Optional[_Union[MaskSource, str]] = ...) -> None: ...
 
 class GetStatusRequest(_message.Message):
     __slots__ = ()

@@ -45,13 +45,11 @@ class SegmentRequest(_message.Message):
     def __init__(self, image: _Optional[_Union[_common_pb2.Image, _Mapping]] = ..., options: _Optional[_Union[RefineOptions, _Mapping]] = ..., explain: _Optional[bool] = ..., model: _Optional[str] = ...) -> None: ...
 
 class SegmentResponse(_message.Message):
-    __slots__ = ("mask", "raw_mask", "confidence", "report")
+    __slots__ = ("mask", "raw_mask", "report")
     MASK_FIELD_NUMBER: _ClassVar[int]
     RAW_MASK_FIELD_NUMBER: _ClassVar[int]
-    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
     REPORT_FIELD_NUMBER: _ClassVar[int]
     mask: _common_pb2.Image
     raw_mask: _common_pb2.Image
-    confidence: _common_pb2.Image
     report: _common_pb2.StageReport
-    def __init__(self, mask: _Optional[_Union[_common_pb2.Image, _Mapping]] = ..., raw_mask: _Optional[_Union[_common_pb2.Image, _Mapping]] = ..., confidence: _Optional[_Union[_common_pb2.Image, _Mapping]] = ..., report: _Optional[_Union[_common_pb2.StageReport, _Mapping]] = ...) -> None: ...
+    def __init__(self, mask: _Optional[_Union[_common_pb2.Image, _Mapping]] = ..., raw_mask: _Optional[_Union[_common_pb2.Image, _Mapping]] = ..., report: _Optional[_Union[_common_pb2.StageReport, _Mapping]] = ...) -> None: ...

@@ -27,6 +27,16 @@ def shrink_to(values: Pixels, long_side: int) -> Pixels:
     return cast(Pixels, cv2.resize(values, size, interpolation=cv2.INTER_AREA))
 
 
+def resize(values: Float, shape: tuple[int, ...]) -> Float:
+    """Return (h, w) `values` at the height and width of `shape`: averaged over areas when shrinking, else bilinear."""
+    height, width = shape[:2]
+    if values.shape == (height, width):
+        return values
+    shrinking = width < values.shape[1]
+    how = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(values, (width, height), interpolation=how), dtype=np.float32)
+
+
 def apply_change(alpha: Alpha, before: Alpha, after: Alpha) -> Alpha:
     """Return `alpha` plus the enlarged difference of two versions of its shrunken copy.
 

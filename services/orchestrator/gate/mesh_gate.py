@@ -114,7 +114,6 @@ def pick_better(attempts: Sequence[Attempt], masked: MaskedPhoto, receipt: pb.Re
         scores.append(score)
     best = int(np.argmax(scores))  # the first of equals
     receipt.attempts[best].returned = True
-    receipt.other_attempt.CopyFrom(attempts[1 - best].quality)
     return attempts[best]
 
 

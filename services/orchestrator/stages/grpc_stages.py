@@ -75,11 +75,10 @@ class Segmented:
 
 @dataclass(frozen=True)
 class DepthAnswer:
-    """What became of depth: the map, or None and the outcome that says why; `reused` when no stage was asked."""
+    """What became of depth: the map, or None and the outcome that says why."""
 
     depth: InverseDepth | None
     receipt: orchestrator_pb2.StageReceipt
-    reused: bool = False
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from services.orchestrator.stages.grpc_stages import (
     stage_receipt,
 )
 from services.orchestrator.stages.stage_protocols import DepthEstimator, Segmenter
-from unflat.v1 import common_pb2, depth_pb2, segmentation_pb2
+from unflat.v1 import depth_pb2, segmentation_pb2
 from unflat.v1 import orchestrator_pb2 as pb
 
 T = TypeVar("T", Segmented, DepthAnswer)
@@ -69,15 +69,15 @@ class ResultCache(Generic[T]):
         """Bytes of all arrays that are kept now."""
         return self._bytes
 
-    def find(self, key: bytes) -> tuple[T, float] | None:
-        """Return an answer and its age in seconds, or None."""
+    def find(self, key: bytes) -> T | None:
+        """Return an answer that is not too old, or None."""
         self._forget_old()
         kept = self._kept.get(key)
         if kept is None:
             return None
         self._kept.move_to_end(key)
         metrics.RECALLED.labels(self._stage).inc()
-        return kept.answer, self._clock() - kept.since
+        return kept.answer
 
     def keep(self, key: bytes, answer: T, arrays: list[npt.NDArray[np.float32]]) -> None:
         """Remember `answer`, whose weight is its `arrays`; they are shared from now on, so nobody may write to them."""
@@ -127,9 +127,8 @@ class CachedSegmentation:
         """
         key = photo_key(rgb, options.SerializeToString(deterministic=True) + b"\0" + model.encode())
         found = self._recall.find(key)
-        if found is not None and (found[0].raw_alpha is not None or not explain):
-            answer, age_s = found
-            return replace(answer, receipt=_reused(SEGMENTATION, answer.receipt, age_s))
+        if found is not None and (found.raw_alpha is not None or not explain):
+            return replace(found, receipt=_cached_receipt(SEGMENTATION, found.receipt))
         fresh = await self._stage.segment(rgb, options, timeout_s, explain=explain, model=model)
         arrays = [fresh.alpha] if fresh.raw_alpha is None else [fresh.alpha, fresh.raw_alpha]
         self._recall.keep(key, fresh, arrays)
@@ -153,8 +152,7 @@ class CachedDepth:
         key = photo_key(rgb, bytes([quality]))
         found = self._recall.find(key)
         if found is not None:
-            answer, age_s = found
-            return replace(answer, receipt=_reused(DEPTH, answer.receipt, age_s), reused=True)
+            return replace(found, receipt=_cached_receipt(DEPTH, found.receipt))
         fresh = await self._stage.estimate(rgb, timeout_s, quality)
         if fresh.depth is not None and fresh.receipt.outcome == pb.OUTCOME_OK:
             self._recall.keep(key, fresh, [fresh.depth])
@@ -173,12 +171,10 @@ def photo_key(rgb: RGB, asked: bytes) -> bytes:
     return digest.digest()
 
 
-def _reused(stage: str, receipt: pb.StageReceipt, age_s: float) -> pb.StageReceipt:
-    """Return the receipt of a remembered answer: what made it, and that nothing ran for it this time."""
-    report = common_pb2.StageReport()
-    report.CopyFrom(receipt.report)
-    report.ClearField("timings")
-    report.notes.append(f"reused: the answer to the same question {age_s:.0f} s ago")
+def _cached_receipt(stage: str, receipt: pb.StageReceipt) -> pb.StageReceipt:
+    """Return the receipt of a cached answer: what made it, and that nothing ran for it this time."""
     answer = stage_receipt(stage, pb.OUTCOME_OK)
-    answer.report.CopyFrom(report)
+    answer.cached = True
+    answer.report.CopyFrom(receipt.report)
+    answer.report.ClearField("timings")
     return answer

@@ -36,13 +36,11 @@ class Refined:
 
     Args:
         alpha: (H, W) float32 in [0, 1].
-        confidence: (H, W) float32 in [0, 1], how sure `alpha` is of each pixel.
         changed: share of pixels that crossed 0.5.
         notes: what was noticed, one phrase each; empty if all went its usual way.
     """
 
     alpha: Alpha
-    confidence: Alpha
     changed: float
     notes: tuple[str, ...]
 
@@ -74,9 +72,7 @@ def refine(rgb: RGB, alpha: Alpha, options: RefineOptions) -> Refined:
         return _unchanged(alpha, "colours contradict the mask as a whole; it was left as it came")
     refined = apply_change(alpha, given, decided)
     flipped = (refined >= 0.5) != (alpha >= 0.5)
-    confidence = np.abs(2 * refined - 1)
-    confidence[flipped] *= 0.5
-    return Refined(refined, confidence, float(np.mean(flipped)), ())
+    return Refined(refined, float(np.mean(flipped)), ())
 
 
 def _in_range(alpha: Alpha) -> Alpha:
@@ -103,4 +99,4 @@ def _iou(a: Alpha, b: Alpha) -> float:
 
 
 def _unchanged(alpha: Alpha, note: str) -> Refined:
-    return Refined(alpha, np.abs(2 * alpha - 1).astype(np.float32), 0.0, (note,))
+    return Refined(alpha, 0.0, (note,))

@@ -54,8 +54,8 @@ def test_the_same_question_is_asked_once_and_the_answer_says_that_it_was_reused(
     first, second = _ask(stage, (PHOTO, FAST, False), (PHOTO.copy(), FAST, False))
     assert len(asked.entered) == 1
     assert np.array_equal(first.alpha, second.alpha)
-    assert not first.receipt.report.notes
-    assert "reused" in second.receipt.report.notes[0]
+    assert not first.receipt.cached
+    assert second.receipt.cached
     assert second.receipt.report.backend == "fake"
     assert second.receipt.total_s == 0
 
@@ -182,7 +182,7 @@ def test_a_changed_strategy_repeats_neither_segmentation_nor_depth():
     assert not receipt.degraded
     for stage in ("segmentation", "depth"):
         assert stage_of(receipt, stage).outcome == pb.OUTCOME_OK
-        assert "reused" in stage_of(receipt, stage).report.notes[0]
+        assert stage_of(receipt, stage).cached
 
 
 def test_a_remembered_depth_says_nothing_about_how_long_depth_takes():
