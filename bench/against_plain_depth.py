@@ -20,10 +20,10 @@ import numpy as np
 from bench.section import Section
 from bench.timing import Spread, measure
 from services.common.arrays import Float
-from services.common.models.gpu_memory import find_gpus
+from services.common.backends.gpu_memory import find_gpus
 from services.depth.depth_anything_v2.config import CONFIGS, Config, tensor_shapes
-from services.depth.depth_anything_v2.engine import Dtype, Engine, OpenVinoEngine, has_bfloat16
 from services.depth.depth_anything_v2.graph import build_graphs
+from services.depth.depth_anything_v2.openvino_engine import Dtype, Engine, OpenVinoEngine, has_bfloat16
 from services.depth.depth_anything_v2.preprocess import PATCH_PX
 from services.depth.depth_anything_v2.trial import MAX_ERROR, WHOLE_MAX_ERROR, error_share, probe
 

@@ -21,8 +21,8 @@ from bench.stand_in import convolutions
 from bench.timing import measure
 from services.common.arrays import Float
 from services.depth.depth_anything_v2.config import CONFIGS
-from services.depth.depth_anything_v2.engine import OpenVinoEngine, has_bfloat16
 from services.depth.depth_anything_v2.graph import build_graphs
+from services.depth.depth_anything_v2.openvino_engine import OpenVinoEngine, has_bfloat16
 
 BATCHES = (1, 2, 4, 8)
 SIDE_PX, LAYERS = 320, 12

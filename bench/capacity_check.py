@@ -37,10 +37,10 @@ from services.cli.capacity.service_times import times_of
 from services.common.arrays import RGB
 from services.common.calling.channels import server_options
 from services.common.client import UnflatClient
-from services.common.models.model_holder import ModelHolder
 from services.common.options import CutoutOptions, MaskOptions
 from services.common.serving.admission import Admission
 from services.common.serving.interceptors import ErrorInterceptor
+from services.common.serving.model_holder import ModelHolder
 from services.common.telemetry.logs import configure_logs
 from services.segmentation.backends.base import Backend, RawMask
 from services.segmentation.models import OneModel

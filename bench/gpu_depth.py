@@ -10,7 +10,7 @@ from bench.against_plain_depth import SIDE_PX, picture, random_weights
 from bench.section import Section
 from bench.timing import measure
 from services.depth.depth_anything_v2.config import CONFIGS, Config
-from services.depth.depth_anything_v2.engine import Dtype
+from services.depth.depth_anything_v2.openvino_engine import Dtype
 from services.depth.depth_anything_v2.trial import error_share
 
 DTYPES: tuple[Dtype, ...] = ("float32", "bfloat16", "float16")

@@ -26,11 +26,11 @@ from services.common.arrays import RGB, alpha_to_bytes
 from services.common.calling.channels import server_options
 from services.common.client import UnflatClient
 from services.common.errors import StageUnavailable, UnflatError
-from services.common.models.model_holder import ModelHolder
 from services.common.options import CutoutOptions, MaskOptions
 from services.common.photos.decoding import decode_depth, decode_photo
 from services.common.serving.admission import Admission
 from services.common.serving.interceptors import ErrorInterceptor
+from services.common.serving.model_holder import ModelHolder
 from services.common.serving.stage_server import StageStatus
 from services.common.telemetry.logs import configure_logs
 from services.segmentation.backends.base import Backend, RawMask

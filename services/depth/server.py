@@ -9,10 +9,10 @@ import grpc
 from pydantic import Field
 
 from services.common.arrays import RGB, InverseDepth
-from services.common.models.gpu_memory import find_gpus
-from services.common.models.model_holder import ModelHolder
+from services.common.backends.gpu_memory import find_gpus
 from services.common.models.model_store import ModelStore
 from services.common.serving.admission import Admission
+from services.common.serving.model_holder import ModelHolder
 from services.common.serving.stage_call import StageCall, stage_call
 from services.common.serving.stage_server import run_stage
 from services.common.settings import StageSettings, load_settings

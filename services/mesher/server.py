@@ -15,11 +15,11 @@ import grpc
 import numpy as np
 
 from services.common.arrays import alpha_from_bytes
+from services.common.backends.gpu_memory import find_gpus
 from services.common.errors import InvalidOption, NoSubject, UnflatError
-from services.common.models.gpu_memory import find_gpus
-from services.common.models.model_holder import ModelHolder
 from services.common.models.model_store import ModelStore
 from services.common.serving.admission import Admission
+from services.common.serving.model_holder import ModelHolder
 from services.common.serving.stage_call import StageCall, stage_call
 from services.common.serving.stage_server import run_stage
 from services.common.settings import StageSettings, load_settings

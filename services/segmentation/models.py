@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Protocol
 
-from services.common.backend_info import BackendInfo
+from services.common.backends.backend_info import BackendInfo
 from services.common.errors import InvalidOption, ModelMissing, StageUnavailable
-from services.common.models.model_holder import ModelHolder
+from services.common.serving.model_holder import ModelHolder
 from services.common.telemetry import metrics
 from services.common.telemetry.logs import get_logger
 from services.segmentation.backends.base import Backend

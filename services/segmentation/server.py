@@ -14,19 +14,19 @@ import numpy as np
 from pydantic import Field
 
 from services.common.arrays import RGB, Alpha
-from services.common.backend_info import BackendInfo
+from services.common.backends.backend_info import BackendInfo
 from services.common.errors import InvalidOption, NoSubject
-from services.common.models.model_holder import ModelHolder
 from services.common.models.model_store import ModelStore
 from services.common.serving.admission import Admission
+from services.common.serving.model_holder import ModelHolder
 from services.common.serving.stage_call import StageCall, stage_call
 from services.common.serving.stage_server import run_stage
 from services.common.settings import StageSettings, load_settings
 from services.common.wire import alpha_to_proto, image_from_proto
 from services.segmentation.backends.base import Backend
 from services.segmentation.backends.catalogue import open_backend
-from services.segmentation.backends.engines import Provider
 from services.segmentation.backends.model_pool import ModelPool
+from services.segmentation.backends.onnx_engines import Provider
 from services.segmentation.backends.onnx_network import Precision
 from services.segmentation.models import STAGE, ManyModels, ModelFacts, Models, Observed
 from services.segmentation.refine.chain import RefineOptions, refine

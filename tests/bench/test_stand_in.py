@@ -5,7 +5,7 @@ import pytest
 
 from bench.stand_in import write_stand_in
 from services.segmentation.backends.catalogue import FAMILIES
-from services.segmentation.backends.engines import Provider
+from services.segmentation.backends.onnx_engines import Provider
 from services.segmentation.backends.onnx_network import OnnxNetwork
 
 

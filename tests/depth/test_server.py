@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from services.common.errors import DeadlineExceeded, InvalidImage, StageUnavailable
-from services.common.models.model_holder import ModelHolder
 from services.common.serving.admission import Admission
+from services.common.serving.model_holder import ModelHolder
 from services.common.serving.stage_call import CallAbandonedError
 from services.common.wire import depth_from_proto, image_to_proto
 from services.depth.backends.base import GPU_BATCH, Batching

@@ -9,7 +9,7 @@ from typing import Literal
 
 import grpc
 
-from services.common.backend_info import BackendInfo
+from services.common.backends.backend_info import BackendInfo
 from services.common.errors import DeadlineExceeded, UnflatError
 from services.common.serving.admission import Admission
 from services.common.serving.priority import read_priority

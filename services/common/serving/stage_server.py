@@ -22,12 +22,12 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from services.common.backend_info import BackendInfo
+from services.common.backends.backend_info import BackendInfo
 from services.common.calling.channels import server_options
-from services.common.models.model_holder import ModelHolder
 from services.common.serving.address_file import write_address_file
 from services.common.serving.admission import Admission
 from services.common.serving.interceptors import ErrorInterceptor
+from services.common.serving.model_holder import ModelHolder
 from services.common.serving.parent import end_with_parent
 from services.common.settings import RpcSettings, StageSettings
 from services.common.telemetry import metrics

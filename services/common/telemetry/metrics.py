@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics, start_http_server
 
-from services.common.models.gpu_memory import find_gpus
+from services.common.backends.gpu_memory import find_gpus
 from services.common.telemetry.tracing import exemplar
 from services.common.version import VERSION
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from services.common.arrays import RGB, InverseDepth
-from services.common.backend_info import BackendInfo
-from services.common.serving.batching import Batcher, BatchOptions
+from services.common.backends.backend_info import BackendInfo
+from services.common.backends.batching import Batcher, BatchOptions
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -12,8 +12,8 @@ import difflib
 import importlib.util
 from pathlib import Path
 
+from services.common.backends.backend_spec import read_options
 from services.common.errors import InvalidOption, StageUnavailable
-from services.common.models.backend_spec import read_options
 from services.common.models.model_store import FindModel
 from services.depth.backends.base import Backend, Batching
 from services.depth.backends.depth_anything_v2 import DEPTH_ANYTHING, open_depth_anything

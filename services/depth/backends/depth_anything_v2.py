@@ -17,16 +17,16 @@ from pathlib import Path
 import numpy as np
 
 from services.common.arrays import RGB, Float, InverseDepth
+from services.common.backends.backend_spec import refuse_unknown
+from services.common.backends.batching import Batcher
 from services.common.errors import StageUnavailable
-from services.common.models.backend_spec import refuse_unknown
 from services.common.models.model_store import FindModel, StoredModel
-from services.common.serving.batching import Batcher
 from services.depth.backends.base import Batching, go_on
 from services.depth.backends.engine_choice import EngineOptions, open_engine
 from services.depth.backends.input_size import parse_size
-from services.depth.backends.memory import WithinMemory, is_out_of_memory
+from services.depth.backends.retry_smaller import WithinMemory, is_out_of_memory
 from services.depth.depth_anything_v2.config import CONFIGS
-from services.depth.depth_anything_v2.engine import Engine
+from services.depth.depth_anything_v2.openvino_engine import Engine
 from services.depth.depth_anything_v2.preprocess import INPUT_PX, network_size, to_network, to_photo
 from services.depth.depth_anything_v2.weights import read_weights
 

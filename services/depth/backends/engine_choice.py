@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from services.common.arrays import Float
+from services.common.backends.gpu_memory import find_gpus
 from services.common.errors import InvalidOption, StageUnavailable
-from services.common.models.gpu_memory import find_gpus
 from services.depth.depth_anything_v2.config import Config
-from services.depth.depth_anything_v2.engine import Dtype, Engine, OpenVinoEngine, has_bfloat16
 from services.depth.depth_anything_v2.graph import build_graphs
+from services.depth.depth_anything_v2.openvino_engine import Dtype, Engine, OpenVinoEngine, has_bfloat16
 from services.depth.depth_anything_v2.trial import WHOLE_MAX_ERROR, Faster, settle
 
 ENGINES = ("auto", "openvino", "torch")

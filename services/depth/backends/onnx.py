@@ -21,12 +21,12 @@ import numpy as np
 import numpy.typing as npt
 
 from services.common.arrays import RGB, Float, InverseDepth
+from services.common.backends.backend_spec import Triple, read_triple, refuse_unknown
+from services.common.backends.batching import Batcher
 from services.common.errors import InvalidOption, StageUnavailable
-from services.common.models.backend_spec import Triple, read_triple, refuse_unknown
-from services.common.serving.batching import Batcher
 from services.depth.backends.base import Batching, go_on
 from services.depth.backends.input_size import parse_size
-from services.depth.backends.memory import WithinMemory, is_out_of_memory
+from services.depth.backends.retry_smaller import WithinMemory, is_out_of_memory
 from services.depth.depth_anything_v2.preprocess import (
     INPUT_PX,
     MEAN,

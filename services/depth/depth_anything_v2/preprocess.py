@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.common.arrays import RGB, Float, InverseDepth
-from services.common.models.backend_spec import Triple
+from services.common.backends.backend_spec import Triple
 
 PATCH_PX = 14  # side of a DINOv2 patch
 INPUT_PX = 518  # the short side that the published weights were trained with: 37 patches

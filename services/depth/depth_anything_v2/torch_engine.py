@@ -18,7 +18,7 @@ from torch import Tensor
 from services.common.arrays import Float
 from services.common.errors import StageUnavailable
 from services.depth.depth_anything_v2.config import Config
-from services.depth.depth_anything_v2.engine import Dtype
+from services.depth.depth_anything_v2.openvino_engine import Dtype
 from services.depth.depth_anything_v2.positions import PositionTables
 from services.depth.depth_anything_v2.preprocess import PATCH_PX
 from services.depth.depth_anything_v2.torch_network import TorchNetwork

@@ -9,7 +9,7 @@ import numpy as np
 
 from services.common.arrays import Float
 from services.common.errors import StageUnavailable
-from services.depth.depth_anything_v2.engine import Engine
+from services.depth.depth_anything_v2.openvino_engine import Engine
 from services.depth.depth_anything_v2.preprocess import to_network
 
 MAX_ERROR = 0.01  # of the float32 map's range, at the worst pixel: more than that and an arithmetic is not taken

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from services.common.arrays import RGBA, InverseDepth
-from services.common.backend_info import BackendInfo
+from services.common.backends.backend_info import BackendInfo
 from services.mesher.geometry.camera import Camera
 from services.mesher.geometry.mesh import Mesh
 

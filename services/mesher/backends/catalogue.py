@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from services.common.backends.backend_spec import read_options
 from services.common.errors import InvalidOption
-from services.common.models.backend_spec import read_options
 from services.mesher.backends.base import Backend, ObserveBatch
 from services.mesher.backends.inflate import InflateBackend
 from services.mesher.backends.triposr import is_triposr_here, open_triposr

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from services.common.arrays import Colours, Faces, Float, Points, alpha_from_bytes
+from services.common.backends.batching import Batcher, BatchOptions
 from services.common.errors import InvalidOption, NoSubject, Overloaded, StageUnavailable
-from services.common.serving.batching import Batcher, BatchOptions
 from services.mesher.backends.base import FramedSubject, MeshOptions, ObserveBatch, Progress
 from services.mesher.backends.weights import FindModel, StoredWeights
 from services.mesher.depth_relief import follow_depth

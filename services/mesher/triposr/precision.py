@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from services.common.arrays import RGBA
-from services.common.models.precision_cache import load_verdict, store_verdict
+from services.common.backends.precision_cache import load_verdict, store_verdict
 from services.mesher.triposr.model import Precision, TripoSR
 from services.mesher.triposr.picture import compose_on_grey, to_network
 

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from services.common.arrays import Alpha, BoolMask, Float, Pixels
+from services.common.backends.backend_spec import Triple, read_options, read_triple, refuse_unknown
 from services.common.errors import Internal, InvalidOption, StageUnavailable
-from services.common.models.backend_spec import Triple, read_options, read_triple, refuse_unknown
 
 _CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 _INPUT_TYPES = {"tensor(float16)": np.float16}  # float32 otherwise

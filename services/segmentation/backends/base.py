@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from services.common.arrays import RGB, Alpha, Float, alpha_from_bytes
-from services.common.backend_info import BackendInfo
+from services.common.backends.backend_info import BackendInfo
 
 
 @dataclass(frozen=True)

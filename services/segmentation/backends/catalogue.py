@@ -18,12 +18,12 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
+from services.common.backends.backend_spec import read_options, read_triple, refuse_unknown
 from services.common.errors import InvalidOption, ModelMissing, StageUnavailable
-from services.common.models.backend_spec import read_options, read_triple, refuse_unknown
 from services.common.models.model_store import FindModel, StoredModel
 from services.segmentation.backends.base import Backend
-from services.segmentation.backends.engines import Provider
 from services.segmentation.backends.grabcut import GrabCut
+from services.segmentation.backends.onnx_engines import Provider
 from services.segmentation.backends.onnx_network import NetworkInput, OnnxNetwork, Precision
 
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.common.backends.gpu_memory import find_gpus
 from services.common.errors import ModelMissing
-from services.common.models.gpu_memory import find_gpus
 from services.segmentation.backends.base import Backend
 
 _LOOK_S = 0.5  # how often a waiting call looks whether its caller is still there

@@ -21,12 +21,12 @@ import numpy as np
 from PIL import Image
 
 from services.common.arrays import RGB, Float
+from services.common.backends.backend_spec import Triple
+from services.common.backends.batching import Batcher
 from services.common.errors import Internal, StageUnavailable
-from services.common.models.backend_spec import Triple
-from services.common.serving.batching import Batcher
 from services.segmentation.backends.base import RawMask
-from services.segmentation.backends.engines import Dtype, Engine, Provider, open_engine, processor_of_openvino
-from services.segmentation.backends.precision import (
+from services.segmentation.backends.onnx_engines import Dtype, Engine, Provider, open_engine, processor_of_openvino
+from services.segmentation.backends.precision_trial import (
     Verdict,
     judge,
     load_verdict,

@@ -13,8 +13,8 @@ import pytest
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 
 from services.common.errors import Overloaded, StageUnavailable
-from services.common.models.model_holder import ModelHolder
 from services.common.serving.admission import Admission
+from services.common.serving.model_holder import ModelHolder
 from services.common.telemetry import metrics
 from services.orchestrator.run import Run
 from services.orchestrator.stages.grpc_stages import StageChannel, stage_receipt

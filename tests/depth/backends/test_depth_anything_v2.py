@@ -17,7 +17,7 @@ from services.depth.backends.catalogue import open_backend
 from services.depth.backends.depth_anything_v2 import DepthAnythingBackend
 from services.depth.depth_anything_v2 import trial
 from services.depth.depth_anything_v2.config import CONFIGS, Config, tensor_shapes
-from services.depth.depth_anything_v2.engine import OpenVinoEngine, has_bfloat16
+from services.depth.depth_anything_v2.openvino_engine import OpenVinoEngine, has_bfloat16
 
 TINY = Config(width=16, depth=4, heads=2, taps=(0, 1, 2, 3), features=8, neck=(4, 6, 8, 10))
 Weights = dict[str, np.ndarray]

@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 
 from services.depth.depth_anything_v2.config import CONFIGS, Config, tensor_shapes
-from services.depth.depth_anything_v2.engine import Engine, OpenVinoEngine
 from services.depth.depth_anything_v2.graph import build_graphs
+from services.depth.depth_anything_v2.openvino_engine import Engine, OpenVinoEngine
 from services.depth.depth_anything_v2.preprocess import network_size, to_network, to_photo
 from services.depth.depth_anything_v2.weights import read_weights
 

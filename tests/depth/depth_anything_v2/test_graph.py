@@ -10,8 +10,8 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
 from services.depth.depth_anything_v2.config import Config
-from services.depth.depth_anything_v2.engine import OpenVinoEngine
 from services.depth.depth_anything_v2.graph import build_graphs
+from services.depth.depth_anything_v2.openvino_engine import OpenVinoEngine
 from services.depth.depth_anything_v2.positions import position_table
 
 Tensors = dict[str, np.ndarray]

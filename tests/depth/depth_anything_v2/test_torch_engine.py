@@ -10,8 +10,8 @@ torch = pytest.importorskip("torch", reason="the GPU path is torch's")
 from services.common.errors import StageUnavailable  # noqa: E402
 from services.depth.depth_anything_v2 import torch_engine  # noqa: E402
 from services.depth.depth_anything_v2.config import Config  # noqa: E402
-from services.depth.depth_anything_v2.engine import OpenVinoEngine  # noqa: E402
 from services.depth.depth_anything_v2.graph import build_graphs  # noqa: E402
+from services.depth.depth_anything_v2.openvino_engine import OpenVinoEngine  # noqa: E402
 from services.depth.depth_anything_v2.torch_engine import TorchEngine, choose_device  # noqa: E402
 from services.depth.depth_anything_v2.trial import error_share  # noqa: E402
 

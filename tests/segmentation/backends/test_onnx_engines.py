@@ -12,9 +12,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from services.common.errors import StageUnavailable
-from services.segmentation.backends import engines
+from services.segmentation.backends import onnx_engines
 from services.segmentation.backends.catalogue import open_backend
-from services.segmentation.backends.engines import open_engine
+from services.segmentation.backends.onnx_engines import open_engine
 from services.segmentation.backends.onnx_network import NetworkInput, OnnxNetwork
 
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
@@ -60,7 +60,7 @@ def machine(monkeypatch, tmp_path):
             __spec__=sys.modules.get("onnxruntime", sys).__spec__,
         )
         monkeypatch.setitem(sys.modules, "onnxruntime", stand_in)
-        monkeypatch.setattr(engines, "_has_openvino", lambda: openvino)
+        monkeypatch.setattr(onnx_engines, "_has_openvino", lambda: openvino)
         return path
 
     return build

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from services.common.arrays import RGB, Float
-from services.common.models import precision_cache
-from services.segmentation.backends.engines import Dtype
+from services.common.backends import precision_cache
+from services.segmentation.backends.onnx_engines import Dtype
 
 MOST_DIFFERENCE = 1 / 255  # of the mask's own range: of every pixel, or loosely of their mean
 MOST_TIME = 0.8  # share of float32's time: processors that only imitate bfloat16 are slower with it

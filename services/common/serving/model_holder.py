@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from services.common.backend_info import BackendInfo
+from services.common.backends.backend_info import BackendInfo
 from services.common.errors import StageUnavailable, UnflatError
 from services.common.telemetry import metrics
 from services.common.telemetry.logs import get_logger

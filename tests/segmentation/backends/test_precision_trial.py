@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from services.segmentation.backends import onnx_network
-from services.segmentation.backends.engines import Dtype
+from services.segmentation.backends.onnx_engines import Dtype
 from services.segmentation.backends.onnx_network import NetworkInput, OnnxNetwork
-from services.segmentation.backends.precision import Verdict, judge, load_verdict, store_verdict
+from services.segmentation.backends.precision_trial import Verdict, judge, load_verdict, store_verdict
 
 MASK = np.linspace(0, 0.5, 100, dtype=np.float32).reshape(10, 10)
 WANTS = NetworkInput(32, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from services.common.errors import StageUnavailable
-from services.depth.backends.memory import is_out_of_memory, smaller
 from services.depth.backends.onnx import OnnxBackend, OnnxOptions
+from services.depth.backends.retry_smaller import is_out_of_memory, smaller
 from services.depth.depth_anything_v2.preprocess import NetworkSize
 
 CUDA = (

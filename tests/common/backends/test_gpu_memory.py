@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.common.models.gpu_memory import find_gpus
+from services.common.backends.gpu_memory import find_gpus
 
 GIB = 1 << 30
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from services.common.errors import StageUnavailable
-from services.common.models.model_holder import ModelHolder
+from services.common.serving.model_holder import ModelHolder
 
 BACKEND = SimpleNamespace(name="test", device="cpu", dtype="float32", digest="", licence="MIT")
 

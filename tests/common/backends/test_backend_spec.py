@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from services.common.backends.backend_spec import read_options, read_triple, refuse_unknown
 from services.common.errors import InvalidOption
-from services.common.models.backend_spec import read_options, read_triple, refuse_unknown
 
 
 def test_options_are_read_as_written():

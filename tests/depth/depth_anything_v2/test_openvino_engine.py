@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from services.depth.depth_anything_v2.config import Config
-from services.depth.depth_anything_v2.engine import OpenVinoEngine, has_bfloat16
 from services.depth.depth_anything_v2.graph import build_graphs
+from services.depth.depth_anything_v2.openvino_engine import OpenVinoEngine, has_bfloat16
 
 Tensors = dict[str, np.ndarray]
 

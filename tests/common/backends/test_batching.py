@@ -8,7 +8,7 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 
 import pytest
 
-from services.common.serving.batching import Batcher, BatchOptions
+from services.common.backends.batching import Batcher, BatchOptions
 
 AT_ONCE = BatchOptions(most=8, patience_s=0.0)
 FULL_ONLY = 60.0  # seconds: a test that waited for the patience would fail by its time limit
