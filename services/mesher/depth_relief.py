@@ -1,7 +1,7 @@
 """The front of a mesh brought to where a depth map has it, smoothly, where the two disagree beyond noise.
 
 The mesh is drawn through the photo's camera. The map, whose scale and shift nobody knows, is fitted to what is seen by
-a robust affine map; so is a lean, which networks are seldom right about (measured: `evaluation.depth_relief`). What is
+a robust affine map; so is a lean, which networks are seldom right about (measured: docs/meshes.md). What is
 left is the disagreement. Seen vertices then move along their lines of sight by a field that is smooth over the surface
 and nothing at the edge of what is seen.
 
