@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from pathlib import Path
 
+from bench.memory import resident_mb
 from bench.section import Section
 from bench.timing import spread
 from services.cli.local_services import LocalServices, LocalServicesOptions
@@ -61,12 +61,3 @@ def time_services(photo: Path, requests: int) -> Section:
 
 def _overhead(stage: pb.StageReceipt) -> float:
     return stage.transport_s + stage.report.timings.queue_s
-
-
-def resident_mb(pid: int) -> float:
-    """Return the resident memory of a process in megabytes; 0 where it has gone."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="utf-8").split()[1])
-    except (OSError, ValueError):
-        return 0.0
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -8,7 +8,6 @@ not grow by more than 2 % over the rest.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import sys
 import tempfile
@@ -20,9 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import theilslopes
 
+from bench.memory import tree_mb
 from bench.overload import describe_overload, overload, small_photo
-from bench.services import resident_mb
 from services.cli.local_services import LocalServices, LocalServicesOptions
 from services.common.client import UnflatClient
 from services.common.free_ports import free_port
@@ -46,15 +46,13 @@ class Samples:
         """Look at every process once."""
         self.done.append(done)
         for name, process in stack.processes.items():
-            self.resident_mb.setdefault(name, []).append(_tree_mb(process.popen.pid))
+            self.resident_mb.setdefault(name, []).append(tree_mb(process.popen.pid))
 
     def growth(self, name: str) -> float:
         """Return by how much a process grew after the warm-up, as a share: Theil and Sen's slope times the span."""
         keep = np.asarray(self.done) >= WARM_UP * self.done[-1]
         x, y = np.asarray(self.done)[keep].astype(float), np.asarray(self.resident_mb[name])[keep]
-        i, j = np.triu_indices(len(x), 1)
-        slope = float(np.median((y[j] - y[i]) / (x[j] - x[i])))
-        return slope * float(x[-1] - x[0]) / float(np.median(y))
+        return float(theilslopes(y, x).slope) * float(x[-1] - x[0]) / float(np.median(y))
 
 
 def main() -> int:
@@ -114,18 +112,6 @@ def _post(url: str, photo: bytes) -> None:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(request, timeout=120) as answer:
         answer.read()
-
-
-def _tree_mb(pid: int) -> float:
-    """Return the resident memory of a process and its children, e.g. decoders."""
-    parents = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError, IndexError):  # it may end while it is looked at
-            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-    family = {pid}
-    while more := {child for child, parent in parents.items() if parent in family} - family:
-        family |= more
-    return sum(resident_mb(one) for one in family)
 
 
 def _print_soak(samples: Samples, requests: int, seconds: float) -> list[str]:
