@@ -17,8 +17,7 @@ import numpy as np
 
 from bench.peers import run_peer
 from bench.section import Section
-from evaluation.made import read_alpha
-from evaluation.sets import open_set
+from evaluation.sets import open_set, read_mask
 from services.common.arrays import RGB, Alpha, Float
 from services.common.photos.decoding import decode_photo
 from services.orchestrator.cutout.matting import BALANCED, QUICK, THOROUGH, matte
@@ -106,14 +105,14 @@ def _cases(folder: Path, trimaps: str | None) -> Iterator[Case]:
     for item in open_set(folder, "auto", "off"):
         if item.truth is None:
             continue
-        truth = read_alpha(item.truth.read_bytes())
+        truth = read_mask(item.truth)
         photo = decode_photo(item.photo.read_bytes()).pixels
         if trimaps is None:
             yield Case(np.asarray(photo, np.uint8), _trimap_of(truth), truth)
             continue
         path = item.photo.with_name(trimaps.format(stem=item.photo.stem))
         if path.exists():
-            given = read_alpha(path.read_bytes())
+            given = read_mask(path)
             levels = np.where(given <= 0.02, 0, np.where(given >= 0.98, 1, _HALF)).astype(np.float32)
             yield Case(np.asarray(photo, np.uint8), levels, truth)
 

@@ -26,10 +26,9 @@ from bench.peers import run_peer
 from bench.section import Section
 from bench.stand_in import write_stand_in
 from bench.timing import Spread, measure, spread
-from evaluation.damage import simulate_network
-from evaluation.made import read_alpha
-from evaluation.mask_metrics import score_mask
-from evaluation.sets import Item, open_set
+from evaluation.metrics.mask_metrics import score_mask
+from evaluation.sets import Item, open_set, read_mask
+from evaluation.synthetic.corruptions import simulate_network
 from services.common.arrays import RGB, Alpha, Pixels
 from services.common.imaging.working_size import shrink_to
 from services.common.photos.decoding import WORKING_SIDE_PX, decode_photo
@@ -107,7 +106,7 @@ def compare_quality(folder: Path, masks: str, shown: str, limit: int | None = No
         for number, item in enumerate(items):
             workplace = Path(text) / str(number)
             for name, alpha in _cut_both(item, masks, number, workplace).items():
-                truth = np.asarray(read_alpha(item.truth.read_bytes()), np.float64) if item.truth else None
+                truth = np.asarray(read_mask(item.truth), np.float64) if item.truth else None
                 assert truth is not None
                 scores = score_mask(truth, np.asarray(alpha, np.float64))
                 figures.setdefault(name, []).append([float(scores[figure] or 0.0) for figure in _FIGURES])
@@ -196,7 +195,7 @@ def _cut_both(item: Item, masks: str, seed: int, folder: Path) -> dict[str, npt.
     photo = decode_photo(data)
     source = item.truth if masks == "simulated" else item.mask
     assert source is not None
-    raw = read_alpha(source.read_bytes())
+    raw = read_mask(source)
     network = _network(folder, simulate_network(raw, seed) if masks == "simulated" else raw)
     upright = folder / "photo.png"  # rembg resizes what it opens; both get the same upright pixels
     buffer = io.BytesIO()

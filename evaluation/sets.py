@@ -16,6 +16,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from services.common.arrays import Alpha
+from services.common.photos.decoding import decode_mask
+
+FIXED = Path(__file__).parent / "fixed"
+"""The committed set: eight small scenes."""
+
 PHOTO_ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
 MESH_ENDINGS = (".glb", ".ply", ".obj", ".stl")
 TRUTH_NAMES = ("{stem}.mask.png", "{stem}.alpha.png")
@@ -75,6 +81,11 @@ def open_set(folder: Path, masks: str = "auto", depth: str = "auto", limit: int 
     if limit is not None and limit < len(found):
         found = [found[k * len(found) // limit] for k in range(limit)]
     return found
+
+
+def read_mask(path: Path) -> Alpha:
+    """Return a mask's file as (H, W) float32 in [0, 1]."""
+    return decode_mask(path.read_bytes())
 
 
 def is_pattern(text: str) -> bool:

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.sets import Item, open_set
-
-FIXED = Path(__file__).parents[2] / "evaluation" / "fixed"
+from evaluation.sets import FIXED, Item, open_set
 
 
 def touch(*paths: Path) -> None:

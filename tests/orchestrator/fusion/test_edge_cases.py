@@ -1,11 +1,11 @@
-"""The edge cases of cutting out with their depth; see `evaluation.edge_cases`."""
+"""The edge cases of cutting out with their depth; see `evaluation.synthetic.edge_cases`."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from evaluation.edge_cases import EdgeCase, draw_edge_cases
+from evaluation.synthetic.edge_cases import EdgeCase, draw_edge_cases
 from services.orchestrator.fusion import FusionOptions, fuse
 
 

@@ -1,11 +1,11 @@
-"""The edge cases of cutting out, each drawn by `evaluation.edge_cases`, which also writes them for a report."""
+"""The edge cases of cutting out, drawn by `evaluation.synthetic.edge_cases`, which also writes them for a report."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from evaluation.edge_cases import EdgeCase, draw_edge_cases
+from evaluation.synthetic.edge_cases import EdgeCase, draw_edge_cases
 from services.segmentation.refine.chain import RefineOptions, refine
 
 CASES = {case.name: case for case in draw_edge_cases()}

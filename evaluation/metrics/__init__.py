@@ -1,0 +1,1 @@
+"""How good masks and meshes are, measured against exact ones."""
