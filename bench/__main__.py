@@ -15,15 +15,15 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from bench.against_plain_depth import compare_depth
-from bench.against_plain_triposr import compare_extraction, compare_triposr
 from bench.against_pymatting import compare_matting
+from bench.against_reference_depth import compare_depth
+from bench.against_reference_triposr import compare_extraction, compare_triposr
 from bench.against_rembg import compare_quality, compare_time
 from bench.batching import measure_batching
 from bench.gateway_throughput import compare_throughput
 from bench.overload import describe_overload, overload
-from bench.peers import have_peers
 from bench.ratios import draw_ratios
+from bench.run_baseline import have_baselines
 from bench.section import Section
 from bench.services import time_services
 from bench.stages import time_stages
@@ -31,7 +31,7 @@ from bench.stages import time_stages
 ROOT = Path(__file__).resolve().parent.parent
 FIGURES = ROOT / "bench" / "figures"
 FIXED = ROOT / "evaluation" / "fixed"
-_NEED_PEERS = ("cutout", "cutout-quality", "matting", "gateway")
+_NEED_BASELINES = ("cutout", "cutout-quality", "matting", "gateway")
 _NEED_TORCH = ("depth", "triposr", "extraction")
 
 
@@ -40,11 +40,11 @@ def main() -> int:
     options = _arguments()
     sections = _sections(options)
     for name in options.sections or sections:
-        if name in _NEED_PEERS and not have_peers():
+        if name in _NEED_BASELINES and not have_baselines():
             sys.stderr.write(f"{name}: left out, there is nothing to compare with (make peers)\n")
             continue
         if name in _NEED_TORCH and find_spec("torch") is None:
-            sys.stderr.write(f"{name}: left out, the plain way needs torch (make torch)\n")
+            sys.stderr.write(f"{name}: left out, the reference needs torch (make torch)\n")
             continue
         sys.stderr.write(f"{name} …\n")
         section = replace(sections[name](), command=_command(name, options))

@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bench.peers import run_peer
+from bench.run_baseline import run_baseline
 from bench.section import Section
 from evaluation.sets import open_set, read_mask
 from services.common.arrays import RGB, Alpha, Float
@@ -45,8 +45,8 @@ def compare_matting(folder: Path, trimaps: str | None, shown: str) -> Section:
         shown: what the page calls the set.
     """
     cases = list(_cases(folder, trimaps))
-    theirs = _solve_theirs(cases)
-    rows = [("pymatting, closed form", f"{theirs.sad:.2f}", "1", f"{theirs.cpu:.1f}", "1", f"{theirs.wall:.1f}")]
+    baseline = _solve_baseline(cases)
+    rows = [("pymatting, closed form", f"{baseline.sad:.2f}", "1", f"{baseline.cpu:.1f}", "1", f"{baseline.wall:.1f}")]
     ratios = {}
     for name, options in _OURS.items():
 
@@ -56,8 +56,8 @@ def compare_matting(folder: Path, trimaps: str | None, shown: str) -> Section:
             return matte(case.photo, np.asarray(case.trimap, np.float32), unknown, None, options)
 
         ours = _solve(cases, solve)
-        ratios[f"matting against pymatting, CPU time: {name}"] = theirs.cpu / ours.cpu
-        share, times = f"{ours.sad / theirs.sad:.3f}", f"{theirs.cpu / ours.cpu:.1f}"
+        ratios[f"matting against pymatting, CPU time: {name}"] = baseline.cpu / ours.cpu
+        share, times = f"{ours.sad / baseline.sad:.3f}", f"{baseline.cpu / ours.cpu:.1f}"
         rows.append((f"unflat, {name}", f"{ours.sad:.2f}", share, f"{ours.cpu:.2f}", times, f"{ours.wall:.2f}"))
     return Section(
         title=f"Matting against pymatting, {shown}",
@@ -84,7 +84,7 @@ def _solve(cases: list[Case], solver: Callable[[Case], Alpha]) -> _Result:
     return _Result(sum(_sad(case, answer) for case, answer in zip(cases, answers, strict=True)), cpu, wall)
 
 
-def _solve_theirs(cases: list[Case]) -> _Result:
+def _solve_baseline(cases: list[Case]) -> _Result:
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         paths = []
@@ -92,7 +92,7 @@ def _solve_theirs(cases: list[Case]) -> _Result:
             paths.append(folder / f"{number}.npz")
             np.savez(paths[-1], photo=case.photo / 255.0, trimap=case.trimap.astype(np.float64))
         wanted = {"items": [str(path) for path in paths], "answers": text}
-        seconds = run_peer("solve_with_pymatting.py", wanted)
+        seconds = run_baseline("solve_with_pymatting.py", wanted)
         sad = sum(_sad(case, np.load(path.with_suffix(".npy"))) for case, path in zip(cases, paths, strict=True))
     return _Result(sad, sum(s["cpu"] for s in seconds.values()), sum(s["wall"] for s in seconds.values()))
 

@@ -1,6 +1,6 @@
 """Our cutout beside `rembg.remove`: the same photo, the same network's answer, everything around the network timed.
 
-The network is a stand-in (bench/stand_in.py) that answers a stored mask at no cost, so that what is timed is what each
+The network is a stub (bench/stub_network.py) that answers a stored mask at no cost, so that what is timed is what each
 does before and after. Three amounts of work:
 
     plain     the mask enlarged to the photo and put into its alpha channel
@@ -22,9 +22,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from bench.peers import run_peer
+from bench.run_baseline import run_baseline
 from bench.section import Section
-from bench.stand_in import write_stand_in
+from bench.stub_network import write_stub_network
 from bench.timing import Spread, measure, spread
 from evaluation.metrics.mask_metrics import score_mask
 from evaluation.sets import Item, open_set, read_mask
@@ -51,7 +51,7 @@ class Work:
     name: str
     preset: RefineOptions | None
     cutout: CutoutOptions
-    theirs: dict[str, Any] | None
+    baseline: dict[str, Any] | None
 
 
 WORKS = (
@@ -70,12 +70,12 @@ def compare_time(photo: Path, runs: int, megapixels: tuple[int, ...]) -> Section
     with tempfile.TemporaryDirectory() as folder:
         network, sizes = _stage(photo, Path(folder), megapixels)
         for work in WORKS:
-            theirs = _time_theirs(sizes, Path(folder), work, runs)
+            baseline = _time_baseline(sizes, Path(folder), work, runs)
             for size, path in sizes.items():
                 few = runs if size == 1 else max(runs // 3, 1)
                 ours = _time_ours(path, network, work, few)
                 for what in ("pixels", "bytes"):
-                    other = theirs.get(what, {}).get(str(path))
+                    other = baseline.get(what, {}).get(str(path))
                     cells = (ours[what].ms(), other.ms() if other else "", _times(ours[what], other))
                     rows.append((f"{work.name}, {size} MP, {_WAY[what]}", *cells))
                     if other and what == "pixels":
@@ -84,7 +84,7 @@ def compare_time(photo: Path, runs: int, megapixels: tuple[int, ...]) -> Section
         title="Cutout against rembg.remove",
         method="One process each, the same stored mask in place of the network's answer (ISNet's shape), so that all "
         "but the network is timed. *Pixels*: decoded photo to RGBA; *file*: JPEG to PNG, rembg's PNG as it comes.",
-        columns=("work, photo, way", "unflat ms", "rembg 2.0.86 ms", "times faster"),
+        columns=("work, photo, input", "unflat ms", "rembg 2.0.86 ms", "times faster"),
         rows=tuple(rows),
         ratios=ratios,
         notes=("*Refined* has no counterpart: rembg takes the network's mask as it is.",),
@@ -139,20 +139,20 @@ def _stage(photo: Path, folder: Path, wanted: tuple[int, ...]) -> tuple[OnnxNetw
 
 def _network(folder: Path, mask: Alpha) -> OnnxNetwork:
     path = folder / "isnet-general-use.onnx"
-    write_stand_in(path, mask)
-    network = OnnxNetwork("stand-in", path, FAMILIES["isnet-general-use"])
+    write_stub_network(path, mask)
+    network = OnnxNetwork("stub", path, FAMILIES["isnet-general-use"])
     network.load()
     return network
 
 
-def _time_theirs(sizes: dict[int, Path], folder: Path, work: Work, runs: int) -> dict[str, dict[str, Spread]]:
-    if work.theirs is None:
+def _time_baseline(sizes: dict[int, Path], folder: Path, work: Work, runs: int) -> dict[str, dict[str, Spread]]:
+    if work.baseline is None:
         return {}
     found: dict[str, dict[str, Spread]] = {}
     for megapixels, path in sizes.items():
-        few = 1 if work.theirs and megapixels > 1 else runs  # closed form at 12 megapixels takes minutes
+        few = 1 if work.baseline and megapixels > 1 else runs  # closed form at 12 megapixels takes minutes
         wanted = {"photos": [str(path)], "models": str(folder), "runs": few, "answers": str(folder)}
-        answer = run_peer("remove_with_rembg.py", {**wanted, "options": work.theirs})
+        answer = run_baseline("remove_with_rembg.py", {**wanted, "options": work.baseline})
         for what, by_photo in answer.items():
             found.setdefault(what, {}).update({name: spread(seconds) for name, seconds in by_photo.items()})
     return found
@@ -184,8 +184,8 @@ def _cut(pixels: Pixels, working: RGB, network: OnnxNetwork, work: Work) -> tupl
     return cutout.foreground, cutout.alpha
 
 
-def _times(ours: Spread, theirs: Spread | None) -> str:
-    return f"{theirs.median / ours.median:.1f}" if theirs else ""
+def _times(ours: Spread, baseline: Spread | None) -> str:
+    return f"{baseline.median / ours.median:.1f}" if baseline else ""
 
 
 def _cut_both(item: Item, masks: str, seed: int, folder: Path) -> dict[str, npt.NDArray[Any]]:
@@ -203,9 +203,9 @@ def _cut_both(item: Item, masks: str, seed: int, folder: Path) -> dict[str, npt.
     upright.write_bytes(buffer.getvalue())
     found: dict[str, npt.NDArray[Any]] = {"raw mask": network.segment(photo.working).alpha}
     for work in WORKS:
-        if work.theirs is not None:
+        if work.baseline is not None:
             wanted = {"photos": [str(upright)], "models": str(folder), "runs": 1, "answers": str(folder)}
-            run_peer("remove_with_rembg.py", {**wanted, "options": work.theirs})
+            run_baseline("remove_with_rembg.py", {**wanted, "options": work.baseline})
             found[f"rembg, {work.name}"] = np.load(folder / "photo.npy")[:, :, 3] / 255.0
         found[f"unflat, {work.name}"] = _cut(photo.pixels, photo.working, network, work)[1]
     return found

@@ -15,9 +15,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from bench.against_plain_depth import picture, random_weights
+from bench.against_reference_depth import picture, random_weights
 from bench.section import Section
-from bench.stand_in import convolutions
+from bench.stub_network import convolutions
 from bench.timing import measure
 from services.common.arrays import Float
 from services.depth.depth_anything_v2.config import CONFIGS

@@ -1,6 +1,6 @@
 """Does `unflat capacity` predict waits? `python -m bench.capacity_check` loads a stage here and compares.
 
-A stage with an accelerator spends its time waiting for it, so its stand-in here waits, too: real segmentation services
+A stage with an accelerator spends its time waiting for it, so its stub here waits, too: real segmentation services
 as processes, with a backend that takes a random time (log-normal) and answers a disc, behind a real orchestrator that
 deals calls in turn. Photos arrive at random (Poisson, seeded). Two predictions stand beside each measurement: from
 times measured alone before, as a planner has them, and from the times of the same run, which judges the queueing model
@@ -55,7 +55,7 @@ _SEED = 7
 _AGE_S = 3600.0
 
 
-class StandIn:
+class StubBackend:
     """Takes a random time, then answers a disc; see `services.segmentation.backends.base.Backend`.
 
     Args:
@@ -63,7 +63,7 @@ class StandIn:
         seed: of its randomness.
     """
 
-    name, device, dtype, digest, licence = "stand-in", "none", "float32", "", ""
+    name, device, dtype, digest, licence = "stub", "none", "float32", "", ""
     notes: tuple[str, ...] = ()
     file_bytes = 0
 
@@ -93,14 +93,14 @@ def main() -> int:
     parser.add_argument("--cv", type=float, default=0.5, help="coefficient of variation of it")
     parser.add_argument("--requests", type=int, default=400, help="of each load")
     parser.add_argument("--replicas", type=int, nargs="+", default=[1, 3])
-    parser.add_argument("--loads", type=float, nargs="+", default=[0.5, 0.7], help="busy shares to aim for")
+    parser.add_argument("--loads", type=float, nargs="+", default=[0.5, 0.7], help="utilisations to aim for")
     options = parser.parse_args()
     sys.stdout.write(f"{describe_machine()}; {options.requests} requests a row, cv {options.cv}\n\n")
     sys.stdout.write("| replicas | rate /s | busy | mean ms | alone | same run | 95 % ms | alone | same run |\n")
     sys.stdout.write("|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n")
     for replicas in options.replicas:
         with _stack(replicas, options.mean, options.cv) as client:
-            alone = _busiest(times_of([_ask(client) for _ in range(20 + 2)][2:]))
+            alone = _segmentation(times_of([_ask(client) for _ in range(20 + 2)][2:]))
             for load in options.loads:
                 _check(client, alone, replicas, load, options.requests)
     return 0
@@ -109,7 +109,7 @@ def main() -> int:
 def _check(client: UnflatClient, alone: StageTimes, replicas: int, load: float, requests: int) -> None:
     rate = load * replicas / alone.mean_s
     receipts, seen_rate = _drive(client, rate, requests)
-    now = _busiest(times_of(receipts))
+    now = _segmentation(times_of(receipts))
     waits = [stage.report.timings.queue_s for receipt in receipts for stage in receipt.stages if stage.stage == _STAGE]
     measured = (float(np.mean(waits)), float(np.percentile(waits, 95)))
     before, same = stage_waiting(alone, rate, replicas, 1), stage_waiting(now, seen_rate, replicas, 1)
@@ -120,7 +120,7 @@ def _check(client: UnflatClient, alone: StageTimes, replicas: int, load: float, 
     sys.stdout.flush()
 
 
-def _busiest(measured: Sequence[StageTimes]) -> StageTimes:
+def _segmentation(measured: Sequence[StageTimes]) -> StageTimes:
     return replace(next(one for one in measured if one.stage == _STAGE), visits=1.0)
 
 
@@ -145,7 +145,7 @@ def _drive(client: UnflatClient, rate: float, requests: int) -> tuple[list[pb.Re
 
 @contextmanager
 def _stack(replicas: int, mean_s: float, cv: float) -> Iterator[UnflatClient]:
-    """Run that many stand-ins and an orchestrator in front of them."""
+    """Run that many stubs and an orchestrator in front of them."""
     spawn = multiprocessing.get_context("spawn")
     with ExitStack() as stack:
         ports = []
@@ -172,7 +172,7 @@ def _stack(replicas: int, mean_s: float, cv: float) -> Iterator[UnflatClient]:
 def _serve(pipe: Connection, mean_s: float, cv: float, seed: int) -> None:
     """Be one replica until killed."""
     configure_logs(_STAGE, "error")
-    slot: ModelHolder[Backend] = ModelHolder(_STAGE, lambda: StandIn(mean_s, cv, seed))
+    slot: ModelHolder[Backend] = ModelHolder(_STAGE, lambda: StubBackend(mean_s, cv, seed))
     slot.start(lambda _: None).join()
     server = grpc.server(
         futures.ThreadPoolExecutor(_CALLERS), interceptors=[ErrorInterceptor()], options=server_options(_AGE_S)

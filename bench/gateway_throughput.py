@@ -21,9 +21,9 @@ import httpx2
 import numpy as np
 from PIL import Image
 
-from bench.peers import PYTHON
+from bench.run_baseline import PYTHON
 from bench.section import Section
-from bench.stand_in import write_stand_in
+from bench.stub_network import write_stub_network
 from services.cli.local_services import LocalServices, LocalServicesOptions
 from services.common.free_ports import free_port
 from services.common.models.model_store import ModelStore
@@ -54,13 +54,13 @@ def compare_throughput(photo: Path, requests: int) -> Section:
     with tempfile.TemporaryDirectory() as text:
         for name, model, path, count in _networks(photo, Path(text), requests):
             with _rembg(model, path, Path(text)) as url:
-                theirs = _load(url, model, photos[:count])
+                baseline = _load(url, model, photos[:count])
             with _ours(path, model) as url:
                 ours = _load(url, "", photos[:count])
-            for server, load in (("unflat", ours), ("rembg s", theirs)):
+            for server, load in (("unflat", ours), ("rembg s", baseline)):
                 seconds = (f"{load.p50 * 1e3:.0f}", f"{load.p99 * 1e3:.0f}")
                 rows.append((f"{name}, {server}", f"{load.rate:.2f}", *seconds, str(load.failed)))
-            ratios[f"requests a second against rembg s: {name}"] = ours.rate / theirs.rate
+            ratios[f"requests a second against rembg s: {name}"] = ours.rate / baseline.rate
     return Section(
         title="Gateway against rembg s",
         method=f"{CLIENTS} clients send `{photo.name}` to `/api/remove`, cropped differently each time; one request "
@@ -77,7 +77,7 @@ def _networks(photo: Path, folder: Path, requests: int) -> Iterator[tuple[str, s
     # GrabCut is unsure of every pixel; a trained network only at the outline, and what is soft costs both of them.
     subject = GrabCut().segment(decode_photo(photo.read_bytes()).working).alpha > 0.5
     mask = np.asarray(cv2.GaussianBlur(subject.astype(np.float32), (0, 0), OUTLINE_SIGMA_PX), np.float32)
-    write_stand_in(small, mask, 320, layers=12)
+    write_stub_network(small, mask, 320, layers=12)
     yield "U²-Net-P's size, 320²", "u2netp", small, requests
     isnet = ModelStore(default_store()).find("isnet-general-use")
     if isnet is not None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.against_plain_depth import SIDE_PX, picture, random_weights
+from bench.against_reference_depth import SIDE_PX, picture, random_weights
 from bench.section import Section
 from bench.timing import measure
 from services.depth.depth_anything_v2.config import CONFIGS, Config

@@ -1,4 +1,4 @@
-"""What the way through real services costs beside the work: serialisation, transport and queueing."""
+"""What going through real services costs beside the work: serialisation, transport and queueing."""
 
 from __future__ import annotations
 

@@ -20,22 +20,22 @@ from services.orchestrator.output.encoding import encode_png
 from services.segmentation.backends.grabcut import GrabCut
 from services.segmentation.refine.chain import RefineOptions, refine
 
-_WAY = {
+_PIPELINE = {
     "decode", "segment: grabcut", "refine: balanced", "fuse: auto", "cut out: balanced", "encode: png", "frame",
     "mesh: inflate, with depth", "gate", "export: glb",
 }  # fmt: skip
 
 
 def time_stages(photo: Path, runs: int) -> Section:
-    """Return the time of every step on one photo, in the order of the way."""
+    """Return the time of every step on one photo, in the order of the pipeline."""
     steps = _time_steps(photo, runs)
-    whole = sum(row.median for name, row in steps.items() if name in _WAY)
-    rows = [(name, row.ms(), f"{row.median / whole:.0%}" if name in _WAY else "") for name, row in steps.items()]
+    whole = sum(row.median for name, row in steps.items() if name in _PIPELINE)
+    rows = [(name, row.ms(), f"{row.median / whole:.0%}" if name in _PIPELINE else "") for name, row in steps.items()]
     return Section(
         title="Algorithms, one megapixel, in process",
         method=f"`{photo.name}`; medians of {runs} runs in milliseconds, 10th to 90th percentile in brackets. Machines "
         "differ: read the shares.",
-        columns=("step", "ms", "share of the way"),
+        columns=("step", "ms", "share of the pipeline"),
         rows=tuple(rows),
     )
 

@@ -25,7 +25,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from bench.stand_in import write_stand_in
+from bench.stub_network import write_stub_network
 from services.cli.local_services import LocalServices, LocalServicesOptions
 
 pytestmark = pytest.mark.e2e
@@ -75,7 +75,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     folder = tmp_path_factory.mktemp("side-by-side")
     mask = Image.new("L", SIZE)
     ImageDraw.Draw(mask).ellipse((30, 15, 90, 75), fill=255)
-    write_stand_in(folder / "u2netp.onnx", np.asarray(mask, np.float32) / 255, 320)
+    write_stub_network(folder / "u2netp.onnx", np.asarray(mask, np.float32) / 255, 320)
     with contextlib.ExitStack() as running:
         theirs = running.enter_context(rembg_server(folder))
         environment = {

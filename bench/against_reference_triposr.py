@@ -44,34 +44,34 @@ class _Run:
 
 
 def compare_triposr(runs: int) -> Section:
-    """Return time and memory of a whole picture → mesh at 256³; each way in a process of its own."""
+    """Return time and memory of a whole picture → mesh at 256³; each variant in a process of its own."""
     from services.mesher.triposr.convert import convert
 
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         _apart(write_random, folder)  # a child's peak memory begins at its parent's
         size_mb = (folder / "model.ckpt").stat().st_size / 2**20
-        ways = {
-            "plain, attention written out": _apart(_run_plain, folder, runs, False),
-            "plain, fused attention in the backbone": _apart(_run_plain, folder, runs, True),
+        variants = {
+            "reference, attention written out": _apart(_run_reference, folder, runs, False),
+            "reference, fused attention in the backbone": _apart(_run_reference, folder, runs, True),
         }
         for precision in ("float32", "bfloat16"):
             _apart(convert, folder, precision)
-        ways |= {
+        variants |= {
             "ours, float32": _apart(_run_ours, folder, runs, "float32"),
             "ours, bfloat16": _apart(_run_ours, folder, runs, "bfloat16"),
         }
-    plain = ways["plain, fused attention in the backbone"]
-    rows = [_row(name, way, plain, size_mb) for name, way in ways.items()]
+    reference = variants["reference, fused attention in the backbone"]
+    rows = [_row(name, variant, reference, size_mb) for name, variant in variants.items()]
     return Section(
         title="TripoSR against its official code path, picture to mesh",
         method=f"512 × 512 px in, {RESOLUTION} points an axis, {os.cpu_count()} threads, full size, random weights "
         f"that show a body; each row in a process of its own, medians of {runs} runs. At load: most that loading "
         f"added, mapped files included, in sizes of the weights ({size_mb:.0f} MB). Code: relative error of the scene "
-        "code; side: random points in the cube that change side; all against plain with fused attention. How bfloat16 "
-        "behaves on trained weights is another matter.",
+        "code; side: random points in the cube that change side; all against the reference with fused attention. How "
+        "bfloat16 behaves on trained weights is another matter.",
         columns=(
-            "way",
+            "variant",
             "forward s",
             "surface s",
             "whole s",
@@ -83,8 +83,9 @@ def compare_triposr(runs: int) -> Section:
         ),
         rows=tuple(rows),
         ratios={
-            f"TripoSR against plain, picture to mesh: {name.removeprefix('ours, ')}": plain.whole_s / way.whole_s
-            for name, way in ways.items()
+            f"TripoSR against the reference, picture to mesh: {name.removeprefix('ours, ')}": reference.whole_s
+            / variant.whole_s
+            for name, variant in variants.items()
             if name.startswith("ours")
         },
     )
@@ -117,25 +118,25 @@ def compare_extraction() -> Section:
         method="Bodies in scene codes of the official size, read by a decoder of the official size: a ball with bumps, "
         "a thin ring, and that ring with a bead within it. CPU seconds, one run, marching cubes and parts included in "
         "ours, not in dense. Missed: surface cells of the dense grid that ours does not visit.",
-        columns=("body, way, resolution", "points", "times fewer", "CPU s", "times less", "missed", "of 256's time"),
+        columns=("body, method, resolution", "points", "times fewer", "CPU s", "times less", "missed", "of 256's time"),
         rows=tuple(rows),
         ratios=ratios,
     )
 
 
-def _row(name: str, way: _Run, plain: _Run, size_mb: float) -> tuple[str, ...]:
-    error = float(np.linalg.norm(way.scene_code - plain.scene_code) / np.linalg.norm(plain.scene_code))
-    side = float(np.mean((way.inside > LEVEL) != (plain.inside > LEVEL)))
-    seconds = (f"{way.forward.median:.2f}", f"{way.surface.median:.2f}", f"{way.whole_s:.2f}")
-    faster, memory = f"{plain.whole_s / way.whole_s:.1f}", f"{way.load_mb / size_mb:.2f}"
-    return name, *seconds, faster, memory, f"{way.peak_mb:.0f}", f"{error:.1e}", f"{side:.2%}"
+def _row(name: str, variant: _Run, reference: _Run, size_mb: float) -> tuple[str, ...]:
+    error = float(np.linalg.norm(variant.scene_code - reference.scene_code) / np.linalg.norm(reference.scene_code))
+    side = float(np.mean((variant.inside > LEVEL) != (reference.inside > LEVEL)))
+    seconds = (f"{variant.forward.median:.2f}", f"{variant.surface.median:.2f}", f"{variant.whole_s:.2f}")
+    faster, memory = f"{reference.whole_s / variant.whole_s:.1f}", f"{variant.load_mb / size_mb:.2f}"
+    return name, *seconds, faster, memory, f"{variant.peak_mb:.0f}", f"{error:.1e}", f"{side:.2%}"
 
 
-def _run_plain(folder: Path, runs: int, fused: bool) -> _Run:
-    from bench.plain.triposr import PlainTripoSR
+def _run_reference(folder: Path, runs: int, fused: bool) -> _Run:
+    from bench.reference.reference_triposr import ReferenceTripoSR
 
     before = _peak_mb()
-    network = PlainTripoSR(folder, fused)
+    network = ReferenceTripoSR(folder, fused)
     load = _peak_mb() - before
     image = _picture()
     code = network.scene_code(image)

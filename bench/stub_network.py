@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from services.common.arrays import Alpha
 
 
-def write_stand_in(path: Path, mask: Alpha, side_px: int = 1024, layers: int = 0) -> None:
+def write_stub_network(path: Path, mask: Alpha, side_px: int = 1024, layers: int = 0) -> None:
     """Write a network (1, 3, side, side) → (1, 1, side, side) that answers `mask`, whatever it is shown.
 
     Args:
@@ -38,7 +38,7 @@ def write_stand_in(path: Path, mask: Alpha, side_px: int = 1024, layers: int = 0
     ]
     photo = helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, side_px, side_px])
     answer = helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, 1, side_px, side_px])
-    graph = helper.make_graph(nodes, "stand_in", [photo], [answer], [stored, faint, first, last, *weights])
+    graph = helper.make_graph(nodes, "stub", [photo], [answer], [stored, faint, first, last, *weights])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.checker.check_model(model)
     onnx.save(model, path)

@@ -20,7 +20,7 @@ _EPSILON = 1e-6
 _HEAD = "depth_head"
 
 
-class PlainDepthAnything:
+class ReferenceDepthAnything:
     """The network over a dictionary of weights.
 
     Args:

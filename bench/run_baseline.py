@@ -1,4 +1,4 @@
-"""Running other people's code in its own environment, `.venv-peers`."""
+"""Runs other people's code, which ours is compared with, in its own environment, `.venv-peers`."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTHON = ROOT / ".venv-peers" / "bin" / "python"
 
 
-def have_peers() -> bool:
+def have_baselines() -> bool:
     """Tell whether `make peers` was run."""
     return PYTHON.exists()
 
 
-def run_peer(script: str, wanted: dict[str, Any]) -> Any:
-    """Return what a script of `bench/theirs` answers.
+def run_baseline(script: str, wanted: dict[str, Any]) -> Any:
+    """Return what a script of `bench/baselines` answers.
 
     Raises:
         RuntimeError: it failed; its last words are in the message.
     """
-    command = [str(PYTHON), str(ROOT / "bench" / "theirs" / script)]
+    command = [str(PYTHON), str(ROOT / "bench" / "baselines" / script)]
     done = subprocess.run(command, input=json.dumps(wanted), capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"{script} failed: {done.stderr.strip()[-400:]}")

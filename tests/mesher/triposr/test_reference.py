@@ -10,20 +10,20 @@ import pytest
 torch = pytest.importorskip("torch", reason="TripoSR runs on torch")
 
 from bench.gpu import measure_device  # noqa: E402
-from bench.plain.triposr import PlainTripoSR  # noqa: E402
 from bench.random_triposr import LEVEL, body_decoder, body_planes, body_scene_code  # noqa: E402
+from bench.reference.reference_triposr import ReferenceTripoSR  # noqa: E402
 from services.mesher.triposr.model import TripoSR  # noqa: E402
 from services.mesher.triposr.query import SceneField  # noqa: E402
 
 
 @pytest.mark.parametrize("fused", [False, True])
-def test_plain_network_answers_as_ours(toy_folder: Path, fused: bool) -> None:
+def test_reference_network_answers_as_ours(toy_folder: Path, fused: bool) -> None:
     image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(3))
-    plain, ours = PlainTripoSR(toy_folder, fused), TripoSR.from_checkpoint(toy_folder)
-    code = plain.scene_code(image)
+    reference, ours = ReferenceTripoSR(toy_folder, fused), TripoSR.from_checkpoint(toy_folder)
+    code = reference.scene_code(image)
     torch.testing.assert_close(code, ours(image)[0], atol=1e-4, rtol=1e-4)
     points = np.random.default_rng(0).uniform(-0.8, 0.8, (50, 3)).astype(np.float32)
-    raw = np.log(plain.query(code, torch.from_numpy(points))[0].numpy()) + 1
+    raw = np.log(reference.query(code, torch.from_numpy(points))[0].numpy()) + 1
     np.testing.assert_allclose(raw, ours.reconstruct(image).density(points), atol=1e-3)
 
 

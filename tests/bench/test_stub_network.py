@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.stand_in import write_stand_in
+from bench.stub_network import write_stub_network
 from services.segmentation.backends.catalogue import FAMILIES
 from services.segmentation.backends.onnx_engines import Provider
 from services.segmentation.backends.onnx_network import OnnxNetwork
@@ -13,8 +13,8 @@ from services.segmentation.backends.onnx_network import OnnxNetwork
 def test_it_answers_the_stored_mask_whatever_it_is_shown(tmp_path: Path, provider: Provider) -> None:
     mask = np.zeros((320, 320), np.float32)
     mask[80:240, 100:220] = 0.75
-    write_stand_in(tmp_path / "network.onnx", mask, 320)
-    network = OnnxNetwork("stand-in", tmp_path / "network.onnx", FAMILIES["u2netp"], provider=provider)
+    write_stub_network(tmp_path / "network.onnx", mask, 320)
+    network = OnnxNetwork("stub", tmp_path / "network.onnx", FAMILIES["u2netp"], provider=provider)
     rng = np.random.default_rng(0)
     for _ in range(2):
         answer = network.segment(rng.integers(0, 256, (320, 320, 3), dtype=np.uint8)).alpha

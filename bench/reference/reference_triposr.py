@@ -1,7 +1,7 @@
-"""TripoSR the plain way: the official steps in the official order, attention written out, the whole grid decoded.
+"""TripoSR by the official steps in the official order: attention written out, the whole grid decoded.
 
 Source: VAST-AI-Research/TripoSR (MIT), tsr/system.py and tsr/models. Its torchmcubes is not on the package index;
-scikit-image's marching cubes, which is faster, stands in for it.
+scikit-image's marching cubes, which is faster, takes its place.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CHUNK = 8192  # points decoded at a time, as the official run.py sets it
 RADIUS, THRESHOLD, DENSITY_BIAS = 0.87, 25.0, -1.0
 
 
-class PlainTripoSR:
+class ReferenceTripoSR:
     """The network as its official class has it: built, then filled from a second copy in memory."""
 
     def __init__(self, folder: Path, fused: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Our depth engines beside the plain torch network: the same random weights, the same picture, 518 × 518.
+"""Our depth engines beside the reference network: the same random weights, the same picture, 518 × 518.
 
 Random weights of the official shapes cost what trained ones cost. How far a faster mode is from float32 depends on the
 weights: the figures here say how the arithmetic behaves on these, the service checks it on the real ones at its start.
@@ -31,15 +31,15 @@ T = TypeVar("T")
 
 SIDE_PX = 518
 _MATRIX = 4096  # rows and columns of the product that shows what a CPU can do
-_MOST_RUNS = {"vits": 99, "vitb": 5, "vitl": 3}  # the plain vitl takes ten seconds a run on two cores
+_MOST_RUNS = {"vits": 99, "vitb": 5, "vitl": 3}  # the reference vitl takes ten seconds a run on two cores
 
 
 @dataclass(frozen=True)
-class Way:
-    """One way to run the network.
+class Variant:
+    """One variant of running the network.
 
     Args:
-        engine: plain (torch as the authors run it), torch (ours) or OpenVINO.
+        engine: reference (torch as the authors run it), torch (ours) or OpenVINO.
         device: of torch; cpu for OpenVINO.
         dtype: of the encoder.
         head: the arithmetic of the head, where it can be chosen.
@@ -53,48 +53,53 @@ class Way:
     @property
     def name(self) -> str:
         """As it stands in the table."""
-        engine = "plain torch" if self.engine == "plain" else self.engine
+        engine = "reference" if self.engine == "reference" else self.engine
         part = ", encoder only" if self.engine == "OpenVINO" and self.dtype != self.head else ""
         return f"{engine}, {self.device}, {self.dtype}{part}"
 
 
-def ways(bfloat16: bool, cuda: bool) -> list[Way]:
-    """Return every way that a machine has: the plain one first, then the float32 that trials are held against."""
-    found = [Way("plain", "cpu", "float32"), Way("OpenVINO", "cpu", "float32")]
+def variants(bfloat16: bool, cuda: bool) -> list[Variant]:
+    """Return every variant that a machine has: the reference first, then the float32 that trials are held against."""
+    found = [Variant("reference", "cpu", "float32"), Variant("OpenVINO", "cpu", "float32")]
     if bfloat16:
-        found += [Way("OpenVINO", "cpu", "bfloat16"), Way("OpenVINO", "cpu", "bfloat16", "bfloat16")]
-    found.append(Way("torch", "cpu", "float32"))
+        found += [Variant("OpenVINO", "cpu", "bfloat16"), Variant("OpenVINO", "cpu", "bfloat16", "bfloat16")]
+    found.append(Variant("torch", "cpu", "float32"))
     if bfloat16:
-        found.append(Way("torch", "cpu", "bfloat16"))
+        found.append(Variant("torch", "cpu", "bfloat16"))
     if cuda:
-        found.append(Way("plain", "cuda", "float32"))
-        found += [Way("torch", "cuda", "float32"), Way("torch", "cuda", "bfloat16"), Way("torch", "cuda", "float16")]
+        found.append(Variant("reference", "cuda", "float32"))
+        found += [
+            Variant("torch", "cuda", "float32"),
+            Variant("torch", "cuda", "bfloat16"),
+            Variant("torch", "cuda", "float16"),
+        ]
     return found
 
 
 def compare_depth(sizes: tuple[str, ...], runs: int) -> Section:
-    """Return latency, memory and agreement of each way to run each size; every one in a process of its own."""
+    """Return latency, memory and agreement of each variant at each size; every one in a process of its own."""
     rows: list[tuple[str, ...]] = []
     ratios = {}
     for size in sizes:
-        plain: _Answer | None = None
+        reference: _Answer | None = None
         exact: _Answer | None = None
-        for way in ways(has_bfloat16(), bool(find_gpus()) and find_spec("torch") is not None):
-            answer = _apart(run_way, way, size, min(runs, _MOST_RUNS[size]))
-            plain = plain or answer
-            exact = answer if exact is None and way.engine != "plain" else exact
-            faster = plain.time.median / answer.time.median
-            error = f"{error_share(answer.map, plain.map):.1e}" if answer is not plain else "0"
-            cells = (answer.time.ms(), f"{faster:.1f}", f"{answer.peak_mb:.0f}", error, _trial(way, answer, exact))
-            rows.append((f"{size}, {way.name}", *cells))
-            if way.engine == "OpenVINO":
-                ratios[f"depth against plain torch: {size}, {way.name.removeprefix('OpenVINO, cpu, ')}"] = faster
+        for variant in variants(has_bfloat16(), bool(find_gpus()) and find_spec("torch") is not None):
+            answer = _apart(run_variant, variant, size, min(runs, _MOST_RUNS[size]))
+            reference = reference or answer
+            exact = answer if exact is None and variant.engine != "reference" else exact
+            faster = reference.time.median / answer.time.median
+            error = f"{error_share(answer.map, reference.map):.1e}" if answer is not reference else "0"
+            cells = (answer.time.ms(), f"{faster:.1f}", f"{answer.peak_mb:.0f}", error, _trial(variant, answer, exact))
+            rows.append((f"{size}, {variant.name}", *cells))
+            if variant.engine == "OpenVINO":
+                ratios[f"depth against the reference: {size}, {variant.name.removeprefix('OpenVINO, cpu, ')}"] = faster
     return Section(
-        title="Depth-Anything-V2 against plain torch",
+        title="Depth-Anything-V2 against its reference implementation",
         method=f"{SIDE_PX} × {SIDE_PX} px, {os.cpu_count()} threads, random weights of the official shapes; each row "
         "in a process of its own, peak memory with everything imported (of the GPU for cuda). Error: the largest "
-        f"difference from plain torch, in ranges of the map. Trial: the same of the start-up's picture, at most "
-        f"{MAX_ERROR:.0%} ({WHOLE_MAX_ERROR:.1%} with the head in bfloat16), or the service does not take that way.",
+        "difference from the reference, in ranges of the map. Trial: the same of the start-up's picture, at most "
+        f"{MAX_ERROR:.0%} ({WHOLE_MAX_ERROR:.1%} with the head in bfloat16), or the service does not take that "
+        "variant.",
         columns=("size, engine, device, dtype", "ms", "times faster", "peak MB", "error", "trial"),
         rows=tuple(rows),
         ratios=ratios,
@@ -147,12 +152,12 @@ class _Answer:
     peak_mb: float
 
 
-def _trial(way: Way, answer: _Answer, exact: _Answer | None) -> str:
-    """Return whether the service would take this way on these weights."""
-    if way.dtype == "float32" or answer.trial is None or exact is None or exact.trial is None:
+def _trial(variant: Variant, answer: _Answer, exact: _Answer | None) -> str:
+    """Return whether the service would take this variant on these weights."""
+    if variant.dtype == "float32" or answer.trial is None or exact is None or exact.trial is None:
         return ""
     error = error_share(answer.trial, exact.trial)
-    limit = WHOLE_MAX_ERROR if way.engine == "OpenVINO" and way.head == "bfloat16" else MAX_ERROR
+    limit = WHOLE_MAX_ERROR if variant.engine == "OpenVINO" and variant.head == "bfloat16" else MAX_ERROR
     return f"{error:.2%}, {'taken' if error <= limit else 'refused'}"
 
 
@@ -162,11 +167,13 @@ def _apart(run: Callable[..., T], *arguments: object) -> T:
         return pool.apply(run, arguments)
 
 
-def run_way(way: Way, size: str, runs: int) -> _Answer:
-    """Measure one way in this process."""
+def run_variant(variant: Variant, size: str, runs: int) -> _Answer:
+    """Measure one variant in this process."""
     config, weights = CONFIGS[size], random_weights(CONFIGS[size])
     infer: Callable[[Float], Float] = (
-        _plain(weights, config, way.device) if way.engine == "plain" else _open(weights, config, way).infer
+        _reference(weights, config, variant.device)
+        if variant.engine == "reference"
+        else _open(weights, config, variant).infer
     )
     del weights  # an engine holds its own; a service lets go of them, too
     answers: list[Float] = []
@@ -174,17 +181,17 @@ def run_way(way: Way, size: str, runs: int) -> _Answer:
     def once() -> None:
         answers[:] = [infer(picture())]
 
-    time = measure(once, runs, warm_up=1 if way.device == "cpu" else 3)  # a shape is recorded at its second run
-    trial = infer(probe())[0] if way.engine != "plain" else None  # the plain one is written for squares
-    return _Answer(time, answers[0][0], trial, _peak_mb(way.device))
+    time = measure(once, runs, warm_up=1 if variant.device == "cpu" else 3)  # a shape is recorded at its second run
+    trial = infer(probe())[0] if variant.engine != "reference" else None  # the reference is written for squares
+    return _Answer(time, answers[0][0], trial, _peak_mb(variant.device))
 
 
-def _plain(weights: dict[str, Float], config: Config, device: str) -> Callable[[Float], Float]:
+def _reference(weights: dict[str, Float], config: Config, device: str) -> Callable[[Float], Float]:
     import torch
 
-    from bench.plain.depth_anything_v2 import PlainDepthAnything
+    from bench.reference.reference_depth_anything import ReferenceDepthAnything
 
-    network = PlainDepthAnything({k: torch.from_numpy(v).to(device) for k, v in weights.items()}, config)
+    network = ReferenceDepthAnything({k: torch.from_numpy(v).to(device) for k, v in weights.items()}, config)
 
     def infer(pictures: Float) -> Float:
         answer: Float = network(torch.from_numpy(pictures).to(device))[None].cpu().numpy()
@@ -193,12 +200,12 @@ def _plain(weights: dict[str, Float], config: Config, device: str) -> Callable[[
     return infer
 
 
-def _open(weights: dict[str, Float], config: Config, way: Way) -> Engine:
-    if way.engine == "OpenVINO":
-        return OpenVinoEngine(build_graphs(weights, config), 0, way.dtype, way.head)
+def _open(weights: dict[str, Float], config: Config, variant: Variant) -> Engine:
+    if variant.engine == "OpenVINO":
+        return OpenVinoEngine(build_graphs(weights, config), 0, variant.dtype, variant.head)
     from services.depth.depth_anything_v2.torch_engine import TorchEngine
 
-    return TorchEngine(weights, config, way.device, way.dtype)
+    return TorchEngine(weights, config, variant.device, variant.dtype)
 
 
 def _peak_mb(device: str) -> float:
