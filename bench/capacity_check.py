@@ -36,7 +36,7 @@ from services.cli.capacity.plan import StageTimes, stage_waiting
 from services.cli.capacity.service_times import times_of
 from services.common.arrays import RGB
 from services.common.calling.channels import server_options
-from services.common.client import UnflatClient
+from services.common.client import Client
 from services.common.options import CutoutOptions, MaskOptions
 from services.common.serving.admission import Admission
 from services.common.serving.interceptors import ErrorInterceptor
@@ -106,7 +106,7 @@ def main() -> int:
     return 0
 
 
-def _check(client: UnflatClient, alone: StageTimes, replicas: int, load: float, requests: int) -> None:
+def _check(client: Client, alone: StageTimes, replicas: int, load: float, requests: int) -> None:
     rate = load * replicas / alone.mean_s
     receipts, seen_rate = _drive(client, rate, requests)
     now = _segmentation(times_of(receipts))
@@ -124,12 +124,12 @@ def _segmentation(measured: Sequence[StageTimes]) -> StageTimes:
     return replace(next(one for one in measured if one.stage == _STAGE), visits=1.0)
 
 
-def _ask(client: UnflatClient) -> pb.Receipt:
+def _ask(client: Client) -> pb.Receipt:
     mask, cutout = MaskOptions(preset="fast", depth=False), CutoutOptions(mask_only=True)
     return client.remove_background(_PHOTO, mask=mask, cutout=cutout).receipt
 
 
-def _drive(client: UnflatClient, rate: float, requests: int) -> tuple[list[pb.Receipt], float]:
+def _drive(client: Client, rate: float, requests: int) -> tuple[list[pb.Receipt], float]:
     """Send photos at random times, however long answers take; return the receipts and the rate that came about."""
     gaps = np.random.default_rng(_SEED).exponential(1 / rate, requests)
     with ThreadPoolExecutor(_CALLERS) as pool:
@@ -144,7 +144,7 @@ def _drive(client: UnflatClient, rate: float, requests: int) -> tuple[list[pb.Re
 
 
 @contextmanager
-def _stack(replicas: int, mean_s: float, cv: float) -> Iterator[UnflatClient]:
+def _stack(replicas: int, mean_s: float, cv: float) -> Iterator[Client]:
     """Run that many stubs and an orchestrator in front of them."""
     spawn = multiprocessing.get_context("spawn")
     with ExitStack() as stack:
@@ -166,7 +166,7 @@ def _stack(replicas: int, mean_s: float, cv: float) -> Iterator[UnflatClient]:
         while not (folder / "announced").exists():
             time.sleep(0.05)
         said = json.loads((folder / "announced").read_text(encoding="utf-8"))
-        yield stack.enter_context(UnflatClient(said["address"]))
+        yield stack.enter_context(Client(said["address"]))
 
 
 def _serve(pipe: Connection, mean_s: float, cv: float, seed: int) -> None:

@@ -21,7 +21,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from bench.section import Section
 from services.cli.local_services import LocalServices, LocalServicesOptions
-from services.common.client import UnflatClient
+from services.common.client import Client
 from services.common.errors import Overloaded
 from services.common.options import CutoutOptions, MaskOptions
 
@@ -57,7 +57,7 @@ def overload(store: str) -> Overload:
     }
     photo = small_photo(0)
     options = LocalServicesOptions(environment=environment, without=("depth",))
-    with LocalServices(options) as stack, UnflatClient(stack.address) as client:
+    with LocalServices(options) as stack, Client(stack.address) as client:
 
         def send() -> tuple[bool, float]:
             begin = time.perf_counter()

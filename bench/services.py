@@ -10,7 +10,7 @@ from bench.memory import resident_mb
 from bench.section import Section
 from bench.timing import spread
 from services.cli.local_services import LocalServices, LocalServicesOptions
-from services.common.client import UnflatClient
+from services.common.client import Client
 from services.common.options import MaskOptions
 from unflat.v1 import orchestrator_pb2 as pb
 
@@ -27,7 +27,7 @@ def time_services(photo: Path, requests: int) -> Section:
         environment = {"UNFLAT_MODELS": empty_store, "UNFLAT_ORCHESTRATOR_CACHE_MB": "0"}  # one photo, again and again
         with LocalServices(LocalServicesOptions(environment=environment)) as stack:
             start = time.perf_counter() - begin
-            with UnflatClient(stack.address) as client:
+            with Client(stack.address) as client:
                 for number in range(requests + 2):
                     begin = time.perf_counter()
                     receipt = client.generate_mesh(data, mask=MaskOptions(depth=False)).receipt

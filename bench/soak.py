@@ -24,7 +24,7 @@ from scipy.stats import theilslopes
 from bench.memory import tree_mb
 from bench.overload import describe_overload, overload, small_photo
 from services.cli.local_services import LocalServices, LocalServicesOptions
-from services.common.client import UnflatClient
+from services.common.client import Client
 from services.common.free_ports import free_port
 from services.common.options import CutoutOptions, MaskOptions, MeshOptions
 
@@ -79,7 +79,7 @@ def _soak(store: str, requests: int) -> tuple[Samples, float]:
     samples, lock, done = Samples(), threading.Lock(), 0
     with LocalServices(LocalServicesOptions(http_port=http_port, environment=environment)) as stack:
         url = f"http://127.0.0.1:{http_port}/remove-bg"
-        with UnflatClient(stack.address) as client, ThreadPoolExecutor(CALLERS) as pool:
+        with Client(stack.address) as client, ThreadPoolExecutor(CALLERS) as pool:
 
             def send(number: int) -> None:
                 nonlocal done
@@ -95,7 +95,7 @@ def _soak(store: str, requests: int) -> tuple[Samples, float]:
             return samples, time.perf_counter() - begin
 
 
-def _send(client: UnflatClient, url: str, number: int) -> None:
+def _send(client: Client, url: str, number: int) -> None:
     photo, mask = small_photo(number), MaskOptions(preset="fast")
     if number % 4 == 0:
         client.generate_mesh(photo, mask=mask, mesh=MeshOptions(resolution=48))

@@ -22,7 +22,7 @@ from evaluation.requests import TIMEOUT_S, Plan, make_outputs
 from evaluation.sets import Item
 from services.cli.local_services import LocalServices, LocalServicesOptions
 from services.common.calling.channels import open_channel, server_options
-from services.common.client import UnflatClient
+from services.common.client import Client
 from services.common.errors import StageUnavailable
 from services.common.rpc_errors import from_rpc_error
 from services.common.serving.admission import Admission
@@ -63,7 +63,7 @@ class Services:
         """
         with ExitStack() as stack:
             local = stack.enter_context(LocalServices(LocalServicesOptions(without=(STAGE,))))
-            client = stack.enter_context(UnflatClient(local.address))
+            client = stack.enter_context(Client(local.address))
             address = next(stage.address for stage in client.status().stages if stage.stage == STAGE)
             stack.callback(self._serve(address).stop, 1.0)
             _wait_until_reached(client)
@@ -121,7 +121,7 @@ class _OverGrpc:
         return last.result
 
 
-def _wait_until_reached(client: UnflatClient) -> None:
+def _wait_until_reached(client: Client) -> None:
     """Wait until the orchestrator reaches the segmentation service: it looked once too early and is in its back-off.
 
     Raises:

@@ -17,7 +17,7 @@ from rich.progress import Progress as Bars
 from services.cli.connection import connect
 from services.cli.console import make_console, print_receipt
 from services.cli.photo_files import PhotoItem, PhotoOutputs, colliding, find_items, read_photo, write_all
-from services.common.client import CutoutResult, MeshResult, Progress, UnflatClient
+from services.common.client import Client, CutoutResult, MeshResult, Progress
 from services.common.errors import Internal, InvalidImage, UnflatError
 from services.common.receipts import receipt_to_dict
 from services.common.serving.priority import Priority
@@ -27,7 +27,7 @@ R = TypeVar("R", MeshResult, CutoutResult)
 ReportProgress = Callable[[str, float], None]
 """Called with what happens and the share done."""
 
-MakeOutputs = Callable[[UnflatClient, PhotoItem, bytes, ReportProgress], PhotoOutputs]
+MakeOutputs = Callable[[Client, PhotoItem, bytes, ReportProgress], PhotoOutputs]
 """Makes the results of one photo, given its bytes."""
 
 

@@ -11,7 +11,7 @@ from unflat.v1 import orchestrator_pb2 as pb
 
 
 class Orchestrator(Protocol):
-    """The part of `services.common.client.UnflatClient` that is used here; every call but `cancel` blocks."""
+    """The part of `services.common.client.Client` that is used here; every call but `cancel` blocks."""
 
     def stream_cutout(
         self, photo: bytes, *, mask: MaskOptions, cutout: CutoutOptions, debug: bool = False, request_id: str = ""

@@ -13,7 +13,7 @@ from types import FrameType
 
 import uvicorn
 
-from services.common.client import UnflatClient
+from services.common.client import Client
 from services.common.serving.address_file import write_address_file
 from services.common.serving.parent import end_with_parent
 from services.common.settings import load_settings
@@ -64,7 +64,7 @@ def main() -> None:
     listener = listen(settings.host, settings.port)
     metrics_port = start_metrics(settings.metrics_port, settings.host)
     identity = load_identity(settings.tls_files)
-    with UnflatClient(settings.orchestrator_address, settings.timeout_s, identity) as client:
+    with Client(settings.orchestrator_address, settings.timeout_s, identity) as client:
         try:
             app = create_app(settings, client)
         except ValueError as problem:

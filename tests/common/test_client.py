@@ -1,18 +1,25 @@
-"""The typed client against an orchestrator of the test's own."""
+"""The typed clients against an orchestrator of the test's own."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import functools
+import gc
 import threading
+import weakref
 from concurrent import futures
 
 import grpc
 import numpy as np
 import pytest
+from anyio.from_thread import start_blocking_portal
 
-from services.common.client import UnflatClient
-from services.common.errors import DeadlineExceeded, Internal, InvalidOption, NoSubject, StageUnavailable, UnflatError
+from services.common.client import AsyncClient, Client, result_of
+from services.common.errors import DeadlineExceeded, Internal, InvalidOption, NoSubject, StageUnavailable
 from services.common.options import CutoutOptions, MaskOptions, MeshOptions
 from services.common.serving.interceptors import ErrorInterceptor
+from services.common.serving.stage_call import CallAbandonedError
 from services.common.wire import depth_to_proto
 from unflat.v1 import depth_pb2, segmentation_pb2
 from unflat.v1 import orchestrator_pb2 as pb
@@ -23,7 +30,7 @@ class _Orchestrator(pb_grpc.OrchestratorServiceServicer):
     def __init__(self) -> None:
         self.asked: list[object] = []
         self.problem: Exception | None = None
-        self.silent = False
+        self.silent = self.cancels = False
         self.cancelled = threading.Event()
         self.hang = threading.Event()
 
@@ -36,6 +43,8 @@ class _Orchestrator(pb_grpc.OrchestratorServiceServicer):
     def RemoveBackground(self, request, context):
         self._begin(request, context)
         yield pb.RemoveBackgroundResponse(progress=pb.Progress(step="decode", fraction=0.1))
+        if self.cancels:
+            raise CallAbandonedError
         if self.silent:
             self.hang.wait(30)
             return
@@ -66,9 +75,36 @@ def orchestrator():
     server.stop(0).wait()
 
 
+class _Blocking:
+    """An `AsyncClient` on a loop of its own, called as `Client` is."""
+
+    def __init__(self, address, timeout_s):
+        self._arguments = (address, timeout_s)
+
+    def __enter__(self):
+        self._stack = contextlib.ExitStack()
+        self._portal = self._stack.enter_context(start_blocking_portal())
+        self._client = self._portal.call(AsyncClient, *self._arguments)
+        self._stack.callback(self._portal.call, self._client.close)
+        return self
+
+    def __exit__(self, *error):
+        self._stack.close()
+
+    def __getattr__(self, name):
+        method = getattr(self._client, name)
+        return lambda *values, **options: self._portal.call(functools.partial(method, *values, **options))
+
+
+@pytest.fixture(params=[Client, _Blocking], ids=["sync", "async"])
+def connect(request):
+    """Either client, by address and time."""
+    return request.param
+
+
 @pytest.fixture
-def client(orchestrator):
-    with UnflatClient(orchestrator.address, 20) as one:
+def client(connect, orchestrator):
+    with connect(orchestrator.address, 20) as one:
         yield one
 
 
@@ -77,7 +113,7 @@ def test_a_cutout_comes_with_its_type_and_debug_pictures(client):
     assert (made.data, made.media_type, made.debug) == (b"picture", "image/png", {"raw": b"r"})
 
 
-def test_wishes_become_fields_and_unset_ones_stay_unset(client, orchestrator):
+def test_options_become_fields_and_unset_ones_stay_unset(client, orchestrator):
     client.remove_background(
         b"photo",
         mask=MaskOptions(
@@ -136,31 +172,69 @@ def test_a_stream_without_a_result_is_an_error_of_ours(client, orchestrator):
         client.remove_background(b"photo")
 
 
-def test_the_timeout_is_the_deadline(orchestrator):
-    orchestrator.silent = True
-    with UnflatClient(orchestrator.address, 0.3) as client, pytest.raises(DeadlineExceeded):
+def test_a_call_that_the_other_side_cancels_is_an_error_of_ours(client, orchestrator):
+    orchestrator.cancels = True
+    with pytest.raises(Internal, match="CANCELLED"):
         client.remove_background(b"photo")
 
 
-def test_closing_the_stream_cancels_the_request(client, orchestrator):
+def test_the_timeout_is_the_deadline(connect, orchestrator):
     orchestrator.silent = True
-    events = client.stream_cutout(b"photo", mask=MaskOptions(), cutout=CutoutOptions())
-    assert next(events).step == "decode"
-    events.close()
-    assert orchestrator.cancelled.wait(20)
+    with connect(orchestrator.address, 0.3) as client, pytest.raises(DeadlineExceeded):
+        client.remove_background(b"photo")
 
 
-def test_another_thread_can_cancel_a_stream_that_waits(client, orchestrator):
+def test_closing_the_stream_cancels_the_request(orchestrator):
     orchestrator.silent = True
-    stream = client.stream_cutout(b"photo", mask=MaskOptions(), cutout=CutoutOptions(), request_id="r-1")
-    next(stream)
-    with futures.ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(next, stream)
-        client.cancel("r-1")
-        assert isinstance(waiting.exception(timeout=10), UnflatError)
-    assert orchestrator.cancelled.wait(10)
-    client.cancel("r-1")  # over: nothing happens
-    orchestrator.hang.set()
+    with Client(orchestrator.address, 20) as client:
+        events = client.stream_cutout(b"photo", mask=MaskOptions(), cutout=CutoutOptions())
+        assert next(events).step == "decode"
+        events.close()
+        assert orchestrator.cancelled.wait(20)
+
+
+def test_cancelling_the_task_cancels_the_request(orchestrator):
+    orchestrator.silent = True
+
+    async def scene():
+        came = asyncio.Event()
+        async with AsyncClient(orchestrator.address, 20) as client:
+            events = client.stream_cutout(b"photo", mask=MaskOptions(), cutout=CutoutOptions())
+            task = asyncio.create_task(result_of(events, lambda _: came.set()))
+            await came.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            return await asyncio.to_thread(orchestrator.cancelled.wait, 20)
+
+    assert asyncio.run(scene())
+
+
+def test_a_failed_call_leaves_no_photo_behind(orchestrator, monkeypatch):
+    orchestrator.problem = NoSubject("nothing stands out")
+    calls = []
+
+    async def scene():
+        async with AsyncClient(orchestrator.address, 20) as client:
+            begin = client._stub.RemoveBackground
+
+            def watched(*request, **options):
+                call = begin(*request, **options)
+                calls.append(weakref.ref(call))
+                return call
+
+            monkeypatch.setattr(client._stub, "RemoveBackground", watched)
+            with contextlib.suppress(NoSubject):
+                await client.remove_background(b"photo")
+            await asyncio.sleep(0)
+            return calls[0]()
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert asyncio.run(scene()) is None
+    finally:
+        gc.enable()
 
 
 def test_mesh_and_depth_come_back_as_plain_values(client):
@@ -171,6 +245,6 @@ def test_mesh_and_depth_come_back_as_plain_values(client):
     assert stage.stage == "depth"
 
 
-def test_nobody_listening_is_stage_unavailable():
-    with UnflatClient("127.0.0.1:1", 10) as client, pytest.raises(StageUnavailable, match=r"127\.0\.0\.1:1"):
+def test_nobody_listening_is_stage_unavailable(connect):
+    with connect("127.0.0.1:1", 10) as client, pytest.raises(StageUnavailable, match=r"127\.0\.0\.1:1"):
         client.status()

@@ -15,7 +15,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.cli.local_services import LocalServices, LocalServicesOptions
-from services.common.client import UnflatClient
+from services.common.client import Client
 from services.common.errors import StageUnavailable
 from services.common.options import MaskOptions
 from services.common.tls import TlsFiles
@@ -39,11 +39,11 @@ def stack(authority: Any, tmp_path: Path) -> Iterator[LocalServices]:
         yield running
 
 
-def _depth_status(client: UnflatClient) -> pb.StageStatus:
+def _depth_status(client: Client) -> pb.StageStatus:
     return next(stage for stage in client.status().stages if stage.stage == "depth")
 
 
-def _until(client: UnflatClient, said: Callable[[pb.StageStatus], bool]) -> pb.StageStatus:
+def _until(client: Client, said: Callable[[pb.StageStatus], bool]) -> pb.StageStatus:
     deadline = time.monotonic() + WAIT_S
     while not said(status := _depth_status(client)):
         assert time.monotonic() < deadline, status
@@ -53,7 +53,7 @@ def _until(client: UnflatClient, said: Callable[[pb.StageStatus], bool]) -> pb.S
 
 def test_a_system_with_certificates_degrades_around_a_wrong_one_and_takes_it_back(stack, authority):
     """One test, because starting a system is what costs: from all well, over an expired depth, to its renewal."""
-    with UnflatClient(stack.address, WAIT_S) as stranger, pytest.raises(StageUnavailable, match="it wants TLS"):
+    with Client(stack.address, WAIT_S) as stranger, pytest.raises(StageUnavailable, match="it wants TLS"):
         stranger.status()
     health_port = stack.addresses()["mesher"]["health_port"]
     with grpc.insecure_channel(f"127.0.0.1:{health_port}") as channel:  # as the kubelet asks
@@ -61,7 +61,7 @@ def test_a_system_with_certificates_degrades_around_a_wrong_one_and_takes_it_bac
         answer = stub.Check(health_pb2.HealthCheckRequest(service="unflat.v1.MesherService"), timeout=WAIT_S)
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
-    with UnflatClient(stack.address, WAIT_S, stack.identity) as client:
+    with Client(stack.address, WAIT_S, stack.identity) as client:
         port = _depth_status(client).address.rsplit(":", 1)[1]
         expired = authority.issue("depth", days=-1)
         flags = [f"--port={port}", "--drain-s=0", f"--end-with-parent={os.getpid()}"]

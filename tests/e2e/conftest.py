@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from services.cli.local_services import LocalServices, LocalServicesOptions
 from services.common import free_ports
-from services.common.client import UnflatClient
+from services.common.client import Client
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -57,9 +57,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory, depth_network: Path) -> Iter
 
 
 @pytest.fixture(scope="session")
-def client(stack: LocalServices) -> Iterator[UnflatClient]:
+def client(stack: LocalServices) -> Iterator[Client]:
     """A client of that system."""
-    with UnflatClient(stack.address) as one:
+    with Client(stack.address) as one:
         yield one
 
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from services.cli.local_services import LocalServices, LocalServicesOptions
-from services.common.client import UnflatClient
+from services.common.client import Client
 from services.common.errors import StageUnavailable
 from services.common.models.manifest import BY_NAME
 from services.common.models.model_store import ModelStore
@@ -24,7 +24,7 @@ SCENES = ("p0208_mug", "p0209_vase", "p0213_teapot")
 
 
 @pytest.fixture(scope="module")
-def real_client(request: pytest.FixtureRequest) -> Iterator[UnflatClient]:
+def real_client(request: pytest.FixtureRequest) -> Iterator[Client]:
     """A system whose segmentation runs ISNet; the weights stay in pytest's cache for the next run."""
     store = ModelStore(Path(request.config.cache.mkdir("models")))
     try:
@@ -33,7 +33,7 @@ def real_client(request: pytest.FixtureRequest) -> Iterator[UnflatClient]:
         pytest.skip(f"ISNet is not to be had here: {problem.message}")
     with (
         LocalServices(LocalServicesOptions(environment={"UNFLAT_MODELS": str(store.folder)})) as stack,
-        UnflatClient(stack.address) as client,
+        Client(stack.address) as client,
     ):
         yield client
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from services.common.client import UnflatClient
+from services.common.client import Client
 from services.common.free_ports import free_ports
 from tests.fault.proxy import FaultProxy, proxies_to
 from unflat.v1 import orchestrator_pb2 as pb
@@ -62,7 +62,7 @@ class System:
         for stage in STAGES:
             self.wait_for(stage)
         self.address = str(self._announced("orchestrator")["address"])
-        self.client = self._open.enter_context(UnflatClient(self.address, 60.0))
+        self.client = self._open.enter_context(Client(self.address, 60.0))
         while self.health() != health_pb2.HealthCheckResponse.SERVING:
             time.sleep(0.05)
         return self

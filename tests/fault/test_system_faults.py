@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2
 
-from services.common.client import CutoutResult, UnflatClient
+from services.common.client import Client, CutoutResult
 from services.common.errors import DeadlineExceeded, Overloaded, StageUnavailable, UnflatError
 from services.common.options import CutoutOptions, MaskOptions, MeshOptions
 from tests.fault.system import CONCURRENCY, QUEUE, System, depth_of
@@ -196,7 +196,7 @@ def test_a_stage_that_cannot_be_reached_is_an_error_of_its_kind(system, without_
     _recover_all(system)
     system.proxies[stage].mode = mode
     timeout_s = SHORT_S if mode == "black hole" else 30.0
-    with UnflatClient(system.address, timeout_s) as client, pytest.raises(kind) as caught:
+    with Client(system.address, timeout_s) as client, pytest.raises(kind) as caught:
         client.generate_mesh(PHOTO, mask=WITHOUT)
     assert stage in caught.value.message or kind is DeadlineExceeded
     assert not system.wait_until_idle()

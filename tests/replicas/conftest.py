@@ -28,7 +28,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from services.common.client import MeshResult, UnflatClient
+from services.common.client import Client, MeshResult
 from services.common.free_ports import free_ports
 from services.common.options import MaskOptions, MeshOptions
 from unflat.v1 import status_pb2, status_pb2_grpc
@@ -123,7 +123,7 @@ class Fleet:
         self.dns = TinyDns()
         self.ports = dict(zip(STAGES, free_ports(len(STAGES), "0.0.0.0"), strict=True))
         self.replicas: dict[str, list[Replica]] = {stage: [] for stage in STAGES}
-        self.client: UnflatClient | None = None
+        self.client: Client | None = None
         self._all: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
@@ -137,7 +137,7 @@ class Fleet:
         orchestrator = self._launch("orchestrator", "127.0.0.1", 0, flags)
         _wait_for(orchestrator)
         address = json.loads(orchestrator.announced.read_text())["address"]
-        self.client = UnflatClient(address, REQUEST_S)
+        self.client = Client(address, REQUEST_S)
 
     def heal(self) -> None:
         """Bring every stage back to two replicas."""

@@ -18,7 +18,7 @@ from services.cli.capacity.plan import ORCHESTRATOR, Plan, Prices, StageTimes, T
 from services.cli.capacity.service_times import measure_times, read_times, scrape_times, write_times
 from services.cli.console import make_console
 from services.cli.local_services import LocalServices, LocalServicesOptions
-from services.common.client import UnflatClient
+from services.common.client import Client
 from services.common.errors import InvalidOption
 
 _STAGES = ("segmentation", "depth", "mesher", ORCHESTRATOR)
@@ -81,7 +81,7 @@ def _service_times(
     with (
         console.status("measuring") as status,
         LocalServices(LocalServicesOptions(environment=environment)) as stack,
-        UnflatClient(stack.address, identity=stack.identity) as client,
+        Client(stack.address, identity=stack.identity) as client,
     ):
         return measure_times(client, data, requests, lambda done: status.update(f"measuring: {done} requests"))
 

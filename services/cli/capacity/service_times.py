@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from services.cli.capacity.plan import ORCHESTRATOR, StageTimes
-from services.common.client import UnflatClient
+from services.common.client import Client
 from services.common.errors import InvalidOption, StageUnavailable
 from unflat.v1 import orchestrator_pb2 as pb
 
@@ -29,7 +29,7 @@ _LONGEST = 300.0  # seconds that stand for the open end of a histogram
 
 
 def measure_times(
-    client: UnflatClient, photos: Sequence[bytes], requests: int, tell: Callable[[int], None] = lambda _: None
+    client: Client, photos: Sequence[bytes], requests: int, tell: Callable[[int], None] = lambda _: None
 ) -> list[StageTimes]:
     """Return the times of `requests` mesh requests, one after the other, after two that do not count.
 

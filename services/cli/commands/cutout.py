@@ -39,7 +39,7 @@ from services.cli.photo_sets.mask_sidecars import MaskSidecar, Polarity, sidecar
 from services.cli.photo_sets.outcome import PhotoOutcome
 from services.cli.photo_sets.photo_set import PhotoSet, SetOptions
 from services.cli.photo_sets.summary import exit_code, print_summary, write_sheet
-from services.common.client import CutoutResult, UnflatClient
+from services.common.client import Client, CutoutResult
 from services.common.errors import Internal, InvalidOption
 from services.common.options import CutoutOptions, MaskOptions
 
@@ -134,7 +134,7 @@ class CutoutMaker:
 
     def make(
         self,
-        client: UnflatClient,
+        client: Client,
         item: PhotoItem,
         photo: bytes,
         report: ReportProgress = lambda *_: None,

@@ -33,7 +33,7 @@ from services.cli.options import (
 )
 from services.cli.photo_files import PhotoItem, PhotoOutputs, debug_files, receipt_json
 from services.cli.preview import preview_sheet
-from services.common.client import MeshResult, UnflatClient
+from services.common.client import Client, MeshResult
 from services.common.options import MaskOptions, MeshOptions
 
 _HERE = Path()
@@ -92,7 +92,7 @@ class MeshMaker:
     preview: bool
     debug: Path | None
 
-    def make(self, client: UnflatClient, item: PhotoItem, photo: bytes, report: ReportProgress) -> PhotoOutputs:
+    def make(self, client: Client, item: PhotoItem, photo: bytes, report: ReportProgress) -> PhotoOutputs:
         """Ask for the mesh, and draw the preview where one is wanted."""
         events = client.stream_mesh(photo, mask=self.mask, mesh=self.mesh, debug=self.debug is not None)
         result = wait_for_result(events, MeshResult, report)

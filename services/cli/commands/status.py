@@ -12,7 +12,7 @@ from rich.table import Table
 
 from services.cli.console import STATE_COLOURS, make_console
 from services.cli.options import JsonOption
-from services.common.client import UnflatClient
+from services.common.client import Client
 from services.common.receipts import receipt_to_dict
 from services.common.tls import environment_identity
 from unflat.v1 import orchestrator_pb2 as pb
@@ -25,7 +25,7 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Show every stage: serving or not, on what, and why not."""
-    with UnflatClient(server, identity=environment_identity(os.environ)) as client:
+    with Client(server, identity=environment_identity(os.environ)) as client:
         found = client.status()
     if as_json:
         make_console().print_json(data=receipt_to_dict(found))

@@ -14,7 +14,7 @@ from services.cli.capacity.prometheus import LocalPrometheus, find_prometheus, t
 from services.cli.commands.status import print_status
 from services.cli.console import make_console
 from services.cli.local_services import LocalServices, LocalServicesOptions
-from services.common.client import UnflatClient
+from services.common.client import Client
 from services.common.errors import StageUnavailable
 
 
@@ -35,7 +35,7 @@ def up(
         services.start(lambda name: console.print(f"  {name} is up", style="dim"))
         _print_addresses(console, services)
         prometheus = _start_prometheus(console, services) if observability else None
-        with UnflatClient(services.address, identity=services.identity) as client:
+        with Client(services.address, identity=services.identity) as client:
             print_status(console, client.status())
         console.print("Ctrl-C stops everything.")
         while not stop.wait(0.5):

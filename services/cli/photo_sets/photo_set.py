@@ -23,7 +23,7 @@ from services.cli.photo_sets.retry_outliers import Fits, retry_outliers
 from services.cli.photo_sets.set_colours import propose_mask
 from services.cli.photo_sets.thumbnails import Thumbnail, encode_png, make_thumbnail, read_working
 from services.cli.photo_sets.watching import Settling, watch_photos
-from services.common.client import UnflatClient
+from services.common.client import Client
 from services.common.errors import InvalidImage, InvalidOption, Overloaded, UnflatError
 
 _TRIES = 6  # at a service that is full
@@ -37,7 +37,7 @@ class Maker(Protocol):
         """Return the files that will be written for a photo."""
         ...
 
-    def make(self, client: UnflatClient, item: PhotoItem, photo: bytes, *, proposed_mask: bytes = b"") -> PhotoOutputs:
+    def make(self, client: Client, item: PhotoItem, photo: bytes, *, proposed_mask: bytes = b"") -> PhotoOutputs:
         """Ask for the results of a photo; `proposed_mask`, an encoded grey picture, replaces segmentation."""
         ...
 
@@ -82,7 +82,7 @@ class PhotoSet:
 
     def __init__(
         self,
-        client: UnflatClient,
+        client: Client,
         maker: Maker,
         options: SetOptions,
         console: Console,
