@@ -19,7 +19,7 @@ from bench.against_pymatting import compare_matting
 from bench.against_reference_depth import compare_depth
 from bench.against_reference_triposr import compare_extraction, compare_triposr
 from bench.against_rembg import compare_quality, compare_time
-from bench.batching import measure_batching
+from bench.batch_sizes import measure_batching
 from bench.gateway_throughput import compare_throughput
 from bench.overload import describe_overload, overload
 from bench.ratios import draw_ratios

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import math
 import os
-import resource
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
-from multiprocessing import get_context
-from typing import Any, TypeVar
 
 import numpy as np
 
+from bench.memory import apart, peak_mb
 from bench.section import Section
 from bench.timing import Spread, measure
 from services.common.arrays import Float
@@ -26,8 +24,6 @@ from services.depth.depth_anything_v2.graph import build_graphs
 from services.depth.depth_anything_v2.openvino_engine import Dtype, Engine, OpenVinoEngine, has_bfloat16
 from services.depth.depth_anything_v2.preprocess import PATCH_PX
 from services.depth.depth_anything_v2.trial import MAX_ERROR, WHOLE_MAX_ERROR, error_share, probe
-
-T = TypeVar("T")
 
 SIDE_PX = 518
 _MATRIX = 4096  # rows and columns of the product that shows what a CPU can do
@@ -84,7 +80,7 @@ def compare_depth(sizes: tuple[str, ...], runs: int) -> Section:
         reference: _Answer | None = None
         exact: _Answer | None = None
         for variant in variants(has_bfloat16(), bool(find_gpus()) and find_spec("torch") is not None):
-            answer = _apart(run_variant, variant, size, min(runs, _MOST_RUNS[size]))
+            answer = apart(run_variant, variant, size, min(runs, _MOST_RUNS[size]))
             reference = reference or answer
             exact = answer if exact is None and variant.engine != "reference" else exact
             faster = reference.time.median / answer.time.median
@@ -103,7 +99,7 @@ def compare_depth(sizes: tuple[str, ...], runs: int) -> Section:
         columns=("size, engine, device, dtype", "ms", "times faster", "peak MB", "error", "trial"),
         rows=tuple(rows),
         ratios=ratios,
-        notes=(_ceiling(sizes, _apart(_product_rates)),),
+        notes=(_ceiling(sizes, apart(_product_rates)),),
     )
 
 
@@ -161,12 +157,6 @@ def _trial(variant: Variant, answer: _Answer, exact: _Answer | None) -> str:
     return f"{error:.2%}, {'taken' if error <= limit else 'refused'}"
 
 
-def _apart(run: Callable[..., T], *arguments: object) -> T:
-    """Call `run` in a fresh process, so that memory is its own."""
-    with get_context("spawn").Pool(1) as pool:
-        return pool.apply(run, arguments)
-
-
 def run_variant(variant: Variant, size: str, runs: int) -> _Answer:
     """Measure one variant in this process."""
     config, weights = CONFIGS[size], random_weights(CONFIGS[size])
@@ -183,7 +173,7 @@ def run_variant(variant: Variant, size: str, runs: int) -> _Answer:
 
     time = measure(once, runs, warm_up=1 if variant.device == "cpu" else 3)  # a shape is recorded at its second run
     trial = infer(probe())[0] if variant.engine != "reference" else None  # the reference is written for squares
-    return _Answer(time, answers[0][0], trial, _peak_mb(variant.device))
+    return _Answer(time, answers[0][0], trial, peak_mb(variant.device))
 
 
 def _reference(weights: dict[str, Float], config: Config, device: str) -> Callable[[Float], Float]:
@@ -206,15 +196,6 @@ def _open(weights: dict[str, Float], config: Config, variant: Variant) -> Engine
     from services.depth.depth_anything_v2.torch_engine import TorchEngine
 
     return TorchEngine(weights, config, variant.device, variant.dtype)
-
-
-def _peak_mb(device: str) -> float:
-    if device == "cpu":
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    import torch
-
-    peak: Any = torch.cuda.max_memory_allocated()
-    return float(peak) / 2**20
 
 
 def picture(count: int = 1, side_px: int = SIDE_PX) -> Float:

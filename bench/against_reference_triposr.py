@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import resource
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bench.memory import apart, peak_mb
 from bench.random_triposr import LEVEL, body_decoder, body_scene_code, write_random
 from bench.section import Section
 from bench.timing import Spread, measure
@@ -49,17 +47,17 @@ def compare_triposr(runs: int) -> Section:
 
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
-        _apart(write_random, folder)  # a child's peak memory begins at its parent's
+        apart(write_random, folder)  # a child's peak memory begins at its parent's
         size_mb = (folder / "model.ckpt").stat().st_size / 2**20
         variants = {
-            "reference, attention written out": _apart(_run_reference, folder, runs, False),
-            "reference, fused attention in the backbone": _apart(_run_reference, folder, runs, True),
+            "reference, attention written out": apart(_run_reference, folder, runs, False),
+            "reference, fused attention in the backbone": apart(_run_reference, folder, runs, True),
         }
         for precision in ("float32", "bfloat16"):
-            _apart(convert, folder, precision)
+            apart(convert, folder, precision)
         variants |= {
-            "ours, float32": _apart(_run_ours, folder, runs, "float32"),
-            "ours, bfloat16": _apart(_run_ours, folder, runs, "bfloat16"),
+            "ours, float32": apart(_run_ours, folder, runs, "float32"),
+            "ours, bfloat16": apart(_run_ours, folder, runs, "bfloat16"),
         }
     reference = variants["reference, fused attention in the backbone"]
     rows = [_row(name, variant, reference, size_mb) for name, variant in variants.items()]
@@ -135,15 +133,15 @@ def _row(name: str, variant: _Run, reference: _Run, size_mb: float) -> tuple[str
 def _run_reference(folder: Path, runs: int, fused: bool) -> _Run:
     from bench.reference.reference_triposr import ReferenceTripoSR
 
-    before = _peak_mb()
+    before = peak_mb()
     network = ReferenceTripoSR(folder, fused)
-    load = _peak_mb() - before
+    load = peak_mb() - before
     image = _picture()
     code = network.scene_code(image)
     forward = measure(lambda: network.scene_code(image), runs, warm_up=0)
     surface = measure(lambda: network.mesh(code, RESOLUTION), runs, warm_up=0)
     density = np.log(network.query(code, _points())[0].numpy()) + 1
-    return _Run(forward, surface, load, _peak_mb() - before, code.numpy(), density)
+    return _Run(forward, surface, load, peak_mb() - before, code.numpy(), density)
 
 
 def _run_ours(folder: Path, runs: int, precision: Any) -> _Run:
@@ -151,9 +149,9 @@ def _run_ours(folder: Path, runs: int, precision: Any) -> _Run:
 
     from services.mesher.triposr.model import TripoSR
 
-    before = _peak_mb()
+    before = peak_mb()
     network = TripoSR.from_checkpoint(folder, "cpu", precision)
-    load = _peak_mb() - before
+    load = peak_mb() - before
     image = _picture()
     field = network.reconstruct(image)
 
@@ -166,19 +164,7 @@ def _run_ours(folder: Path, runs: int, precision: Any) -> _Run:
     seconds = measure(surface, runs, warm_up=0)
     with torch.inference_mode():
         code = network(image)[0].numpy()
-    return _Run(forward, seconds, load, _peak_mb() - before, code, field.density(_points().numpy()))
-
-
-def _apart(run: Callable[..., Any], *arguments: object) -> Any:
-    """Call `run` in a fresh process, so that memory is its own."""
-    with get_context("spawn").Pool(1) as pool:
-        return pool.apply(run, arguments)
-
-
-def _peak_mb() -> float:
-    import torch  # noqa: F401 - its own memory is not what is measured
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return _Run(forward, seconds, load, peak_mb() - before, code, field.density(_points().numpy()))
 
 
 def _picture() -> Any:

@@ -15,9 +15,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from bench.memory import forget_peak, peak_mb
 from bench.random_triposr import LEVEL, write_random
 from bench.section import Section
-from bench.timing import Spread, spread
+from bench.timing import Spread, device_name, spread
 
 BATCHES = (1, 2, 4, 8, 16)
 DTYPES = ("float32", "bfloat16")
@@ -81,7 +82,7 @@ def measure_device(
             rows.append((f"{dtype}, surface at {resolution}³", seconds.ms(), f"{1 / seconds.median:.1f}", "", ""))
     return Section(
         title="TripoSR on a GPU",
-        method=f"{_name(device)}; full size, random weights that show a body. Ceilings measured on it: copying "
+        method=f"{device_name(device)}; full size, random weights that show a body. Ceilings measured on it: copying "
         f"{_copy_rate(device) / 1e9:.0f} GB/s; the last column is the share of the rate of one large product of "
         "matrices in the same format.",
         columns=("what", "ms", "a second", "peak MB", "of the matrix rate"),
@@ -93,11 +94,10 @@ def measure_device(
 def _forward(network: Any, images: Any, device: str, runs: int) -> tuple[Spread, float]:
     import torch
 
-    if device.startswith("cuda"):
-        torch.cuda.reset_peak_memory_stats()
+    forget_peak(device)
     with torch.inference_mode():
         seconds = _timed(lambda: network(images), device, runs)
-    return seconds, torch.cuda.max_memory_allocated() / 2**20 if device.startswith("cuda") else 0.0
+    return seconds, peak_mb(device)
 
 
 def _timed(work: Callable[[], object], device: str, runs: int) -> Spread:
@@ -143,12 +143,6 @@ def _wait(device: str) -> None:
 
     if device.startswith("cuda"):
         torch.cuda.synchronize()
-
-
-def _name(device: str) -> str:
-    import torch
-
-    return torch.cuda.get_device_name() if device.startswith("cuda") else device
 
 
 if __name__ == "__main__":

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-
 from bench.against_reference_depth import SIDE_PX, picture, random_weights
+from bench.memory import forget_peak, peak_mb
 from bench.section import Section
-from bench.timing import measure
+from bench.timing import device_name, measure
 from services.depth.depth_anything_v2.config import CONFIGS, Config
 from services.depth.depth_anything_v2.openvino_engine import Dtype
 from services.depth.depth_anything_v2.trial import error_share
@@ -40,38 +37,20 @@ def measure_depth(
             exact = answer if exact is None else exact
             error = f"{error_share(answer, exact):.1e}"
             for batch in batches:
-                _forget_peak(device)
+                forget_peak(device)
                 pictures = picture(batch, side_px)
                 # Times end with the map in the host's memory. A shape is recorded at its second run.
                 time = measure(lambda engine=engine, p=pictures: engine.infer(p), runs, warm_up=3)  # type: ignore[misc]
                 each = time.median / batch
-                rows.append((f"{size}, {dtype}, batch {batch}", time.ms(), f"{1 / each:.1f}", _peak_mb(device), error))
+                rows.append(
+                    (f"{size}, {dtype}, batch {batch}", time.ms(), f"{1 / each:.1f}", f"{peak_mb(device):.0f}", error)
+                )
             del engine
     return Section(
         title="Depth-Anything-V2 on a GPU",
-        method=f"{_name(device)}; {side_px} × {side_px} px, random weights, from a picture in the host's memory to "
-        "its map there. Error: the largest difference from float32, in ranges of the map.",
+        method=f"{device_name(device)}; {side_px} × {side_px} px, random weights, from a picture in the host's memory "
+        "to its map there. Error: the largest difference from float32, in ranges of the map.",
         columns=("what", "ms", "a second", "peak MB", "error"),
         rows=tuple(rows),
         command="make bench-gpu",
     )
-
-
-def _forget_peak(device: str) -> None:
-    import torch
-
-    if device.startswith("cuda"):
-        torch.cuda.reset_peak_memory_stats()
-
-
-def _peak_mb(device: str) -> str:
-    import torch
-
-    peak: Any = torch.cuda.max_memory_allocated() if device.startswith("cuda") else np.nan
-    return f"{float(peak) / 2**20:.0f}"
-
-
-def _name(device: str) -> str:
-    import torch
-
-    return str(torch.cuda.get_device_name()) if device.startswith("cuda") else device

@@ -61,3 +61,12 @@ def describe_machine() -> str:
         pass  # not Linux: the platform's own word has to do
     load = f", load {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
     return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}{load}"
+
+
+def device_name(device: str) -> str:
+    """Return what a device of torch is called by its maker; `device` itself where that is the CPU."""
+    if not device.startswith("cuda"):
+        return device
+    import torch
+
+    return str(torch.cuda.get_device_name())

@@ -12,7 +12,7 @@ from pathlib import Path
 from evaluation.in_process import make_in_process
 from evaluation.item_figures import ItemFigures, score_item
 from evaluation.outputs import Outputs, write_outputs
-from evaluation.report.tiles import Tile, tiles_of
+from evaluation.report.pictures import Tile, tiles_of
 from evaluation.requests import Plan
 from evaluation.sets import Item
 

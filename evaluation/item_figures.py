@@ -8,7 +8,7 @@ import numpy as np
 
 from evaluation.metrics.mask_metrics import Metrics, Soft, score_mask
 from evaluation.metrics.mesh_metrics import ExactMesh, describe_shape, score_mesh
-from evaluation.metrics.surface import read_surface, to_unit_sphere
+from evaluation.metrics.mesh_surface import read_surface, to_unit_sphere
 from evaluation.outputs import Outputs
 from evaluation.sets import Item, read_mask
 

@@ -14,7 +14,7 @@ import itertools
 import numpy as np
 from scipy.spatial import cKDTree
 
-from evaluation.metrics.surface import nearest_distances
+from evaluation.metrics.mesh_surface import nearest_distances
 from services.common.arrays import Points
 
 FEW = 700  # points of the coarse search

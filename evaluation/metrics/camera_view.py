@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from evaluation.metrics.mask_metrics import Soft
-from evaluation.metrics.surface import Surface
+from evaluation.metrics.mesh_surface import Surface
 from evaluation.sets import Meta
 from services.common.arrays import BoolMask, Points
 

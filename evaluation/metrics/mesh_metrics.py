@@ -24,7 +24,7 @@ from scipy.sparse import csgraph
 from evaluation.metrics.alignment import align
 from evaluation.metrics.camera_view import hidden_from_camera, silhouette_iou
 from evaluation.metrics.mask_metrics import Metrics, Soft
-from evaluation.metrics.surface import Surface, nearest_distances, sample, to_unit_sphere
+from evaluation.metrics.mesh_surface import Surface, nearest_distances, sample, to_unit_sphere
 from evaluation.sets import Meta
 from services.common.arrays import Points
 

@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from evaluation.report.figures import MASK_TABLE, MESH_TABLE, Figures
-from evaluation.report.tiles import Tile
+from evaluation.report.pictures import Tile
 from evaluation.variants import VARIANTS
 
 STYLE = """

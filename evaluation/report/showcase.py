@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from evaluation.report.tiles import colour_errors
+from evaluation.report.pictures import colour_errors
 from evaluation.sets import FIXED, Item, open_set, read_mask
 from services.common.arrays import RGB, alpha_to_bytes
 from services.common.drawing.mesh_views import View, read_mesh, render_views

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.metrics.surface import read_surface
+from evaluation.metrics.mesh_surface import read_surface
 from evaluation.sets import FIXED, Item, open_set
 from evaluation.studies.framed_item import FramedItem, frame_item
 from services.common.arrays import Alpha
@@ -53,7 +53,7 @@ class Judgement:
     @property
     def is_flagged(self) -> bool:
         """Called flat, and not excused."""
-        return self.quality.verdict.startswith("Flat:")
+        return self.quality.verdict_kind == "flat"
 
 
 def main(parser: argparse.ArgumentParser, argv: list[str]) -> int:

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.metrics.mesh_metrics import ExactMesh, score_mesh
-from evaluation.metrics.surface import Surface, read_surface
+from evaluation.metrics.mesh_surface import Surface, read_surface
 from evaluation.sets import FIXED, Item, open_set, read_mask
 from evaluation.studies.framed_item import FramedItem, frame_item
 from evaluation.studies.rim_colours import rim_share

@@ -14,7 +14,7 @@ import trimesh
 from evaluation.metrics.alignment import align
 from evaluation.metrics.camera_view import draw_silhouette, hidden_from_camera
 from evaluation.metrics.mesh_metrics import ExactMesh, describe_shape, score_mesh
-from evaluation.metrics.surface import Surface, read_surface, sample, to_unit_sphere
+from evaluation.metrics.mesh_surface import Surface, read_surface, sample, to_unit_sphere
 
 SHARED = Path(__file__).parents[4] / "shared" / "eval"
 META = {

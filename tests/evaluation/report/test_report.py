@@ -15,7 +15,7 @@ from evaluation.item_figures import ItemFigures
 from evaluation.metrics.intervals import mean_interval, paired_interval
 from evaluation.report.figures import gather
 from evaluation.report.page import worst_first
-from evaluation.report.tiles import LEAK, MISSING, colour_errors
+from evaluation.report.pictures import LEAK, MISSING, colour_errors
 from evaluation.sets import FIXED
 from evaluation.variants import ABLATIONS, MASK_VARIANTS, MESH_VARIANTS, VARIANTS
 

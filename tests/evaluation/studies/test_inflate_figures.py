@@ -70,7 +70,7 @@ def test_gate_flags_billboards_and_no_exact_mesh(name: str) -> None:
 
 def test_table_of_the_gate_counts_what_is_flagged(mug: Item) -> None:
     quality = judge_meshes(mug)[0].quality
-    flat = replace(quality, is_flat=True, is_truly_flat=True, verdict="Flat: very.")
+    flat = replace(quality, is_flat=True, is_truly_flat=True, verdict_kind="flat")
     rows = [Judgement("a", "exact", True, False, quality), Judgement("b", "exact", True, True, flat)]
     assert "| exact | yes | 1 of 2 | 1 of 1 | 2 of 2 |" in as_table(rows)
 
