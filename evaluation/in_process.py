@@ -24,7 +24,8 @@ from evaluation.sets import Item
 from services.common.arrays import RGB
 from services.common.models.model_store import ModelStore
 from services.common.photos.decode_pool import DecodePool
-from services.common.photos.decoding import MAX_PIXELS, decode_photo
+from services.common.photos.decoding import decode_photo
+from services.common.photos.limits import MAX_PIXELS
 from services.common.serving.admission import Admission
 from services.common.serving.model_holder import ModelHolder
 from services.common.settings import StageSettings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -10,7 +11,6 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from services.cli.capacity.command import capacity
 from services.cli.commands import models
 from services.cli.commands.cutout import cutout
 from services.cli.commands.depth import depth
@@ -20,6 +20,7 @@ from services.cli.commands.status import status
 from services.cli.commands.up import up
 from services.cli.console import make_console
 from services.common.errors import InvalidOption, UnflatError
+from services.common.settings import unknown_variables
 from services.common.telemetry.logs import configure_logs
 from services.common.version import VERSION
 
@@ -34,7 +35,6 @@ app.command()(depth)
 app.command()(up)
 app.command()(status)
 app.command()(doctor)
-app.command()(capacity)
 app.add_typer(models.app, name="models")
 
 
@@ -50,6 +50,8 @@ def main() -> None:
     configure_logs("cli", "warning")
     signal.signal(signal.SIGTERM, _leave)  # so that what was started is stopped
     console = make_console(stderr=True)
+    for sentence in unknown_variables(os.environ):
+        console.print(f"[yellow]unflat:[/yellow] {escape(sentence)}", highlight=False, soft_wrap=True)
     try:
         app()
     except InvalidOption as problem:

@@ -6,7 +6,6 @@ Only translates: message → array → backend → message.
 from __future__ import annotations
 
 import grpc
-from pydantic import Field
 
 from services.common.arrays import RGB, InverseDepth
 from services.common.backends.gpu_memory import find_gpus
@@ -15,11 +14,12 @@ from services.common.serving.admission import Admission
 from services.common.serving.model_holder import ModelHolder
 from services.common.serving.stage_call import StageCall, stage_call
 from services.common.serving.stage_server import run_stage
-from services.common.settings import StageSettings, load_settings
+from services.common.settings import load_settings
 from services.common.telemetry import metrics
 from services.common.wire import depth_to_proto, image_from_proto
 from services.depth.backends.base import GPU_BATCH, Backend, Batching
 from services.depth.backends.catalogue import open_backend
+from services.depth.settings import DepthSettings
 from services.depth.tiled import TiledOptions, count_estimates, estimate_tiled
 from unflat.v1 import depth_pb2 as pb
 from unflat.v1 import depth_pb2_grpc as pb_grpc
@@ -27,17 +27,6 @@ from unflat.v1 import depth_pb2_grpc as pb_grpc
 STAGE = "depth"
 _HIGH_NOTE = f"high quality: one map from {count_estimates(TiledOptions())} looks at the photo"
 SERVICE = pb.DESCRIPTOR.services_by_name["DepthService"].full_name
-
-
-class DepthSettings(StageSettings):
-    """Settings of the depth service."""
-
-    backend: str = "auto"
-    """auto, depth-anything-v2:vits|vitb|vitl, onnx:/path?size=…&near=large|small, or none."""
-    batch: int = Field(default=0, ge=0, le=64)
-    """Photos of one size that go through the network at once; 0: 8 on a GPU, 1 on a CPU, which gains little by more."""
-    batch_patience_s: float = Field(default=0.005, ge=0, le=1)
-    """How long the first photo of a batch waits for others."""
 
 
 class DepthServicer(pb_grpc.DepthServiceServicer):

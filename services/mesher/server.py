@@ -22,7 +22,7 @@ from services.common.serving.admission import Admission
 from services.common.serving.model_holder import ModelHolder
 from services.common.serving.stage_call import StageCall, stage_call
 from services.common.serving.stage_server import run_stage
-from services.common.settings import StageSettings, load_settings
+from services.common.settings import load_settings
 from services.common.telemetry import metrics
 from services.common.telemetry.logs import get_logger
 from services.common.wire import depth_from_proto, image_from_proto
@@ -34,6 +34,7 @@ from services.mesher.geometry.camera import Camera
 from services.mesher.geometry.mesh import Mesh
 from services.mesher.geometry.postprocess import FACES, SIZES_MM, SMOOTH, PostprocessOptions, place, shape
 from services.mesher.quality import Quality, inspect
+from services.mesher.settings import MesherSettings
 from services.mesher.texture.baking import RESOLUTIONS as TEXTURE_RESOLUTIONS
 from services.mesher.texture.baking import bake
 from unflat.v1 import mesher_pb2 as pb
@@ -57,13 +58,6 @@ GPU_CALLS = 8  # side by side on a GPU: as many as its batch takes
 
 Event: TypeAlias = pb.MesherServiceGenerateMeshResponse
 Emit: TypeAlias = Callable[[Event], None]
-
-
-class MesherSettings(StageSettings):
-    """Settings of the mesher service."""
-
-    backend: str = "auto"
-    """auto, triposr[?device=…&dtype=…], or inflate."""
 
 
 class MesherServicer(pb_grpc.MesherServiceServicer):

@@ -17,18 +17,16 @@ import grpc
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from pydantic import Field
 
 from services.common.calling.channels import server_options
 from services.common.errors import UnflatError
 from services.common.photos.decode_pool import DecodePool
-from services.common.photos.decoding import MAX_PIXELS
 from services.common.serving.admission import AioAdmission
 from services.common.serving.interceptors import AioErrorInterceptor, current_request_id
 from services.common.serving.parent import end_with_parent
 from services.common.serving.priority import bind_priority, read_priority
 from services.common.serving.stage_server import HealthBoard, announce, bind, serve_health, serve_metrics
-from services.common.settings import RpcSettings, load_settings
+from services.common.settings import load_settings
 from services.common.telemetry.logs import configure_logs, get_logger
 from services.common.telemetry.tracing import start_tracing
 from services.common.tls import load_identity
@@ -38,11 +36,11 @@ from services.orchestrator.cutout.matting_network import MattingNetwork, open_ma
 from services.orchestrator.pipeline import Pipeline
 from services.orchestrator.request_options import parse_depth_quality, parse_encoding, parse_request_options
 from services.orchestrator.run import Run
+from services.orchestrator.settings import CLOSED_FORM, OrchestratorSettings
 from services.orchestrator.stages.grpc_stages import (
     DEPTH,
     MESHER,
     SEGMENTATION,
-    STAGE_CALLS,
     DepthStage,
     MesherStage,
     NoDepthStage,
@@ -57,43 +55,8 @@ from unflat.v1 import orchestrator_pb2_grpc as pb_grpc
 STAGE = "orchestrator"
 SERVICE = pb.DESCRIPTOR.services_by_name["OrchestratorService"].full_name
 
-CLOSED_FORM = "closed-form"
-
 E = TypeVar("E", pb.RemoveBackgroundResponse, pb.GenerateMeshResponse)
 _log = get_logger()
-
-
-class OrchestratorSettings(RpcSettings):
-    """Settings of the orchestrator."""
-
-    segmentation_address: str = "127.0.0.1:50051"
-    """host:port, or dns:///name:port for several replicas."""
-    depth_address: str = "127.0.0.1:50052"
-    """host:port; empty runs without depth."""
-    mesher_address: str = "127.0.0.1:50053"
-    """host:port, or dns:///name:port for several replicas."""
-    budget_s: float = Field(default=60.0, gt=0)
-    """Longest time for a request whose caller states no deadline."""
-    concurrency: int = Field(default=4, ge=1, le=1024)
-    """Requests on their way at the same time."""
-    queue: int = Field(default=32, ge=0, le=100_000)
-    """Requests that may wait; beyond it RESOURCE_EXHAUSTED at once."""
-    stage_calls: int = Field(default=STAGE_CALLS, ge=1, le=1024)
-    """Calls to one stage at the same time; further ones wait here, those to depth are left out. Raise it with the
-    number of replicas of a stage."""
-    matting: str = CLOSED_FORM
-    """What decides soft edges: closed-form, or a network: onnx:/path/model.onnx?mean=…&std=…&multiple=…&side=…"""
-    decoders: int = Field(default=2, ge=1, le=64)
-    """Worker processes that decode pictures."""
-    decoder_memory_mb: int = Field(default=4096, ge=512)
-    """Address space of each decoder."""
-    max_pixels: int = Field(default=MAX_PIXELS, ge=1)
-    """Larger photos are refused."""
-    cache_mb: int = Field(default=256, ge=0, le=1 << 20)
-    """Memory for answers of segmentation, and as much for depth, so that a photo asked for again with other options
-    repeats only what they change (8 to 12 MB a photo of a megapixel); 0 remembers nothing."""
-    cache_s: float = Field(default=300.0, gt=0)
-    """How long they are remembered."""
 
 
 class OrchestratorServicer(pb_grpc.OrchestratorServiceServicer):

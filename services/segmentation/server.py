@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import grpc
 import numpy as np
-from pydantic import Field
 
 from services.common.arrays import RGB, Alpha
 from services.common.backends.backend_info import BackendInfo
@@ -21,16 +20,15 @@ from services.common.serving.admission import Admission
 from services.common.serving.model_holder import ModelHolder
 from services.common.serving.stage_call import StageCall, stage_call
 from services.common.serving.stage_server import run_stage
-from services.common.settings import StageSettings, load_settings
+from services.common.settings import load_settings
 from services.common.wire import alpha_to_proto, image_from_proto
 from services.segmentation.backends.base import Backend
 from services.segmentation.backends.catalogue import open_backend
 from services.segmentation.backends.model_pool import ModelPool
-from services.segmentation.backends.onnx_engines import Provider
-from services.segmentation.backends.onnx_network import Precision
 from services.segmentation.models import STAGE, ManyModels, ModelFacts, Models, Observed
 from services.segmentation.refine.chain import RefineOptions, refine
 from services.segmentation.refine.test_time_augmentation import AugmentedMask, augment
+from services.segmentation.settings import SegmentationSettings
 from unflat.v1 import segmentation_pb2 as pb
 from unflat.v1 import segmentation_pb2_grpc as pb_grpc
 
@@ -49,22 +47,6 @@ _PRESETS = {
     pb.PRESET_BALANCED: "balanced",
     pb.PRESET_QUALITY: "quality",
 }
-
-
-class SegmentationSettings(StageSettings):
-    """Settings of the segmentation service."""
-
-    backend: str = "auto"
-    """auto, grabcut, rembg:<model>, rembg:custom=/path/model.onnx or onnx:/path?side=…&mean=…&std=…"""
-    provider: Provider = "auto"
-    """What networks run on."""
-    require_gpu: bool = False
-    """Do not serve when a GPU was asked for and is not there."""
-    precision: Precision = "auto"
-    """auto: bfloat16 on processors where that is faster and no pixel of the mask moves by more than 8 bits can tell.
-    bfloat16: also where single pixels do. float32: always."""
-    model_budget_mb: int = Field(default=1536, ge=0)
-    """Memory of all models together. Requests may name others of the store; the least recently used one leaves."""
 
 
 class SegmentationServicer(pb_grpc.SegmentationServiceServicer):

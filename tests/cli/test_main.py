@@ -41,3 +41,10 @@ def test_status_of_nobody_is_exit_1_with_a_sentence(unflat, extra):
     assert ended.code == 1
     assert "127.0.0.1:1" in ended.err
     assert "Traceback" not in ended.err
+
+
+def test_a_misspelt_variable_is_told_beside_the_answer(unflat, monkeypatch):
+    monkeypatch.setenv("UNFLAT_GATEWAY_TOKKEN", "x")
+    ended = unflat("--version")
+    assert ended.code == 0
+    assert "UNFLAT_GATEWAY_TOKKEN in the environment sets nothing; near: UNFLAT_GATEWAY_TOKEN" in ended.err

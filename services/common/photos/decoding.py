@@ -23,9 +23,9 @@ from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 from services.common.arrays import RGB, Alpha, InverseDepth, Pixels
 from services.common.errors import ImageTooLarge, InvalidImage
 from services.common.photos import exif_block, xmp_packet
+from services.common.photos.limits import MAX_PIXELS
 from services.common.photos.metadata import Metadata
 
-MAX_PIXELS = 50_000_000  # a 50-megapixel camera
 MIN_SIDE_PX = 8
 WORKING_SIDE_PX = 1024  # long side of what the networks and refinements see
 

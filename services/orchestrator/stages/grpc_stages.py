@@ -36,6 +36,7 @@ from services.common.telemetry import metrics, tracing
 from services.common.telemetry.logs import REQUEST_ID_KEY
 from services.common.tls import Identity
 from services.common.wire import alpha_from_proto, depth_from_proto, depth_to_proto, image_to_proto
+from services.orchestrator.settings import STAGE_CALLS
 from services.orchestrator.stages.bulkhead import Bulkhead
 from services.orchestrator.stages.circuit_breaker import Breaker
 from unflat.v1 import (
@@ -51,7 +52,6 @@ from unflat.v1 import (
     status_pb2_grpc,
 )
 
-STAGE_CALLS = 16  # a stage's own queue, see StageSettings: what is sent beyond it would be refused there
 SEGMENTATION, DEPTH, MESHER = "segmentation", "depth", "mesher"
 STANDARD = depth_pb2.DEPTH_QUALITY_STANDARD
 Outcome = orchestrator_pb2.Outcome

@@ -23,8 +23,8 @@ from services.common.errors import InvalidOption, ModelMissing, StageUnavailable
 from services.common.models.model_store import FindModel, StoredModel
 from services.segmentation.backends.base import Backend
 from services.segmentation.backends.grabcut import GrabCut
-from services.segmentation.backends.onnx_engines import Provider
-from services.segmentation.backends.onnx_network import NetworkInput, OnnxNetwork, Precision
+from services.segmentation.backends.onnx_engines import Precision, Provider
+from services.segmentation.backends.onnx_network import NetworkInput, OnnxNetwork
 
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _HALF, _ONE = (0.5, 0.5, 0.5), (1.0, 1.0, 1.0)

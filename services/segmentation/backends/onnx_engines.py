@@ -16,6 +16,7 @@ from services.common.errors import StageUnavailable
 
 Provider: TypeAlias = Literal["auto", "cpu", "cuda", "openvino"]
 Dtype: TypeAlias = Literal["float32", "bfloat16"]
+Precision: TypeAlias = Literal["auto", "bfloat16", "float32"]
 
 _CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 _INPUT_TYPES = {"tensor(float16)": np.float16, "tensor(double)": np.float64}  # float32 otherwise

@@ -14,7 +14,6 @@ import threading
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -25,7 +24,14 @@ from services.common.backends.backend_spec import Triple
 from services.common.backends.batching import Batcher
 from services.common.errors import Internal, StageUnavailable
 from services.segmentation.backends.base import RawMask
-from services.segmentation.backends.onnx_engines import Dtype, Engine, Provider, open_engine, processor_of_openvino
+from services.segmentation.backends.onnx_engines import (
+    Dtype,
+    Engine,
+    Precision,
+    Provider,
+    open_engine,
+    processor_of_openvino,
+)
 from services.segmentation.backends.precision_trial import (
     Verdict,
     judge,
@@ -33,8 +39,6 @@ from services.segmentation.backends.precision_trial import (
     probe_scene,
     store_verdict,
 )
-
-Precision: TypeAlias = Literal["auto", "bfloat16", "float32"]
 
 _LEAST_MAXIMUM = 1e-6  # a black photo is divided by this instead of zero, as rembg does
 
