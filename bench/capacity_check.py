@@ -32,8 +32,8 @@ import numpy as np
 from PIL import Image
 
 from bench.timing import describe_machine
-from services.cli.capacity.plan import StageTimes, stage_waiting
-from services.cli.capacity.service_times import times_of
+from deploy.capacity.plan import StageTimes, stage_waiting
+from deploy.capacity.service_times import times_of
 from services.common.arrays import RGB
 from services.common.calling.channels import server_options
 from services.common.client import Client

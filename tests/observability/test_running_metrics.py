@@ -14,7 +14,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from deploy.observability.dashboard import ROWS
-from services.cli.capacity.prometheus import LocalPrometheus, configuration, find_prometheus, targets_of
+from services.cli.local_prometheus import LocalPrometheus, configuration, find_prometheus, targets_of
 from services.cli.local_services import LocalServices
 
 pytestmark = pytest.mark.e2e

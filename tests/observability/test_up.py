@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from services.cli.capacity.prometheus import LocalPrometheus
 from services.cli.commands import up
+from services.cli.local_prometheus import LocalPrometheus
 
 
 def test_without_the_binary_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch):
@@ -21,7 +21,7 @@ def test_without_the_binary_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_prometheus_that_ignores_its_end_is_killed_and_leaves_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr("services.cli.capacity.prometheus._STOP_S", 0.2)
+    monkeypatch.setattr("services.cli.local_prometheus._STOP_S", 0.2)
     deaf = tmp_path / "prometheus"
     deaf.write_text("#!/bin/sh\ntrap '' TERM\necho up\nwhile :; do sleep 0.05; done\n", encoding="utf-8")
     deaf.chmod(0o755)

@@ -10,9 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from services.cli.capacity.prometheus import LocalPrometheus, find_prometheus, targets_of
 from services.cli.commands.status import print_status
 from services.cli.console import make_console
+from services.cli.local_prometheus import LocalPrometheus, find_prometheus, targets_of
 from services.cli.local_services import LocalServices, LocalServicesOptions
 from services.common.client import Client
 from services.common.errors import StageUnavailable

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.cli.capacity.queueing import dealt_arrival_cv2, erlang_c, waiting
+from deploy.capacity.queueing import erlang_c, routed_arrival_cv2, waiting
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_waits_are_those_of_a_simulation(busy, replicas):
         wait = max(0.0, wait - gap)
         waits.append(wait)
         wait += seconds
-    found = waiting(busy, 1.0, cv2, 1, dealt_arrival_cv2(replicas, 1, busy))
+    found = waiting(busy, 1.0, cv2, 1, routed_arrival_cv2(replicas, 1, busy))
     assert found.mean_s == pytest.approx(np.mean(waits), rel=0.1)
     assert found.p95_s == pytest.approx(np.percentile(waits, 95), rel=0.12)
 
@@ -76,10 +76,10 @@ def test_few_who_wait_make_a_percentile_of_zero():
     assert waiting(rate=0.01, mean_s=1.0, cv2=1.0, servers=1).p95_s == 0.0
 
 
-def test_one_dealer_makes_arrivals_even_and_many_mix_them():
-    assert dealt_arrival_cv2(replicas=10, dealers=1, utilisation=0.7) == pytest.approx(0.1)
-    assert dealt_arrival_cv2(replicas=10, dealers=10_000, utilisation=0.7) == pytest.approx(1.0, abs=0.01)
-    assert dealt_arrival_cv2(replicas=1, dealers=3, utilisation=0.7) == pytest.approx(1.0)
+def test_one_router_makes_arrivals_even_and_many_mix_them():
+    assert routed_arrival_cv2(replicas=10, routers=1, utilisation=0.7) == pytest.approx(0.1)
+    assert routed_arrival_cv2(replicas=10, routers=10_000, utilisation=0.7) == pytest.approx(1.0, abs=0.01)
+    assert routed_arrival_cv2(replicas=1, routers=3, utilisation=0.7) == pytest.approx(1.0)
 
 
 @given(st.integers(1, 50), st.floats(0.01, 0.98), st.floats(0, 4))

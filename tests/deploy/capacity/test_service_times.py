@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 
-from services.cli.capacity.plan import StageTimes
-from services.cli.capacity.service_times import read_times, scrape_times, times_in_metrics, times_of, write_times
+from deploy.capacity.plan import StageTimes
+from deploy.capacity.service_times import read_times, scrape_times, times_in_metrics, times_of, write_times
 from services.common.errors import InvalidOption, StageUnavailable
 from services.common.telemetry.metrics import SECONDS
 from unflat.v1 import common_pb2
@@ -81,7 +81,7 @@ def test_a_url_that_does_not_answer_is_named():
 
 def test_times_survive_a_file(tmp_path):
     measured = [StageTimes("mesher", 0.4, 0.1, 1.2, 2, "triposr", "cuda", 20)]
-    write_times(tmp_path / "times.json", measured, {"measured": "2026-11-24"})
+    write_times(tmp_path / "times.json", measured)
     assert read_times(tmp_path / "times.json") == measured
 
 

@@ -1,7 +1,7 @@
 """How many replicas of each stage a rate needs, and what a thousand meshes cost: arithmetic on measured times.
 
-A replica has a queue of its own and `round_robin` deals calls to replicas in turn, so each is a small queue, not a
-share of a big one: the plan grows a stage until one replica's queue is short enough, then adds spares.
+A replica has a queue of its own and `round_robin` sends calls to replicas in turn, so each is a small queue, not a
+share of a big one: the plan grows a stage until one replica's queue is short enough, then adds redundancy.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from services.cli.capacity.queueing import Waiting, dealt_arrival_cv2, waiting
+from deploy.capacity.queueing import Waiting, routed_arrival_cv2, waiting
 from services.common.errors import InvalidOption
 
 ORCHESTRATOR = "orchestrator"
@@ -47,17 +47,17 @@ class Target:
 
     Attributes:
         rps: requests a second.
-        wait: one call in twenty may wait longer for a stage than this many times what a call takes there.
-        busiest: no replica may be busy for a larger share of the time.
-        spare: replicas beyond the need, so that one may die or be replaced.
-        dealers: orchestrators that deal calls; 0: as many as the plan has.
+        max_wait: one call in twenty may wait longer for a stage than this many times what a call takes there.
+        max_utilisation: no replica may compute for a larger share of the time.
+        redundancy: replicas beyond the need, so that one may die or be replaced.
+        routers: orchestrators that send calls; 0: as many as the plan has.
     """
 
     rps: float
-    wait: float = 2.0
-    busiest: float = 0.8
-    spare: int = 1
-    dealers: int = 0
+    max_wait: float = 2.0
+    max_utilisation: float = 0.8
+    redundancy: int = 1
+    routers: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,14 @@ class Prices:
     Attributes:
         gpu: of one GPU.
         core: of one CPU core.
-        cores: cores of one replica, by stage; 2 where not named.
+        cores: of one replica.
         gpu_stages: stages whose replicas have a GPU.
         per_gpu: replicas that share one.
     """
 
     gpu: float
     core: float
-    cores: dict[str, float]
+    cores: float = 2.0
     gpu_stages: tuple[str, ...] = ()
     per_gpu: int = 1
 
@@ -110,34 +110,34 @@ def make_plan(measured: Iterable[StageTimes], target: Target, prices: Prices) ->
     if target.rps <= 0:
         raise InvalidOption(f"{target.rps} requests a second are nothing to plan for (--rps)")
     stages: list[StagePlan] = []
-    dealers = max(1, target.dealers)
-    for times in sorted(measured, key=lambda one: one.stage != ORCHESTRATOR):  # those who deal come first
-        is_dealer = times.stage == ORCHESTRATOR
-        planned = _plan_stage(times, target, prices, 1 if is_dealer else dealers)
-        if is_dealer and target.dealers == 0:
-            dealers = planned.replicas
+    routers = max(1, target.routers)
+    for times in sorted(measured, key=lambda one: one.stage != ORCHESTRATOR):  # the routers come first
+        is_router = times.stage == ORCHESTRATOR
+        planned = _plan_stage(times, target, prices, 1 if is_router else routers)
+        if is_router and target.routers == 0:
+            routers = planned.replicas
         stages.append(planned)
     cost = sum(stage.cost_an_hour for stage in stages)
     per_1000 = cost / (target.rps * 3600) * 1000
     return Plan(tuple(stages), sum(stage.gpus for stage in stages), cost, per_1000)
 
 
-def stage_waiting(times: StageTimes, rate: float, replicas: int, dealers: int) -> Waiting:
-    """Return the wait in front of one of `replicas`, when `rate` calls a second are dealt to them."""
+def stage_waiting(times: StageTimes, rate: float, replicas: int, routers: int) -> Waiting:
+    """Return the wait in front of one of `replicas`, when `rate` calls a second are sent to them."""
     utilisation = rate * times.mean_s / (replicas * times.concurrency)
-    arrival_cv2 = dealt_arrival_cv2(replicas, dealers, utilisation)
+    arrival_cv2 = routed_arrival_cv2(replicas, routers, utilisation)
     return waiting(rate / replicas, times.mean_s, times.cv2, times.concurrency, arrival_cv2)
 
 
-def _plan_stage(times: StageTimes, target: Target, prices: Prices, dealers: int) -> StagePlan:
+def _plan_stage(times: StageTimes, target: Target, prices: Prices, routers: int) -> StagePlan:
     rate = target.rps * times.visits
     load = rate * times.mean_s
-    needed = max(1, math.ceil(load / (times.concurrency * target.busiest)))
-    while stage_waiting(times, rate, needed, dealers).p95_s > target.wait * times.mean_s:
+    needed = max(1, math.ceil(load / (times.concurrency * target.max_utilisation)))
+    while stage_waiting(times, rate, needed, routers).p95_s > target.max_wait * times.mean_s:
         needed += max(1, needed // 100)
         if needed > _MOST_REPLICAS:
-            raise InvalidOption(f"no number of replicas brings the wait at {times.stage} down that far (--wait)")
-    replicas = needed + target.spare
+            raise InvalidOption(f"no number of replicas brings the wait at {times.stage} down that far (--max-wait)")
+    replicas = needed + target.redundancy
     gpus = math.ceil(replicas / prices.per_gpu) if times.stage in prices.gpu_stages else 0
-    cost = gpus * prices.gpu + replicas * prices.cores.get(times.stage, 2.0) * prices.core
-    return StagePlan(times, load, replicas, stage_waiting(times, rate, replicas, dealers), gpus, cost)
+    cost = gpus * prices.gpu + replicas * prices.cores * prices.core
+    return StagePlan(times, load, replicas, stage_waiting(times, rate, replicas, routers), gpus, cost)

@@ -74,16 +74,16 @@ def waiting(rate: float, mean_s: float, cv2: float, servers: int, arrival_cv2: f
     return Waiting(utilisation, probability, probability * wait_s, p95_s)
 
 
-def dealt_arrival_cv2(replicas: int, dealers: int, utilisation: float) -> float:
-    """Return the cv2 of arrivals at one of `replicas` to which `dealers` deal their calls in turn.
+def routed_arrival_cv2(replicas: int, routers: int, utilisation: float) -> float:
+    """Return the cv2 of arrivals at one of `replicas` to which `routers` send their calls in turn.
 
-    One dealer gives a replica every `replicas`-th call, which comes more evenly (1 / replicas); many dealers, each in
+    One router gives a replica every `replicas`-th call, which comes more evenly (1 / replicas); many routers, each in
     its own turn, mix that up again towards 1.
 
     Args:
-        replicas: that calls are dealt to.
-        dealers: who deal them, alike and independent.
+        replicas: that calls are sent to.
+        routers: who send them, alike and independent.
         utilisation: of the replica, 0 to 1.
     """
-    mixed = 1 / (1 + 4 * (1 - min(utilisation, 1.0)) ** 2 * (dealers - 1))
+    mixed = 1 / (1 + 4 * (1 - min(utilisation, 1.0)) ** 2 * (routers - 1))
     return mixed / replicas + 1 - mixed

@@ -1,6 +1,6 @@
-"""A Prometheus beside the local stack: scrapes what the services announced, with the project's rules where they are.
+"""A Prometheus beside the local services: scrapes what the services announced, with the project's rules where they are.
 
-Needs a `prometheus` binary (Debian: apt-get install prometheus); without one there is a sentence and the stack runs on.
+Needs a `prometheus` binary (Debian: apt-get install prometheus); without one there is a sentence, and no Prometheus.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from services.common.free_ports import free_port
 
-_RULES = Path(__file__).resolve().parents[3] / "deploy" / "observability" / "rules"
+_RULES = Path(__file__).resolve().parents[2] / "deploy" / "observability" / "rules"
 _STOP_S = 5.0  # then it is killed
 _HEAD = """global:
   scrape_interval: 5s

@@ -1,4 +1,4 @@
-"""Service times of the stages, for planning: measured here, read from running services, or from a file.
+"""Service times of the stages, for planning: from receipts, from the metrics of running services, or from a file.
 
 A service time is what a call takes of a replica: preprocess, compute and postprocess, without waiting and wire. The
 orchestrator's is the sum of its own steps.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,32 +17,13 @@ import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from services.cli.capacity.plan import ORCHESTRATOR, StageTimes
-from services.common.client import Client
+from deploy.capacity.plan import ORCHESTRATOR, StageTimes
 from services.common.errors import InvalidOption, StageUnavailable
 from unflat.v1 import orchestrator_pb2 as pb
 
 _WAIT_S = 10.0
 _PHASES = ("preprocess", "compute", "postprocess")
-_WARM_UP = 2  # requests that do not count
 _LONGEST = 300.0  # seconds that stand for the open end of a histogram
-
-
-def measure_times(
-    client: Client, photos: Sequence[bytes], requests: int, tell: Callable[[int], None] = lambda _: None
-) -> list[StageTimes]:
-    """Return the times of `requests` mesh requests, one after the other, after two that do not count.
-
-    Raises:
-        UnflatError: a request failed.
-    """
-    receipts = []
-    for number in range(_WARM_UP + requests):
-        receipt = client.generate_mesh(photos[number % len(photos)]).receipt
-        if number >= _WARM_UP:
-            receipts.append(receipt)
-        tell(number + 1)
-    return times_of(receipts)
 
 
 def times_of(receipts: Sequence[pb.Receipt]) -> list[StageTimes]:
@@ -129,9 +110,9 @@ def read_times(path: Path) -> list[StageTimes]:
         raise InvalidOption(f"{path} holds no service times: {problem}") from None
 
 
-def write_times(path: Path, measured: Sequence[StageTimes], about: dict[str, str]) -> None:
-    """Write times as JSON, with `about` (date, machine, photos) beside them."""
-    path.write_text(json.dumps({**about, "stages": [asdict(one) for one in measured]}, indent=2), encoding="utf-8")
+def write_times(path: Path, measured: Sequence[StageTimes]) -> None:
+    """Write times as JSON."""
+    path.write_text(json.dumps({"stages": [asdict(one) for one in measured]}, indent=2), encoding="utf-8")
 
 
 class _Histogram:
