@@ -96,11 +96,16 @@ peers: .venv-peers/ready ## rembg and pymatting, to compare with, in an environm
 
 .PHONY: k8s-check
 k8s-check: .venv/dev .venv-audit/ready ## Build, validate and scan the Kubernetes overlays with their components
-	@$(BIN)/python -m deploy.k8s.check
+	@rm -rf $(OUT)/k8s && $(BIN)/python -m deploy.k8s.check --write $(OUT)/k8s
+	@.venv-audit/bin/checkov -d $(OUT)/k8s --framework kubernetes --config-file deploy/k8s/checkov.yaml --skip-download --compact --quiet
 
 .PHONY: rules
 rules: .venv/dev ## Write the Kubernetes copy of deploy/observability/rules anew
 	@$(BIN)/python -m deploy.k8s.rules
+
+.PHONY: docs
+docs: .venv/dev ## Write docs/settings.md anew from the settings of the services
+	@$(BIN)/python -m deploy.settings_table
 
 # A container engine is found, or named: ENGINE=podman. REGISTRY=registry.example.com/ goes before each name.
 ENGINE ?= $(firstword $(foreach engine,docker podman buildah,$(if $(shell command -v $(engine)),$(engine))))
@@ -110,18 +115,21 @@ IMAGES := $(if $(filter cuda,$(VARIANT)),segmentation depth mesher,segmentation 
 images: ## Container images of the services (VARIANT=cuda: of those that compute, with CUDA; TRACING=yes)
 	@test -n "$(ENGINE)" || { echo "no container engine: install docker, podman or buildah, or name one (ENGINE=…)"; exit 1; }
 	for service in $(IMAGES); do \
-	  $(ENGINE) build -f deploy/docker/$$service.Dockerfile --build-arg LOCK=$$service$(VARIANT:%=-%) --build-arg TRACING=$(TRACING) \
+	  $(ENGINE) build -f deploy/Dockerfile --target $$service --build-arg LOCK=$$service$(VARIANT:%=-%) --build-arg TRACING=$(TRACING) \
 	    -t $(REGISTRY)unflat-$$service:$(VERSION)$(VARIANT:%=-%) . || exit 1; done
-	$(if $(VARIANT),,$(ENGINE) build -f deploy/docker/all-in-one.Dockerfile -t $(REGISTRY)unflat:$(VERSION) .)
+	$(if $(VARIANT),,$(ENGINE) build -f deploy/Dockerfile --target all-in-one --build-arg TRACING=$(TRACING) -t $(REGISTRY)unflat:$(VERSION) .)
 
+# Asked for the images' Python and platform, without a download; the hashes are checked when an image is built.
 .PHONY: images-check
-images-check: .venv/dev ## Whether every lock of an image resolves at the package index, with the hashes it pins
-	@$(BIN)/python -m deploy.docker.check
+images-check: .venv/dev ## Whether the package index has what the images install, for their Python and platform
+	for lock in build light segmentation depth mesher orchestrator gateway segmentation-cuda depth-cuda mesher-cuda; do \
+	  $(BIN)/uv pip install --quiet --dry-run --require-hashes --only-binary :all: --python-version 3.11 \
+	    --python-platform x86_64-manylinux_2_36 --target $(OUT)/image -r requirements/$$lock.lock -r requirements/tracing.lock || exit 1; done
 
 .PHONY: sbom
 sbom: .venv-sbom/ready ## A CycloneDX bill of materials for each image, in out/sbom
 	@mkdir -p $(OUT)/sbom && rm -f $(OUT)/sbom/*
-	@for lock in $(filter-out %/dev.lock %/peers.lock %/audit.lock %/sbom.lock,$(wildcard requirements/*.lock)); do \
+	@for lock in $(filter-out %/build.lock %/dev.lock %/peers.lock %/audit.lock %/sbom.lock,$(wildcard requirements/*.lock)); do \
 	  PYTHONWARNINGS=ignore .venv-sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
 	    -o $(OUT)/sbom/$$(basename $$lock .lock).cdx.json $$lock || exit 1; done
 	@ls $(OUT)/sbom
@@ -143,6 +151,7 @@ locks: .venv/dev ## Write requirements/*.lock anew from pyproject.toml
 	$(LOCK) --extra triposr $(addprefix --no-emit-package ,$(BROUGHT_BY_TORCH)) -c requirements/light.lock -o requirements/triposr.lock
 	$(LOCK) --extra tracing -c requirements/light.lock -o requirements/tracing.lock
 	$(LOCK) --extra light --group dev -c requirements/light.lock -o requirements/dev.lock
+	$(LOCK:pyproject.toml=requirements/build.in) -o requirements/build.lock
 	$(LOCK:pyproject.toml=requirements/peers.in) -o requirements/peers.lock
 	$(LOCK:pyproject.toml=requirements/audit.in) -o requirements/audit.lock
 	$(LOCK:pyproject.toml=requirements/sbom.in) -o requirements/sbom.lock

@@ -3,18 +3,15 @@
 import subprocess
 import sys
 from concurrent import futures
-from pathlib import Path
 
 import grpc
 import pytest
 import yaml
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from deploy.checks.dockerfiles import read_image
-from deploy.checks.manifests import grpc_services
-from deploy.checks.settings_fields import SERVICES, field_of, settings_of
+from deploy.checks.manifests import ROOT, grpc_services, image_variables
+from services.common.settings import SERVICES, field_of
 
-ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text(encoding="utf-8"))["services"]
 
 
@@ -31,24 +28,26 @@ def health_port():
     server.stop(None)
 
 
-@pytest.mark.parametrize("name", sorted(COMPOSE))
-def test_every_dockerfile_named_is_there(name):
-    build = COMPOSE[name]["build"]
-    assert (ROOT / "deploy" / build["context"]).resolve() == ROOT
-    assert (ROOT / build["dockerfile"]).is_file()
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_is_built_from_its_target_with_its_libraries(name):
+    assert COMPOSE[name]["build"] == {
+        "context": "..",
+        "dockerfile": "deploy/Dockerfile",
+        "target": name,
+        "args": {"LOCK": name},
+    }
 
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_variable_sets_something(name):
-    fields = settings_of(name, ROOT)
-    assert [v for v in COMPOSE[name].get("environment", {}) if field_of(v, name, fields) is None] == []
+    assert [v for v in COMPOSE[name].get("environment", {}) if field_of(v, name) is None] == []
 
 
 @pytest.mark.parametrize("name", ["gateway", "orchestrator"])
 def test_addresses_name_services_and_the_ports_their_images_listen_on(name):
     for address in COMPOSE[name]["environment"].values():
         target, _, port = address.removeprefix("dns:///").partition(":")
-        assert read_image(ROOT / f"deploy/docker/{target}.Dockerfile").environment["UNFLAT_PORT"] == port
+        assert image_variables(target)["UNFLAT_PORT"] == port
 
 
 @pytest.mark.parametrize("name", ["segmentation", "mesher", "orchestrator"])
