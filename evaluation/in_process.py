@@ -60,8 +60,8 @@ def make_in_process(item: Item, plan: Plan) -> Outputs:
         item,
         photo,
         plan,
-        PipelineInProcess(Stages(segmentation, NoDepthStage(), mesher)),
-        PipelineInProcess(Stages(WithoutRefinement(segmentation), NoDepthStage(), mesher)),
+        OrchestratorInProcess(Stages(segmentation, NoDepthStage(), mesher)),
+        OrchestratorInProcess(Stages(WithoutRefinement(segmentation), NoDepthStage(), mesher)),
     )
 
 
@@ -75,27 +75,27 @@ def disturb(photo: bytes, seed: int) -> bytes:
     return out.getvalue()
 
 
-class PipelineInProcess:
-    """Answers the orchestrator's requests; see `evaluation.requests.Pipeline`."""
+class OrchestratorInProcess:
+    """Answers the orchestrator's requests; see `evaluation.requests.Orchestrator`."""
 
     def __init__(self, stages: Stages) -> None:
         self._pipeline = Pipeline(stages, _DecodeHere(), MAX_PIXELS)
 
     def remove_background(self, request: pb.RemoveBackgroundRequest) -> pb.CutoutResult:
         """Return the finished answer."""
-        wishes = parse_request_options(request.mask, request.cutout)
+        options = parse_request_options(request.mask, request.cutout)
         encode, mask_only = parse_encoding(request.cutout), request.cutout.mask_only
         return asyncio.run(
             self._pipeline.remove_background(
-                request.photo, wishes, encode, _run(), mask_only=mask_only, debug=request.debug
+                request.photo, options, encode, _run(), mask_only=mask_only, debug=request.debug
             )
         )
 
     def generate_mesh(self, request: pb.GenerateMeshRequest) -> pb.MeshResult:
         """Return the finished answer."""
-        wishes = parse_request_options(request.mask, pb.CutoutOptions())
+        options = parse_request_options(request.mask, pb.CutoutOptions())
         return asyncio.run(
-            self._pipeline.generate_mesh(request.photo, wishes, request.mesh, _run(), debug=request.debug)
+            self._pipeline.generate_mesh(request.photo, options, request.mesh, _run(), debug=request.debug)
         )
 
 

@@ -54,7 +54,7 @@ class Plan:
         return replace(self, mask_variants=tuple(filter(tells, self.mask_variants)), mesh_variants=tuple(meshed))
 
 
-class Pipeline(Protocol):
+class Orchestrator(Protocol):
     """Who answers requests."""
 
     def remove_background(self, request: pb.RemoveBackgroundRequest) -> pb.CutoutResult:
@@ -64,17 +64,19 @@ class Pipeline(Protocol):
         """Return the finished answer."""
 
 
-def make_outputs(item: Item, photo: bytes, plan: Plan, pipeline: Pipeline, unrefined: Pipeline | None) -> Outputs:
+def make_outputs(
+    item: Item, photo: bytes, plan: Plan, orchestrator: Orchestrator, unrefined: Orchestrator | None
+) -> Outputs:
     """Return the masks and meshes of one item; a variant that fails is noted and the others go on.
 
     Args:
         item: with its truth and its depth.
         photo: its encoded photo.
         plan: what is made.
-        pipeline: answers the requests.
+        orchestrator: answers the requests.
         unrefined: the same without the refinement chain; None where there is none, and its variants are left out.
     """
-    asked = _Requests(item, photo, pipeline, unrefined)
+    asked = _Requests(item, photo, orchestrator, unrefined)
     outputs = Outputs(depth=None if item.depth is None else decode_depth(item.depth.read_bytes()))
     for name in plan.mask_variants:
         if not VARIANTS[name].request.refine and unrefined is None:
@@ -92,9 +94,9 @@ def make_outputs(item: Item, photo: bytes, plan: Plan, pipeline: Pipeline, unref
 class _Requests:
     """The requests about one item; each is sent once."""
 
-    def __init__(self, item: Item, photo: bytes, pipeline: Pipeline, unrefined: Pipeline | None) -> None:
+    def __init__(self, item: Item, photo: bytes, orchestrator: Orchestrator, unrefined: Orchestrator | None) -> None:
         self._item, self._photo = item, photo
-        self._pipeline, self._unrefined = pipeline, unrefined
+        self._orchestrator, self._unrefined = orchestrator, unrefined
         self._answers: dict[Request, pb.CutoutResult] = {}
 
     def mask(self, variant: Variant) -> Bytes2D:
@@ -129,9 +131,9 @@ class _Requests:
             )
         return self._answers[request]
 
-    def _of(self, request: Request) -> Pipeline:
+    def _of(self, request: Request) -> Orchestrator:
         if request.refine:
-            return self._pipeline
+            return self._orchestrator
         assert self._unrefined is not None
         return self._unrefined
 

@@ -53,7 +53,7 @@ class Services:
         known = any(has_mask(item, plan.segmenter) for item in items)
         self._backend = SuppliedMasks(photos, plan.segmenter) if known else open_segmenter(plan.segmenter)
         self._stack = ExitStack()
-        self._pipeline: _OverGrpc | None = None
+        self._orchestrator: _OrchestratorOverGrpc | None = None
 
     def __enter__(self) -> Services:
         """Start orchestrator, depth and mesher, and the segmentation service in this process.
@@ -67,7 +67,9 @@ class Services:
             address = next(stage.address for stage in client.status().stages if stage.stage == STAGE)
             stack.callback(self._serve(address).stop, 1.0)
             _wait_until_reached(client)
-            self._pipeline = _OverGrpc(stack.enter_context(open_channel(local.address, None)), local.address)
+            self._orchestrator = _OrchestratorOverGrpc(
+                stack.enter_context(open_channel(local.address, None)), local.address
+            )
             self._stack = stack.pop_all()
         return self
 
@@ -79,8 +81,8 @@ class Services:
 
     def make(self, item: Item, plan: Plan) -> Outputs:
         """Return what the services make of one item; variants that no request can ask for are noted and left out."""
-        assert self._pipeline is not None
-        return make_outputs(item, item.photo.read_bytes(), plan, self._pipeline, unrefined=None)
+        assert self._orchestrator is not None
+        return make_outputs(item, item.photo.read_bytes(), plan, self._orchestrator, unrefined=None)
 
     def _serve(self, address: str) -> grpc.Server:
         slot: ModelHolder[Backend] = ModelHolder(STAGE, lambda: self._backend)
@@ -98,8 +100,8 @@ class Services:
         return server
 
 
-class _OverGrpc:
-    """Asks the orchestrator; see `evaluation.requests.Pipeline`."""
+class _OrchestratorOverGrpc:
+    """Asks the orchestrator; see `evaluation.requests.Orchestrator`."""
 
     def __init__(self, channel: grpc.Channel, address: str) -> None:
         self._stub = orchestrator_pb2_grpc.OrchestratorServiceStub(channel)

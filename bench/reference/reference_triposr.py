@@ -14,7 +14,7 @@ import torch
 from skimage.measure import marching_cubes
 from torch.nn import functional
 
-from services.common.arrays import Colours, Faces, Float, Points
+from services.common.arrays import Colours, Faces, Points
 from services.mesher.triposr import checkpoint
 from services.mesher.triposr.config import read_config
 from services.mesher.triposr.image_tokenizer import MEAN, STD
@@ -70,14 +70,6 @@ class ReferenceTripoSR:
         """Return density [N] and colour [N, 3] of points [N, 3]; the answers of all chunks are kept, then joined."""
         raw = torch.cat([self._decode(scene_code, part) for part in points.split(CHUNK)])
         return torch.exp(raw[:, 0] + DENSITY_BIAS), torch.sigmoid(raw[:, 1:])
-
-    def raw_grid(self, scene_code: Tensor, resolution: int) -> Float:
-        """Return the raw density on the official grid, x slowest."""
-        axis = torch.linspace(0, 1, resolution)
-        grid = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1).reshape(-1, 3)
-        with torch.inference_mode():
-            parts = [self._decode(scene_code, (p * 2 - 1) * RADIUS)[:, 0] for p in grid.split(CHUNK)]
-        return np.asarray(torch.cat(parts).view(resolution, resolution, resolution).numpy(), np.float32)
 
     def _decode(self, scene_code: Tensor, points: Tensor) -> Tensor:
         unit = points / RADIUS
