@@ -18,7 +18,7 @@ from evaluation.report.figures import Figures, gather
 from evaluation.requests import Plan
 from evaluation.sets import FIXED, Item, open_set
 from services.segmentation import server
-from services.segmentation.refine.chain import Refined
+from services.segmentation.refine.chain import Refined, refine
 
 MASKS_ONLY = Plan(("raw", "refined"), (), SIMULATED)
 
@@ -44,7 +44,7 @@ def test_planted_regression_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not find_regressions(run(items), baseline)
 
     def lazy(rgb: Any, alpha: Any, options: Any) -> Refined:
-        return Refined(alpha, alpha, 0.0, ())
+        return replace(refine(rgb, alpha, options), alpha=alpha)
 
     monkeypatch.setattr(server, "refine", lazy)
     found = {(one.variant, one.metric) for one in find_regressions(run(items), baseline) if not one.item}
