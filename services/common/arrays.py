@@ -50,6 +50,6 @@ def alpha_to_bytes(alpha: Alpha) -> npt.NDArray[np.uint8]:
     return np.asarray(np.rint(np.clip(alpha, 0.0, 1.0) * 255.0), dtype=np.uint8)
 
 
-def alpha_from_bytes(values: npt.NDArray[np.uint8]) -> Alpha:
-    """Return (H, W) uint8 as float32 in [0, 1]."""
-    return np.asarray(values, dtype=np.float32) / np.float32(255.0)
+def alpha_from_bytes(values: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> Alpha:
+    """Return (H, W) uint8 or uint16 as float32 in [0, 1]."""
+    return np.asarray(values, dtype=np.float32) / np.float32(np.iinfo(values.dtype).max)

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from PIL import Image
+
 ORIENTATION = 0x0112
 # Of a TIFF file's main directory: how its own pixels are stored, and XMP, IPTC, Photoshop and ICC blocks.
 STORAGE_TAGS = frozenset(
@@ -39,6 +41,33 @@ class Entry:
     at: int
     value_at: int
     value_bytes: int
+
+
+def orientation_of(exif: bytes) -> int:
+    """Return the Orientation of a block, 1 to 8; 1 where it says none, or cannot be read."""
+    try:
+        block = strip_prefix(exif)
+        order = byte_order(block)
+        for entry in directory(block, order, first_directory(block, order)):
+            if entry.tag == ORIENTATION:
+                value = _unpack(order + "H", block, entry.at + 8)[0]
+                return value if 1 <= value <= 8 else 1
+    except ValueError:
+        pass
+    return 1
+
+
+def of_fields(exif: Image.Exif) -> bytes:
+    """Return the block of a format that keeps EXIF among its own fields (TIFF), without what describes its storage."""
+    for tag in [tag for tag in exif if tag in STORAGE_TAGS]:
+        del exif[tag]
+    if not exif:
+        return b""
+    for fields in (exif, exif.get_ifd(_EXIF_IFD)):
+        for tag, value in list(fields.items()):
+            if isinstance(value, str) and not value.isascii():
+                fields[tag] = value.encode("latin-1", "replace")  # Pillow writes "?" for these
+    return bytes(exif.tobytes())
 
 
 def strip_prefix(exif: bytes) -> bytes:

@@ -18,6 +18,7 @@ class Metadata:
     exif: bytes = b""  # `Exif\0\0` and the block; Orientation reset to 1, sizes as decoded
     icc: bytes = b""  # the profile that `Photo.pixels` are in; empty means sRGB
     xmp: bytes = b""
+    dpi: tuple[float, float] | None = None  # resolution (across, down)
 
 
 def keep(metadata: Metadata, mode: MetadataMode) -> Metadata:
@@ -29,7 +30,7 @@ def keep(metadata: Metadata, mode: MetadataMode) -> Metadata:
     if mode == "all":
         return metadata
     if mode == "none":
-        return Metadata(icc=metadata.icc)
+        return Metadata(icc=metadata.icc, dpi=metadata.dpi)
     exif = b""
     with contextlib.suppress(ValueError):
         exif = exif_block.remove_gps(metadata.exif)

@@ -1,0 +1,101 @@
+"""What a picture file holds, as it is stored: nothing turned, no colour converted, no alpha multiplied in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from services.common.errors import ImageTooLarge, InvalidImage
+
+Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+Space = Literal["grey", "rgb", "cmyk"]
+AlphaKind = Literal["none", "straight", "associated", "colour key", "unspecified"]
+"""Where a picture's alpha comes from.
+
+`associated` colours were multiplied by it, and are divided again when read; `unspecified` samples beside the colours
+(infrared, a selection) are told and left alone: nobody knows what they mean.
+"""
+
+MIN_SIDE_PX = 8
+
+
+@dataclass(frozen=True)
+class Raster:
+    """A picture as its file stores it.
+
+    Attributes:
+        samples: (H, W, C), uint8 or uint16; C is 1 for grey, 3 for rgb, 4 for cmyk (0 is no ink). White is the largest
+            value and colours are straight, whatever the file's own convention.
+        space: what the samples are.
+        alpha: (H, W) of the samples' type, or None.
+        alpha_kind: where that comes from.
+        orientation: EXIF orientation, 1 to 8: how the samples are to be turned.
+        icc: the profile that the samples are in; empty means sRGB, or its grey.
+        dpi: resolution (across, down), or None where the file says nothing.
+        exif: the block with its `Exif` mark, as stored.
+        xmp: the packet as stored.
+        format: e.g. PNG.
+        frames: pictures in the file; this is the first one.
+        warnings: what a person should know of this file, one sentence each.
+    """
+
+    samples: Samples
+    space: Space
+    alpha: Samples | None
+    alpha_kind: AlphaKind
+    format: str
+    orientation: int = 1
+    icc: bytes = b""
+    dpi: tuple[float, float] | None = None
+    exif: bytes = b""
+    xmp: bytes = b""
+    frames: int = 1
+    warnings: tuple[str, ...] = field(default=())
+
+
+def check_size(width: int, height: int, max_pixels: int) -> None:
+    """Refuse a picture by the size that its header states, before any pixel is decoded.
+
+    Raises:
+        ImageTooLarge: more than `max_pixels`.
+        InvalidImage: a side below `MIN_SIDE_PX`.
+    """
+    if width * height > max_pixels:
+        raise ImageTooLarge(
+            f"photo is {width} × {height} px; the limit is {max_pixels / 1e6:.0f} Mpx (--max-pixels)", field="file"
+        )
+    if min(width, height) < MIN_SIDE_PX:
+        raise InvalidImage(f"photo is {width} × {height} px; wanted at least {MIN_SIDE_PX} px a side", field="file")
+
+
+def as_samples(values: npt.NDArray[Any], *, deep: bool) -> Samples:
+    """Return whole numbers as uint16 where `deep`, else as uint8."""
+    return np.asarray(values, dtype=np.uint16) if deep else np.asarray(values, dtype=np.uint8)
+
+
+def is_deep(samples: Samples) -> bool:
+    """Whether samples have 16 bits."""
+    return samples.dtype == np.uint16
+
+
+def scale_to_depth(values: npt.NDArray[Any], bits: int) -> Samples:
+    """Return unsigned samples of `bits` bits as uint8 (up to 8 bits) or uint16, the largest value at full scale."""
+    full, largest = 65535 if bits > 8 else 255, (1 << bits) - 1
+    if largest != full:
+        values = (values.astype(np.uint32) * full + largest // 2) // largest
+    return as_samples(values, deep=bits > 8)
+
+
+def divide_by_alpha(colours: Samples, alpha: Samples) -> Samples:
+    """Return straight colours of associated ones, (H, W, C); where alpha is 0 there is no colour, and they stay.
+
+    Source: TIFF 6.0, section 18, "Associated alpha".
+    """
+    full = np.iinfo(colours.dtype).max
+    divisor = np.maximum(alpha, 1).astype(np.float32)[:, :, None]
+    straight = np.rint(colours.astype(np.float32) * (np.float32(full) / divisor))
+    straight = np.where(alpha[:, :, None] > 0, np.minimum(straight, full), colours)
+    return as_samples(straight, deep=is_deep(colours))
