@@ -1,4 +1,4 @@
-"""Does `unflat capacity` predict waits? `python -m bench.capacity_check` loads a stage here and compares.
+"""Does `deploy.capacity` predict waits? `python -m bench.capacity_check` loads a stage here and compares.
 
 A stage with an accelerator spends its time waiting for it, so its stub here waits, too: real segmentation services
 as processes, with a backend that takes a random time (log-normal) and answers a disc, behind a real orchestrator that
