@@ -36,8 +36,8 @@ from services.mesher.server import MesherServicer, find_weights
 from services.orchestrator.pipeline import Pipeline
 from services.orchestrator.request_options import parse_encoding, parse_request_options
 from services.orchestrator.run import Run
-from services.orchestrator.stages.grpc_stages import Meshed, MeshJob, NoDepthStage, Segmented
-from services.orchestrator.stages.stage_protocols import Stages
+from services.orchestrator.stages.depth_stage import NoDepthStage
+from services.orchestrator.stages.stage_protocols import Meshed, MeshJob, Segmented, Stages
 from services.segmentation.backends.base import Backend
 from services.segmentation.server import SegmentationServicer
 from unflat.v1 import common_pb2, mesher_pb2, segmentation_pb2

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from services.common.arrays import Alpha, BoolMask, InverseDepth
+from services.common.arrays import RGB, Alpha, BoolMask, InverseDepth
 from services.common.errors import NoSubject
 from services.common.imaging.working_size import resize
 from services.common.photos.decoding import Photo
 from services.orchestrator.cutout.cut import Cutout, CutoutOptions, cut_out
 from services.orchestrator.framing import FramingOptions, frame_subject
-from services.orchestrator.stages.grpc_stages import MeshJob
+from services.orchestrator.input_checks.supplied_mask import LEAST_COVERAGE, SuppliedMask
+from services.orchestrator.stages.stage_protocols import MeshJob
 from unflat.v1 import mesher_pb2
 
-LEAST_COVERAGE = 1e-4  # share of the photo below which a mask holds nothing
 BAKED_FRAME_PX = 1024  # a baked texture shows more than the 512 px that the networks look at
 MESH_FRAME_PX = 512
 
@@ -31,8 +29,8 @@ class MaskedPhoto:
         raw_alpha: of segmentation, before refinement; None where nobody asked.
         depth: relative inverse depth, or None.
         depth_mask: the global cut of depth, for people to look at.
-        supplied: the caller's own mask at the size it came in; it is taken as it is, unless it is coarser than the
-            photo.
+        supplied: the mask that replaced segmentation, at the size it came in; it is taken as it is, unless it is
+            coarser than the photo.
     """
 
     photo: Photo
@@ -41,13 +39,14 @@ class MaskedPhoto:
     raw_alpha: Alpha | None
     depth: InverseDepth | None
     depth_mask: BoolMask | None
-    supplied: Alpha | None
+    supplied: SuppliedMask | None
 
 
 @dataclass(frozen=True)
 class MesherInput:
-    """What the mesher is asked for, and how the subject lies in its frame and in the photo."""
+    """What the mesher is asked for, the cutout that shows, and how the subject lies in its frame and in the photo."""
 
+    cutout: Cutout
     job: MeshJob
     share: float
     touches: tuple[str, ...]
@@ -59,11 +58,11 @@ def cut(masked: MaskedPhoto, options: CutoutOptions) -> Cutout:
     Raises:
         NoSubject: nothing is left of the subject.
     """
-    if masked.supplied is None or _is_coarse(masked.supplied, masked.photo):
+    if masked.supplied is None or _is_coarse(masked.supplied.alpha, masked.photo):
         cutout = cut_out(masked.photo.pixels, masked.alpha, options)
     else:
         # A supplied mask is taken as it is; only the colours under its soft edge are cleaned.
-        alpha = resize(masked.supplied, masked.photo.pixels.shape)
+        alpha = resize(masked.supplied.alpha, masked.photo.pixels.shape)
         cutout = cut_out(masked.photo.pixels, alpha, replace(options, alpha_matting=False))
     if float(cutout.alpha.mean()) < LEAST_COVERAGE:
         raise NoSubject("nothing is left of the subject after refinement; wanted something that stands out")
@@ -77,20 +76,22 @@ def _is_coarse(mask: Alpha, photo: Photo) -> bool:
 
 
 def frame(
-    masked: MaskedPhoto, cutout: Cutout, cutout_options: CutoutOptions, options: mesher_pb2.MeshOptions, *, relief: bool
+    masked: MaskedPhoto, cutout: Cutout, colours: RGB, options: mesher_pb2.MeshOptions, *, relief: bool
 ) -> MesherInput:
-    """Return the subject as the mesher wants it; `relief`: with its depth, where there is one."""
-    photo = masked.photo
-    if photo.metadata.icc or photo.bit_depth != 8:
-        # The mesher wants 8-bit sRGB, which the working image is.
-        cutout = cut_out(photo.working, masked.alpha, replace(cutout_options, alpha_matting=False))
+    """Return the subject as the mesher wants it.
+
+    Args:
+        masked: with the depth, which lies on the photo as the cutout does.
+        cutout: at the photo's size.
+        colours: (H, W, 3) uint8, the cutout's foreground in sRGB.
+        options: of the mesh.
+        relief: hand the depth on, where there is one.
+    """
     side = BAKED_FRAME_PX if options.texture == mesher_pb2.TEXTURE_MODE_BAKED else MESH_FRAME_PX
-    focal = None if photo.focal_ratio is None else photo.focal_ratio * max(cutout.alpha.shape)
+    focal_ratio = masked.photo.focal_ratio
+    focal = None if focal_ratio is None else focal_ratio * max(cutout.alpha.shape)
     found = frame_subject(
-        np.asarray(cutout.foreground, dtype=np.uint8),
-        cutout.alpha,
-        masked.depth if relief else None,
-        FramingOptions(side=side, focal_px=focal),
+        colours, cutout.alpha, masked.depth if relief else None, FramingOptions(side=side, focal_px=focal)
     )
     job = MeshJob(found.rgba, found.depth, found.focal_px, found.cx, found.cy, options)
-    return MesherInput(job, found.share, found.touches)
+    return MesherInput(cutout, job, found.share, found.touches)

@@ -79,16 +79,17 @@ class Run:
     def record(self, stage: pb.StageReceipt) -> None:
         """Put what became of a stage on the receipt; anything but OK, DISABLED and SUPPLIED is a degradation."""
         self.receipt.stages.append(stage)
+        outcome = pb.Outcome.Name(stage.outcome).removeprefix("OUTCOME_")
+        metrics.STAGE_OUTCOMES.labels(stage.stage, outcome).inc()
         if stage.outcome in (pb.OUTCOME_UNAVAILABLE, pb.OUTCOME_TIMEOUT, pb.OUTCOME_INVALID):
             self.receipt.degraded = True
-            outcome = pb.Outcome.Name(stage.outcome).removeprefix("OUTCOME_")
             metrics.DEGRADED.labels(stage.stage, outcome).inc()
             _log.warning("degraded", stage=stage.stage, outcome=outcome, reason=stage.reason)
             self.warn(f"made without {stage.stage}: {stage.reason}")
 
     def warn(self, sentence: str) -> None:
-        """Put a sentence for people on the receipt, once."""
-        if sentence not in self.receipt.warnings:
+        """Put a sentence for people on the receipt, once; an empty one is none."""
+        if sentence and sentence not in self.receipt.warnings:
             self.receipt.warnings.append(sentence)
 
     def close(self) -> pb.Receipt:

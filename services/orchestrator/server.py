@@ -37,18 +37,12 @@ from services.orchestrator.pipeline import Pipeline
 from services.orchestrator.request_options import parse_depth_quality, parse_encoding, parse_request_options
 from services.orchestrator.run import Run
 from services.orchestrator.settings import CLOSED_FORM, OrchestratorSettings
-from services.orchestrator.stages.grpc_stages import (
-    DEPTH,
-    MESHER,
-    SEGMENTATION,
-    DepthStage,
-    MesherStage,
-    NoDepthStage,
-    SegmentationStage,
-    StageChannel,
-)
+from services.orchestrator.stages.depth_stage import DepthStage, NoDepthStage
+from services.orchestrator.stages.mesher_stage import MesherStage
 from services.orchestrator.stages.result_cache import CachedDepth, CachedSegmentation, ResultCache
-from services.orchestrator.stages.stage_protocols import Stages
+from services.orchestrator.stages.segmentation_stage import SegmentationStage
+from services.orchestrator.stages.stage_channel import StageChannel
+from services.orchestrator.stages.stage_protocols import DEPTH, MESHER, SEGMENTATION, Stages
 from unflat.v1 import orchestrator_pb2 as pb
 from unflat.v1 import orchestrator_pb2_grpc as pb_grpc
 

@@ -13,7 +13,9 @@ import pytest
 from services.common.errors import Overloaded
 from services.common.rpc_errors import to_status
 from services.common.telemetry import metrics
-from services.orchestrator.stages.grpc_stages import DepthAnswer, DepthStage, StageChannel
+from services.orchestrator.stages.depth_stage import DepthStage
+from services.orchestrator.stages.stage_channel import StageChannel
+from services.orchestrator.stages.stage_protocols import DepthAnswer
 from tests.fault.proxy import FaultProxy
 from unflat.v1 import depth_pb2
 from unflat.v1 import orchestrator_pb2 as pb

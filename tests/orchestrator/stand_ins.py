@@ -15,8 +15,8 @@ from services.orchestrator.output.encoding import EncodeOptions
 from services.orchestrator.pipeline import Pipeline
 from services.orchestrator.request_options import parse_request_options
 from services.orchestrator.run import Run
-from services.orchestrator.stages.grpc_stages import DepthAnswer, Meshed, MeshJob, Segmented, stage_receipt
-from services.orchestrator.stages.stage_protocols import Stages
+from services.orchestrator.stages.stage_protocols import DepthAnswer, Meshed, MeshJob, Segmented, Stages
+from services.orchestrator.stages.stage_receipts import stage_receipt
 from unflat.v1 import common_pb2, mesher_pb2, segmentation_pb2
 from unflat.v1 import orchestrator_pb2 as pb
 
@@ -179,7 +179,7 @@ class Bench:
         return asyncio.run(self._clean(lambda line, run: line.estimate_depth(PHOTO, run)))
 
     def pipeline(self) -> Pipeline:
-        return Pipeline(Stages(self.segmentation, self.depth, self.mesher), Decoder(), 1_000_000)
+        return Pipeline(Stages(self.segmentation, self.depth, self.mesher), Decoder(), 10_000_000)
 
     def run(self) -> Run:
         return Run("id-1", self.budget_s, self.told.append)

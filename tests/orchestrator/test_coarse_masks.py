@@ -11,7 +11,9 @@ from PIL import Image
 
 from services.common.photos.decoding import decode_photo
 from services.orchestrator.cutout.cut import PRESETS
+from services.orchestrator.input_checks.supplied_mask import SuppliedMask
 from services.orchestrator.masked_photo import MaskedPhoto, cut
+from unflat.v1 import orchestrator_pb2 as pb
 
 HEIGHT, WIDTH = 320, 1600
 
@@ -30,7 +32,7 @@ def scene():
 def _cut(scene, supplied):
     photo, _ = scene
     small = cv2.resize(supplied, photo.working.shape[1::-1], interpolation=cv2.INTER_AREA)
-    masked = MaskedPhoto(photo, small, small, None, None, None, supplied)
+    masked = MaskedPhoto(photo, small, small, None, None, None, SuppliedMask(supplied, pb.MASK_SOURCE_SUPPLIED))
     return cut(masked, PRESETS["balanced"]).alpha
 
 

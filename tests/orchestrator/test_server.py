@@ -19,7 +19,9 @@ from services.common.serving.priority import PRIORITY_KEY, priority_metadata
 from services.common.telemetry.logs import REQUEST_ID_KEY
 from services.orchestrator.run import Run
 from services.orchestrator.server import OrchestratorServicer, _open_matting
-from services.orchestrator.stages.grpc_stages import DepthAnswer, StageChannel, stage_receipt
+from services.orchestrator.stages.stage_channel import StageChannel
+from services.orchestrator.stages.stage_protocols import DepthAnswer
+from services.orchestrator.stages.stage_receipts import stage_receipt
 from unflat.v1 import orchestrator_pb2 as pb
 from unflat.v1 import orchestrator_pb2_grpc as pb_grpc
 

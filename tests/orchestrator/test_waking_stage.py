@@ -15,7 +15,7 @@ import pytest
 
 from services.common.errors import StageUnavailable
 from services.orchestrator.stages.circuit_breaker import Breaker
-from services.orchestrator.stages.grpc_stages import StageChannel
+from services.orchestrator.stages.stage_channel import StageChannel
 from unflat.v1 import status_pb2, status_pb2_grpc
 
 

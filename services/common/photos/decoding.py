@@ -26,7 +26,7 @@ from services.common.photos import colour, exif_block, png_reader, tiff_reader, 
 from services.common.photos.limits import MAX_PIXELS
 from services.common.photos.metadata import Metadata
 from services.common.photos.pillow_reader import read_by_pillow
-from services.common.photos.raster import MIN_SIDE_PX, AlphaKind, Raster, Samples
+from services.common.photos.raster import MIN_SIDE_PX, AlphaKind, Raster, Samples, to_8_bits
 
 WORKING_SIDE_PX = 1024  # long side of what the networks and refinements see
 TELLING_ALPHA = 0.1  # of full scale: a channel that varies less says nothing of what is subject
@@ -215,9 +215,7 @@ def _working_image(pixels: Pixels, icc: bytes) -> RGB:
     if scale < 1.0:
         size = (max(MIN_SIDE_PX, round(width * scale)), max(MIN_SIDE_PX, round(height * scale)))
         small = np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_AREA))
-    if small.dtype == np.uint16:
-        small = np.rint(small.astype(np.float32) / 257.0).astype(np.uint8)
-    return np.array(colour.to_srgb(np.asarray(small), "rgb", icc), dtype=np.uint8)
+    return np.array(colour.to_srgb(to_8_bits(small), "rgb", icc), dtype=np.uint8)
 
 
 def _is_array(data: bytes) -> bool:

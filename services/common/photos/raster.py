@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -87,6 +88,13 @@ def scale_to_depth(values: npt.NDArray[Any], bits: int) -> Samples:
     if largest != full:
         values = (values.astype(np.uint32) * full + largest // 2) // largest
     return as_samples(values, deep=bits > 8)
+
+
+def to_8_bits(samples: Samples) -> npt.NDArray[np.uint8]:
+    """Return samples of 8 or 16 bits as uint8, rounded to the nearest step."""
+    if not is_deep(samples):
+        return np.asarray(samples, dtype=np.uint8)
+    return np.asarray(cv2.convertScaleAbs(samples, alpha=1 / 257), dtype=np.uint8)
 
 
 def divide_by_alpha(colours: Samples, alpha: Samples) -> Samples:

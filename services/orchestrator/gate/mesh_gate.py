@@ -14,21 +14,19 @@ from typing import Literal
 import numpy as np
 
 from services.common.arrays import Alpha
-from services.orchestrator.cutout.cut import Cutout
 from services.orchestrator.fusion import FusionOptions, fuse
 from services.orchestrator.gate.boundary_contrast import boundary_contrast
 from services.orchestrator.masked_photo import MaskedPhoto, MesherInput
-from services.orchestrator.stages.grpc_stages import DEPTH, Meshed
+from services.orchestrator.stages.stage_protocols import Meshed
 from unflat.v1 import mesher_pb2
-from unflat.v1 import orchestrator_pb2 as pb
 
 Fault = Literal["broken", "flat", "unexplained"]
 
 LEAST_EXPLAINED = 0.8  # IoU of mesh and mask below which the mesh is not the shape of the photo
 SAME_MASK = 0.98  # IoU from which two masks make the same mesh
 OTHER_SUBJECT = 0.5  # IoU below which a mask shows something else, however well its outline is confirmed
-CLEARLY_BETTER = 0.01  # more support of the outline than that is no accident
-PLAUSIBLE = 0.9  # of the first mask's support, which a mask needs to be tried at all
+CLEARLY_BETTER = 0.01  # more boundary contrast than that is no accident
+PLAUSIBLE = 0.9  # of the first mask's boundary contrast, which a mask needs to be tried at all
 
 
 @dataclass(frozen=True)
@@ -51,8 +49,7 @@ class MeshCandidate:
 class Attempt:
     """One mesh and what it was made of."""
 
-    way: MeshCandidate
-    cutout: Cutout
+    candidate: MeshCandidate
     framed: MesherInput
     meshed: Meshed
 
@@ -60,6 +57,23 @@ class Attempt:
     def quality(self) -> mesher_pb2.MeshQuality:
         """What the mesher measured."""
         return self.meshed.quality
+
+
+@dataclass(frozen=True)
+class JudgedAttempt:
+    """An attempt held against the photo.
+
+    The mesher's score says how well a mesh fits its own mask; times the contrast along the mask's boundary it says how
+    well it fits the photo. Without that a leak would win: it gives the mesh more to explain.
+    """
+
+    attempt: Attempt
+    boundary_contrast: float
+
+    @property
+    def score(self) -> float:
+        """0 to 1; the larger one is handed out, the first of equals."""
+        return self.attempt.quality.score * self.boundary_contrast
 
 
 def first_candidate(masked: MaskedPhoto, options: mesher_pb2.MeshOptions) -> MeshCandidate:
@@ -82,52 +96,27 @@ def find_fault(quality: mesher_pb2.MeshQuality) -> Fault | None:
 
 def next_candidate(fault: Fault, first: MeshCandidate, masked: MaskedPhoto) -> MeshCandidate | None:
     """Return what to try after `first` had `fault`, or None where nothing else promises anything."""
-    others = [(name, alpha) for name, alpha in _other_masks(masked) if _differs(alpha, first.alpha)]
-    now = _support(masked, first.alpha) if others else 0.0
-    supported = [(_support(masked, alpha), name, alpha) for name, alpha in others]
-    gain, other = 0.0, None
-    if supported:
-        most, name, alpha = max(supported, key=lambda found: found[0])
-        gain = most - now
-        if most >= PLAUSIBLE * now:
+    others = (
+        (_boundary_contrast(masked, alpha), name, alpha)
+        for name, alpha in _other_masks(masked)
+        if _differs(alpha, first.alpha)
+    )
+    other = None
+    if (best := max(others, key=lambda found: found[0], default=None)) is not None:
+        contrast, name, alpha = best
+        now = _boundary_contrast(masked, first.alpha)
+        if contrast >= PLAUSIBLE * now:
             other = replace(first, alpha=alpha, mask_name=name)
-    if other is not None and gain > CLEARLY_BETTER:
-        return other
+        if contrast - now > CLEARLY_BETTER:
+            return other
     if first.relief and fault in ("flat", "broken"):
         return replace(first, relief=False)
     return other
 
 
-def pick_better(attempts: Sequence[Attempt], masked: MaskedPhoto, receipt: pb.Receipt) -> Attempt:
-    """Return the better attempt, and put all of them on the receipt.
-
-    The mesher's score says how well a mesh fits its own mask; times the support of the mask's outline it says how well
-    it fits the photo. Without that a leak would win: it gives the mesh more to explain.
-    """
-    scores = []
-    for attempt in attempts:
-        support = _support(masked, attempt.way.alpha)
-        score = attempt.quality.score * support
-        receipt.attempts.add(
-            made_of=str(attempt.way), quality=attempt.quality, boundary_contrast=support, score=score, returned=False
-        )
-        scores.append(score)
-    best = int(np.argmax(scores))  # the first of equals
-    receipt.attempts[best].returned = True
-    return attempts[best]
-
-
-def state_verdict(quality: mesher_pb2.MeshQuality, receipt: pb.Receipt) -> str:
-    """Return in words how the mesh is, why, and what was tried."""
-    parts = [quality.verdict.rstrip(".")]
-    had_depth = any(s.stage == DEPTH and s.outcome in (pb.OUTCOME_OK, pb.OUTCOME_SUPPLIED) for s in receipt.stages)
-    if quality.flat and not quality.truly_flat and not had_depth:
-        parts.append("there was no depth to tell how deep it is")
-    if receipt.attempts:
-        taken, other = sorted(receipt.attempts, key=lambda attempt: not attempt.returned)
-        figures = f"{taken.score:.2f} against {other.score:.2f}"
-        parts.append(f"of two attempts the one of {taken.made_of} was taken, not that of {other.made_of} ({figures})")
-    return "; ".join(part for part in parts if part) + "."
+def judge(attempts: Sequence[Attempt], masked: MaskedPhoto) -> list[JudgedAttempt]:
+    """Return how well each attempt fits the photo."""
+    return [JudgedAttempt(attempt, _boundary_contrast(masked, attempt.candidate.alpha)) for attempt in attempts]
 
 
 def _other_masks(masked: MaskedPhoto) -> list[tuple[str, Alpha]]:
@@ -151,5 +140,5 @@ def _differs(alpha: Alpha, other: Alpha) -> bool:
     return OTHER_SUBJECT * either <= both < SAME_MASK * either
 
 
-def _support(masked: MaskedPhoto, alpha: Alpha) -> float:
+def _boundary_contrast(masked: MaskedPhoto, alpha: Alpha) -> float:
     return boundary_contrast(masked.photo.working, alpha)

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.common.arrays import Alpha, alpha_from_bytes
+from services.common.arrays import RGB, Alpha, alpha_from_bytes
 from services.common.errors import InvalidOption, NoSubject
 from services.common.imaging.working_size import resize
 from services.common.photos.decoding import Photo
 from services.orchestrator.input_checks.own_alpha import check_polarity, judge_own_alpha
+from services.orchestrator.stages.stage_protocols import SEGMENTATION, Segmented
+from services.orchestrator.stages.stage_receipts import stage_receipt
 from unflat.v1 import orchestrator_pb2 as pb
+
+LEAST_COVERAGE = 1e-4  # share of the photo below which a mask holds nothing
 
 
 @dataclass(frozen=True)
@@ -28,10 +32,17 @@ class SuppliedMask:
     source: pb.MaskSource
     turned_over: str = ""
 
-    @property
-    def origin(self) -> str:
-        """The source in words."""
-        return "the photo's own alpha" if self.source == pb.MASK_SOURCE_OWN_ALPHA else "supplied with the request"
+    def as_segmented(self, working: RGB) -> Segmented:
+        """Return it in place of what segmentation says of the working image.
+
+        Raises:
+            NoSubject: it is empty.
+        """
+        alpha = resize(self.alpha, working.shape)
+        if float(np.mean(alpha > 0.5)) < LEAST_COVERAGE:
+            raise NoSubject("the mask is empty; wanted a subject")
+        reason = "the photo's own alpha" if self.source == pb.MASK_SOURCE_OWN_ALPHA else "supplied with the request"
+        return Segmented(alpha, alpha, stage_receipt(SEGMENTATION, pb.OUTCOME_SUPPLIED, reason))
 
 
 def check_supplied_mask(mask: Alpha, photo: Photo) -> SuppliedMask:

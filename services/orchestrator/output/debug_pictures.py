@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from services.common.arrays import RGB, Alpha, BoolMask, InverseDepth, alpha_to_bytes
+from services.common.arrays import RGB, Alpha, alpha_to_bytes
 from services.common.drawing.depth_colours import colour_depth
 from services.common.imaging.working_size import shrink_to
+from services.orchestrator.masked_photo import MaskedPhoto
 from services.orchestrator.output.encoding import encode_png
 from unflat.v1 import orchestrator_pb2 as pb
 
 PREVIEW_PX = 512  # a few kilobytes that a page can show while the rest is still being made
 
 
-def debug_pictures(
-    raw_alpha: Alpha | None, refined: Alpha, fused: Alpha, depth: InverseDepth | None, depth_mask: BoolMask | None
-) -> list[pb.DebugPicture]:
+def debug_pictures(masked: MaskedPhoto) -> list[pb.DebugPicture]:
     """Return raw, segmentation and hybrid masks, and with depth its coloured map and its mask, as PNG."""
-    pictures = [
-        pb.DebugPicture(name="segmentation", png=encode_png(alpha_to_bytes(refined))),
-        pb.DebugPicture(name="hybrid", png=encode_png(alpha_to_bytes(fused))),
-    ]
-    if raw_alpha is not None:
-        pictures.append(pb.DebugPicture(name="raw", png=encode_png(alpha_to_bytes(raw_alpha))))
-    if depth is not None:
-        pictures.append(pb.DebugPicture(name="depth", png=encode_png(colour_depth(depth))))
-    if depth_mask is not None:
-        pictures.append(pb.DebugPicture(name="depth_mask", png=encode_png(depth_mask.astype(np.uint8) * 255)))
-    return pictures
+    pictures = {"segmentation": alpha_to_bytes(masked.refined), "hybrid": alpha_to_bytes(masked.alpha)}
+    if masked.raw_alpha is not None:
+        pictures["raw"] = alpha_to_bytes(masked.raw_alpha)
+    if masked.depth is not None:
+        pictures["depth"] = colour_depth(masked.depth)
+    if masked.depth_mask is not None:
+        pictures["depth_mask"] = alpha_to_bytes(masked.depth_mask.astype(np.float32))
+    return [pb.DebugPicture(name=name, png=encode_png(picture)) for name, picture in pictures.items()]
 
 
 def photo_picture(working: RGB) -> pb.DebugPicture:

@@ -22,15 +22,16 @@ import numpy.typing as npt
 
 from services.common.arrays import RGB
 from services.common.telemetry import metrics
-from services.orchestrator.stages.grpc_stages import (
+from services.orchestrator.stages.stage_protocols import (
     DEPTH,
     SEGMENTATION,
     STANDARD,
     DepthAnswer,
+    DepthEstimator,
     Segmented,
-    stage_receipt,
+    Segmenter,
 )
-from services.orchestrator.stages.stage_protocols import DepthEstimator, Segmenter
+from services.orchestrator.stages.stage_receipts import stage_receipt
 from unflat.v1 import depth_pb2, segmentation_pb2
 from unflat.v1 import orchestrator_pb2 as pb
 

@@ -17,7 +17,8 @@ from services.common.serving.admission import Admission
 from services.common.serving.model_holder import ModelHolder
 from services.common.telemetry import metrics
 from services.orchestrator.run import Run
-from services.orchestrator.stages.grpc_stages import StageChannel, stage_receipt
+from services.orchestrator.stages.stage_channel import StageChannel
+from services.orchestrator.stages.stage_receipts import stage_receipt
 from unflat.v1 import orchestrator_pb2 as pb
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "metrics.md"

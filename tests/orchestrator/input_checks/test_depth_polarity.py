@@ -7,7 +7,8 @@ import pytest
 from scipy import ndimage
 
 from services.orchestrator.input_checks.depth_polarity import looks_inverted, outline_shares, polarity_warning
-from services.orchestrator.stages.grpc_stages import DepthAnswer, stage_receipt
+from services.orchestrator.stages.stage_protocols import DepthAnswer
+from services.orchestrator.stages.stage_receipts import stage_receipt
 from tests.orchestrator.stand_ins import NEAR
 from unflat.v1 import common_pb2
 from unflat.v1 import orchestrator_pb2 as pb

@@ -9,7 +9,8 @@ import pytest
 
 from services.common.errors import DeadlineExceeded, Overloaded
 from services.orchestrator.stages.bulkhead import Bulkhead
-from services.orchestrator.stages.grpc_stages import DepthStage, StageChannel
+from services.orchestrator.stages.depth_stage import DepthStage
+from services.orchestrator.stages.stage_channel import StageChannel
 from unflat.v1 import orchestrator_pb2 as pb
 
 

@@ -9,12 +9,10 @@ import numpy as np
 import pytest
 
 from services.common.errors import StageUnavailable
-from services.orchestrator.request_options import parse_request_options
-from services.orchestrator.stages.grpc_stages import no_depth
 from services.orchestrator.stages.result_cache import CachedDepth, CachedSegmentation, ResultCache, photo_key
-from tests.orchestrator.stand_ins import PHOTO as ENCODED
+from services.orchestrator.stages.stage_receipts import no_depth
 from tests.orchestrator.stand_ins import Bench, Depth, Segmentation, stage_of
-from unflat.v1 import depth_pb2, mesher_pb2, segmentation_pb2
+from unflat.v1 import depth_pb2, segmentation_pb2
 from unflat.v1 import orchestrator_pb2 as pb
 
 PHOTO = np.zeros((96, 96, 3), np.uint8)
@@ -183,18 +181,3 @@ def test_a_changed_strategy_repeats_neither_segmentation_nor_depth():
     for stage in ("segmentation", "depth"):
         assert stage_of(receipt, stage).outcome == pb.OUTCOME_OK
         assert stage_of(receipt, stage).cached
-
-
-def test_a_remembered_depth_says_nothing_about_how_long_depth_takes():
-    bench = Bench()
-    bench.depth = CachedDepth(Depth(), ResultCache("depth", 1 << 20, 60.0))
-    line, wishes = bench.pipeline(), parse_request_options(pb.MaskOptions(), pb.CutoutOptions())
-
-    async def scenario() -> None:
-        for _ in range(3):
-            await line.generate_mesh(photo, wishes, mesher_pb2.MeshOptions(), bench.run(), debug=False)
-            bench.mesher.jobs.clear()
-
-    photo = pb.Photo(file=ENCODED)
-    asyncio.run(scenario())
-    assert len(line._depth_seconds) == 1

@@ -16,14 +16,11 @@ from services.common.errors import Internal, ModelMissing, NoSubject, StageUnava
 from services.common.rpc_errors import to_status
 from services.common.telemetry import metrics
 from services.common.wire import alpha_to_proto
-from services.orchestrator.stages.grpc_stages import (
-    Meshed,
-    MesherStage,
-    MeshJob,
-    NoDepthStage,
-    SegmentationStage,
-    StageChannel,
-)
+from services.orchestrator.stages.depth_stage import NoDepthStage
+from services.orchestrator.stages.mesher_stage import MesherStage
+from services.orchestrator.stages.segmentation_stage import SegmentationStage
+from services.orchestrator.stages.stage_channel import StageChannel
+from services.orchestrator.stages.stage_protocols import Meshed, MeshJob
 from unflat.v1 import mesher_pb2, segmentation_pb2
 from unflat.v1 import orchestrator_pb2 as pb
 
@@ -94,12 +91,12 @@ def test_the_raw_mask_comes_where_it_was_asked_for():
     ("data", "said"),
     [
         (b"\xff\xff no message", "not the message"),
-        (b"", "a mask that is none"),
+        (b"", "an unreadable mask"),
         (_masks(np.zeros((5, 5), np.float32)), "5 × 5 px for 30 × 20"),
     ],
     ids=["garbage", "empty", "other size"],
 )
-def test_a_mask_that_is_none_is_the_stages_fault_never_the_callers(data, said):
+def test_an_unreadable_mask_is_the_stages_fault_never_the_callers(data, said):
     with pytest.raises(Internal, match=said):
         _segment(lambda request, context: data)
 
