@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from deploy.checks.manifests import Manifest, of_kind, settings_of
-from services.common.client import DEFAULT_TIMEOUT_S
 
 _BODY = "nginx.ingress.kubernetes.io/proxy-body-size"
 _READ_S = "nginx.ingress.kubernetes.io/proxy-read-timeout"
@@ -15,7 +14,7 @@ _READ_S = "nginx.ingress.kubernetes.io/proxy-read-timeout"
 def problems(manifests: Sequence[Manifest]) -> Iterator[str]:
     """Yield one sentence for each route that leads nowhere or lets less through than the gateway takes."""
     gateway: Any = settings_of("gateway", manifests)
-    longest_s = gateway.timeout_s or DEFAULT_TIMEOUT_S
+    longest_s = gateway.timeout_s
     ports = of_kind("Service", manifests)["gateway"]["spec"]["ports"]
     offered = {("gateway", port[key]) for port in ports for key in ("name", "port")}
     for ingress in of_kind("Ingress", manifests).values():

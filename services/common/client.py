@@ -23,7 +23,7 @@ import grpc
 from google.protobuf.message import Message
 
 from services.common.arrays import InverseDepth
-from services.common.calling.channels import open_aio_channel, open_channel
+from services.common.calling.channels import DEFAULT_TIMEOUT_S, open_aio_channel, open_channel
 from services.common.calling.renewing_channels import Renewal
 from services.common.errors import Internal
 from services.common.options import CutoutOptions, DepthQuality, MaskOptions, MeshOptions
@@ -41,7 +41,6 @@ from unflat.v1 import orchestrator_pb2_grpc as pb_grpc
 
 Progress: TypeAlias = pb.Progress
 
-DEFAULT_TIMEOUT_S = 120.0
 _NO_RESULT = "the orchestrator ended without a result"
 
 

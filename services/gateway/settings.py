@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
-from services.common.client import DEFAULT_TIMEOUT_S
+from services.common.calling.channels import DEFAULT_TIMEOUT_S
 from services.common.settings import ProcessSettings
 
 

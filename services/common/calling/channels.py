@@ -18,6 +18,7 @@ from services.common.tls import Certificate, Identity, channel_credentials
 
 ChannelOption: TypeAlias = tuple[str, str | int]
 
+DEFAULT_TIMEOUT_S = 120.0  # of a request whose caller states none
 MIB = 1 << 20
 MAX_MESSAGE_BYTES = 512 * MIB  # a 50-megapixel 16-bit picture with room
 RETRY_BUFFER_BYTES = 64 * MIB  # a working image (≤ 1024² × 3) and its companions fit many times
