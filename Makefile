@@ -5,7 +5,9 @@ SHELL := /bin/bash
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Errors are shown, warnings are not: pip has one for each folder that a package index does not have.
+PIP_QUIETLY := -m pip --disable-pip-version-check -qq
+PIP := $(BIN)/python $(PIP_QUIETLY)
 IMAGE ?= examples/mug.jpg
 OUT ?= out
 WEIGHTS ?= light
@@ -45,13 +47,18 @@ torch: .venv/torch ## PyTorch and what TripoSR needs beside it
 .PHONY: web
 web: $(VIEWER) ## Bundle the page's 3D viewer (three.js from npm)
 
+.PHONY: test-fast
+test-fast: .venv/dev ## While you write: most tests in a minute; no process, no sleep, no browser
+	@$(BIN)/python -m pytest --fast -n auto --dist loadfile
+
 .PHONY: test
-test: .venv/dev $(if $(shell command -v npm),web) ## All tests
+test: .venv/dev $(if $(shell command -v npm),web) ## Before you push: all tests that can run here, and what the others need
 	@$(BIN)/python -m pytest
 
-.PHONY: test-weights
-test-weights: .venv/torch ## TripoSR at full size, with stand-in weights made on the fly (4 GB of memory)
-	@UNFLAT_TEST_FULL_SIZE=1 $(BIN)/python -m pytest -m weights
+.PHONY: test-needs
+test-needs: .venv/dev ## After you brought what tests need: those that need it (NEED=torch, see tests/needs.py)
+	@test -n "$(NEED)" || { echo "which need? NEED=torch, or another one of tests/needs.py"; exit 1; }
+	@$(if $(filter full_size,$(NEED)),UNFLAT_TEST_FULL_SIZE=1) $(BIN)/python -m pytest -m needs_$(NEED)
 
 .PHONY: check
 check: .venv/dev node_modules/.ready ## Contracts, formatting, lint, types, layers, manifests
@@ -185,21 +192,15 @@ TORCH := 2.13.0
 	@$(PIP) install torch==$(TORCH)
 	@touch $@
 
-.venv-peers/ready: requirements/peers.lock
-	@echo "installing what is compared with into .venv-peers"
-	@$(PYTHON) -m venv .venv-peers
-	@.venv-peers/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/peers.lock
-	@touch $@
-
 .venv-%/ready: requirements/%.lock | $(BIN)/python
 	@echo "installing $*.lock into .venv-$*"
 	@$(PYTHON) -m venv .venv-$*
-	@.venv-$*/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
+	@.venv-$*/bin/python $(PIP_QUIETLY) install --require-hashes -r $<
 	@touch $@
 
 $(VIEWER): package.json package-lock.json services/gateway/page/three.entry.js | node_modules/.ready
 	@npm run --silent web
 
 node_modules/.ready: package-lock.json
-	@npm ci --silent --no-audit --no-fund
+	@npm ci --loglevel=error --no-audit --no-fund >/dev/null
 	@touch $@

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="the reference is torch's")
+from tests.needs import needed_module
+
+torch = needed_module("torch")
+pytestmark = pytest.mark.needs_torch
 
 from bench.against_reference_depth import count_flop, picture, random_weights, variants  # noqa: E402
 from bench.gpu_depth import measure_depth  # noqa: E402

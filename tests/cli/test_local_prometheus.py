@@ -20,6 +20,7 @@ def test_without_the_binary_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch)
     assert "apt-get install prometheus" in console.export_text()
 
 
+@pytest.mark.slow
 def test_a_prometheus_that_ignores_its_end_is_killed_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr("services.cli.local_prometheus._STOP_S", 0.2)
     deaf = tmp_path / "prometheus"

@@ -16,11 +16,13 @@ def _command(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_version_is_one_line():
     done = _command("--version")
     assert (done.returncode, done.stdout) == (0, f"unflat {VERSION}\n")
 
 
+@pytest.mark.slow
 def test_an_unknown_command_is_wrong_usage_without_a_trace():
     done = _command("melt")
     assert done.returncode == 2
@@ -35,6 +37,7 @@ def test_help_names_every_command(unflat):
         assert name in ended.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extra", [[], ["--json"]])
 def test_status_of_nobody_is_exit_1_with_a_sentence(unflat, extra):
     ended = unflat("status", "--server", "127.0.0.1:1", *extra)

@@ -37,6 +37,7 @@ def test_an_unknown_name_is_an_attribute_error():
         unflat.UnflatClient  # noqa: B018 - looking is the point
 
 
+@pytest.mark.slow
 def test_messages_alone_load_no_client():
     code = "import sys, unflat.v1.common_pb2; sys.exit('services.common.client' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -28,6 +28,8 @@ from services.common.settings import RpcSettings, load_settings
 from services.common.telemetry import metrics
 from services.common.tls import Identity, TlsFiles, environment_identity, load_identity, read_certificate, tls_files
 
+pytestmark = pytest.mark.slow
+
 WAIT_S = 20.0
 
 

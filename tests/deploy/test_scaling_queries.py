@@ -1,6 +1,5 @@
 """What the scalers' queries say, evaluated by Prometheus's tool: when depth wakes, when it sleeps, what a loss is."""
 
-import shutil
 import subprocess
 
 import pytest
@@ -8,8 +7,7 @@ import yaml
 
 from deploy.k8s.check import K8S
 
-PROMTOOL = shutil.which("promtool")
-pytestmark = pytest.mark.skipif(PROMTOOL is None, reason="promtool comes with the Debian package prometheus")
+pytestmark = pytest.mark.needs_prometheus
 
 NOW = "10m5s"  # between two samples: old and new Prometheus differ in whether a window holds its first instant
 ZERO = "0x40"  # as many samples, one each 15 s
@@ -38,7 +36,7 @@ def answers(tmp_path):
         case["promql_expr_test"] = [{"expr": form.format(query(name)), "eval_time": NOW, "exp_samples": samples}]
         file = tmp_path / "queries.yaml"
         file.write_text(yaml.safe_dump({"evaluation_interval": "15s", "tests": [case]}))
-        done = subprocess.run([PROMTOOL, "test", "rules", file], capture_output=True, text=True, check=False)
+        done = subprocess.run(["promtool", "test", "rules", file], capture_output=True, text=True, check=False)
         return done.returncode == 0 or done.stdout + done.stderr
 
     return ask

@@ -19,10 +19,11 @@ from services.common.drawing.mesh_views import read_mesh
 from services.common.errors import ImageTooLarge, InvalidImage, InvalidOption, NoSubject
 from services.common.options import CutoutOptions, MaskOptions, MeshOptions
 from services.common.receipts import outcome_of
+from tests.needs import SHARED
 from unflat.v1 import orchestrator_pb2 as pb
 
 pytestmark = pytest.mark.e2e
-TRICKY = Path(__file__).resolve().parents[3] / "shared" / "eval" / "tricky"
+TRICKY = SHARED / "eval" / "tricky"
 
 
 def _png(array: np.ndarray) -> bytes:
@@ -143,11 +144,11 @@ def test_a_photo_that_is_already_cut_keeps_its_own_alpha(client):
     assert client.generate_mesh(photo).receipt.mesh.watertight
 
 
-@pytest.mark.parametrize("texture", ["vertex", "baked"])
-@pytest.mark.parametrize("form", ["glb", "obj", "ply", "stl"])
+@pytest.mark.parametrize(
+    ("form", "texture"),
+    [("glb", "vertex"), ("glb", "baked"), ("obj", "vertex"), ("obj", "baked"), ("ply", "vertex"), ("stl", "vertex")],
+)
 def test_every_mesh_format_is_written_and_read_again(client, examples, form, texture):
-    if texture == "baked" and form in ("ply", "stl"):
-        pytest.skip("these formats hold no texture")
     wishes = MeshOptions(format=form, texture=texture, resolution=48, texture_resolution=256)
     made = client.generate_mesh((examples / "vase.jpg").read_bytes(), mask=MaskOptions(depth=False), mesh=wishes)
     data, kind = made.data, form
@@ -197,7 +198,7 @@ def test_bad_input_is_refused_with_one_sentence(client, examples, photo, wishes,
     assert "\n" not in caught.value.message
 
 
-@pytest.mark.skipif(not TRICKY.exists(), reason="the shared tricky files are not here")
+@pytest.mark.needs_shared
 def test_tricky_files_end_as_expected_and_no_process_dies(stack, client):
     before = {name: process.popen.pid for name, process in stack.processes.items()}
     expected = json.loads((TRICKY / "EXPECTED.json").read_text())["files"]

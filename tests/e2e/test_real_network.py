@@ -1,4 +1,4 @@
-"""The real ISNet, fetched as a user would fetch it, through real services; skipped where no source answers."""
+"""The real ISNet through real services."""
 
 from __future__ import annotations
 
@@ -12,27 +12,21 @@ from PIL import Image
 
 from services.cli.local_services import LocalServices, LocalServicesOptions
 from services.common.client import Client
-from services.common.errors import StageUnavailable
-from services.common.models.manifest import BY_NAME
-from services.common.models.model_store import ModelStore
-from services.common.models.pull import pull
 from services.common.options import CutoutOptions, MaskOptions
+from services.common.settings import default_store
 
-pytestmark = [pytest.mark.e2e, pytest.mark.weights]
+pytestmark = pytest.mark.e2e
 FIXED = Path(__file__).resolve().parents[2] / "evaluation" / "fixed"
 SCENES = ("p0208_mug", "p0209_vase", "p0213_teapot")
 
 
 @pytest.fixture(scope="module")
-def real_client(request: pytest.FixtureRequest) -> Iterator[Client]:
-    """A system whose segmentation runs ISNet; the weights stay in pytest's cache for the next run."""
-    store = ModelStore(Path(request.config.cache.mkdir("models")))
-    try:
-        pull(store, BY_NAME["isnet-general-use"], 240.0, lambda *_: None)
-    except StageUnavailable as problem:
-        pytest.skip(f"ISNet is not to be had here: {problem.message}")
+def real_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A system whose segmentation runs ISNet, which is all that its store holds."""
+    store = tmp_path_factory.mktemp("models")
+    (store / "isnet-general-use").symlink_to(default_store() / "isnet-general-use")
     with (
-        LocalServices(LocalServicesOptions(environment={"UNFLAT_MODELS": str(store.folder)})) as stack,
+        LocalServices(LocalServicesOptions(environment={"UNFLAT_MODELS": str(store)})) as stack,
         Client(stack.address) as client,
     ):
         yield client

@@ -20,6 +20,8 @@ from evaluation.sets import FIXED, Item, open_set
 from services.segmentation import server
 from services.segmentation.refine.chain import Refined, refine
 
+pytestmark = pytest.mark.slow
+
 MASKS_ONLY = Plan(("raw", "refined"), (), SIMULATED)
 
 

@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from services.common.client import Client
 from services.common.free_ports import free_ports
 from tests.fault.proxy import FaultProxy, proxies_to
+from tests.waiting import until
 from unflat.v1 import orchestrator_pb2 as pb
 from unflat.v1 import status_pb2, status_pb2_grpc
 
@@ -63,8 +63,7 @@ class System:
             self.wait_for(stage)
         self.address = str(self._announced("orchestrator")["address"])
         self.client = self._open.enter_context(Client(self.address, 60.0))
-        while self.health() != health_pb2.HealthCheckResponse.SERVING:
-            time.sleep(0.05)
+        until(lambda: self.health() == health_pb2.HealthCheckResponse.SERVING)
         return self
 
     def __exit__(self, *given: object) -> None:
@@ -94,16 +93,16 @@ class System:
 
     def wait_for(self, stage: str) -> None:
         """Wait until a stage has loaded its model, or said why not."""
-        deadline = time.monotonic() + START_S
         with grpc.insecure_channel(f"127.0.0.1:{self._ports[stage]}") as channel:
             stub = status_pb2_grpc.StatusServiceStub(channel)
-            while True:
+
+            def has_loaded() -> bool:
                 assert self._processes[stage].poll() is None, self._log(stage)
-                assert time.monotonic() < deadline, self._log(stage)
                 with contextlib.suppress(grpc.RpcError):
-                    if not stub.GetServiceStatus(status_pb2.GetServiceStatusRequest(), timeout=1).loading:
-                        return
-                time.sleep(0.03)
+                    return not stub.GetServiceStatus(status_pb2.GetServiceStatusRequest(), timeout=1).loading
+                return False
+
+            until(has_loaded, START_S, lambda: self._log(stage))
 
     def health(self) -> int:
         """Return what the orchestrator's health says."""
@@ -126,12 +125,9 @@ class System:
                     busy[f"{service}: {name}"] = float(value)
         return busy
 
-    def wait_until_idle(self, patience_s: float = 30.0) -> dict[str, float]:
-        """Return an empty dictionary as soon as no gauge counts work, else what they count after all that time."""
-        deadline = time.monotonic() + patience_s
-        while (busy := self.gauges()) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        return busy
+    def wait_until_idle(self, patience_s: float = 30.0) -> None:
+        """Wait until no gauge counts work."""
+        until(lambda: not self.gauges(), patience_s, self.gauges)
 
     def resident_mb(self) -> dict[str, float]:
         """Return the resident memory of every process."""
@@ -152,11 +148,9 @@ class System:
             )
 
     def _announced(self, service: str) -> dict[str, object]:
-        path, deadline = self._folder / f"{service}.json", time.monotonic() + START_S
-        while not path.exists():
-            assert self._processes[service].poll() is None, self._log(service)
-            assert time.monotonic() < deadline
-            time.sleep(0.03)
+        path = self._folder / f"{service}.json"
+        until(lambda: path.exists() or self._processes[service].poll() is not None, START_S, lambda: self._log(service))
+        assert self._processes[service].poll() is None, self._log(service)
         return dict(json.loads(path.read_text()))
 
     def _log(self, service: str) -> str:

@@ -17,6 +17,7 @@ from services.orchestrator.stages.depth_stage import DepthStage
 from services.orchestrator.stages.stage_channel import StageChannel
 from services.orchestrator.stages.stage_protocols import DepthAnswer
 from tests.fault.proxy import FaultProxy
+from tests.waiting import until_async
 from unflat.v1 import depth_pb2
 from unflat.v1 import orchestrator_pb2 as pb
 
@@ -267,8 +268,7 @@ def test_a_cancelled_call_reaches_the_service_and_counts_as_nothing(server):
 
     async def work(stage: DepthStage) -> str:
         task = asyncio.create_task(stage.estimate(PHOTO, LONG_S))
-        while not server.calls:
-            await asyncio.sleep(0.005)
+        await until_async(lambda: server.calls)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import cv2
 import numpy as np
@@ -17,6 +17,7 @@ from services.common.client import Client, CutoutResult
 from services.common.errors import DeadlineExceeded, Overloaded, StageUnavailable, UnflatError
 from services.common.options import CutoutOptions, MaskOptions, MeshOptions
 from tests.fault.system import CONCURRENCY, QUEUE, System, depth_of
+from tests.waiting import until
 
 pytestmark = [pytest.mark.fault, pytest.mark.e2e]
 
@@ -46,9 +47,7 @@ def without_depth(running: System) -> bytes:
 def _recover(system: System) -> None:
     """Heal, and send requests until depth is well again: breaker closed, connection back."""
     system.heal()
-    deadline = time.monotonic() + 60
-    while depth_of(system.client.remove_background(PHOTO, mask=PATIENT).receipt) != "OK":
-        assert time.monotonic() < deadline, "depth does not come back"
+    until(lambda: depth_of(system.client.remove_background(PHOTO, mask=PATIENT).receipt) == "OK")
 
 
 # ── the network between orchestrator and depth ──────────────────────────────────────────────────────────────────────
@@ -161,13 +160,13 @@ def test_depth_killed_and_restarted_under_load_loses_no_request_and_quality_retu
     for caller in callers:
         caller.start()
     try:
-        _wait_until(lambda: len(made) >= 6 or lost)
+        until(lambda: len(made) >= 6 or lost)
         system.kill("depth")
-        _wait_until(lambda: made[-1].receipt.degraded or lost)
+        until(lambda: made[-1].receipt.degraded or lost)
         system.launch("depth")
         system.wait_for("depth")
         back = time.monotonic()
-        _wait_until(lambda: not made[-1].receipt.degraded or lost)
+        until(lambda: not made[-1].receipt.degraded or lost)
         print(f"full quality again {time.monotonic() - back:.1f} s after depth's return")
     finally:
         done.set()
@@ -176,13 +175,6 @@ def test_depth_killed_and_restarted_under_load_loses_no_request_and_quality_retu
     assert not lost
     assert all(one.receipt.degraded == (depth_of(one.receipt) != "OK") for one in made)
     assert all(one.data == without_depth for one in made if one.receipt.degraded)
-
-
-def _wait_until(holds: Any) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 # ── segmentation and mesher: a clear error, within the deadline ─────────────────────────────────────────────────────
@@ -199,20 +191,18 @@ def test_a_stage_that_cannot_be_reached_is_an_error_of_its_kind(system, without_
     with Client(system.address, timeout_s) as client, pytest.raises(kind) as caught:
         client.generate_mesh(PHOTO, mask=WITHOUT)
     assert stage in caught.value.message or kind is DeadlineExceeded
-    assert not system.wait_until_idle()
+    system.wait_until_idle()
 
 
 def _recover_all(system: System) -> None:
     system.heal()
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            system.client.generate_mesh(PHOTO, mask=WITHOUT)
-        except UnflatError:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        else:
-            return
+
+    def is_well() -> bool:
+        with contextlib.suppress(UnflatError):
+            return bool(system.client.generate_mesh(PHOTO, mask=WITHOUT))
+        return False
+
+    until(is_well)
 
 
 # ── callers who leave, and callers who are too many ─────────────────────────────────────────────────────────────────
@@ -226,7 +216,7 @@ def test_a_caller_who_leaves_gives_back_every_place_of_every_process(system, wit
         if event.stage == stage:
             break
     events.close()
-    assert not system.wait_until_idle()
+    system.wait_until_idle()
 
 
 def test_ten_times_more_than_it_can_take_is_refused_or_done_and_nothing_else(system, without_depth):
@@ -238,7 +228,7 @@ def test_ten_times_more_than_it_can_take_is_refused_or_done_and_nothing_else(sys
     assert made >= CONCURRENCY + QUEUE
     assert refused > 0
     assert serving == {health_pb2.HealthCheckResponse.SERVING}
-    assert not system.wait_until_idle()
+    system.wait_until_idle()
     after = system.resident_mb()
     assert all(after[name] < before[name] * 1.1 + 20 for name in before), (before, after)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import shutil
 import socket
 import subprocess
 import threading
@@ -216,8 +215,6 @@ class RedisServer:
 @pytest.fixture
 def redis_server() -> Iterator[RedisServer]:
     """A Redis that runs."""
-    if shutil.which("redis-server") is None:
-        pytest.skip("redis-server is not installed (Debian's package of that name)")
     server = RedisServer()
     server.start()
     yield server

@@ -24,6 +24,8 @@ from services.common.errors import StageUnavailable
 from services.gateway.app import create_app
 from services.gateway.settings import GatewaySettings
 
+pytestmark = pytest.mark.slow
+
 CHECKS = [
     schemathesis.checks.not_a_server_error,
     status_code_conformance,

@@ -70,8 +70,6 @@ class Both:
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     """The real `rembg s` and a whole system of ours."""
-    if not (PEERS / "ready").exists():
-        pytest.skip("rembg is not installed beside (make peers)")
     folder = tmp_path_factory.mktemp("side-by-side")
     mask = Image.new("L", SIZE)
     ImageDraw.Draw(mask).ellipse((30, 15, 90, 75), fill=255)

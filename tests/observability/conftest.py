@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent import futures
@@ -18,11 +17,11 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as trace_service
 
 from services.cli.local_services import LocalServices, LocalServicesOptions
 from services.common.free_ports import free_port
-
-trace_service = pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 SOON_S = 60.0
@@ -123,9 +122,7 @@ def caller() -> tuple[str, str]:
 
 
 @pytest.fixture(scope="session")
-def counted(
-    stack: LocalServices, caller: tuple[str, str], photo: bytes, soon: Callable[[Callable[[], Any]], Any]
-) -> Any:
+def counted(stack: LocalServices, caller: tuple[str, str], photo: bytes) -> Any:
     """What each service counts, as Prometheus asks for it, after one mesh over HTTP whose caller has a trace."""
     boundary = "parts"
     head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="mug.jpg"\r\n\r\n'.encode()
@@ -141,7 +138,7 @@ def counted(
         assert answer.status == 200
         answer.read()
     ports = {service: said["metrics_port"] for service, said in stack.addresses().items()}
-    return {service: soon(lambda port=port: _metrics(port)) for service, port in ports.items()}
+    return {service: until(lambda port=port: _metrics(port)) for service, port in ports.items()}
 
 
 @pytest.fixture(scope="session")
@@ -160,20 +157,6 @@ def _metrics(port: int) -> str:
         text: str = answer.read().decode()
     calls = r'^unflat_request_seconds_count\{code="(OK|200)",method="[^"]*(generate-mesh|GenerateMesh|Segment|Depth)"'
     return text if re.search(calls, text, re.M) else ""
-
-
-@pytest.fixture(scope="session")
-def soon() -> Callable[[Callable[[], Any]], Any]:
-    """Ask again until the answer is true, and return it."""
-
-    def ask(question: Callable[[], Any]) -> Any:
-        deadline = time.monotonic() + SOON_S
-        while not (answer := question()):
-            assert time.monotonic() < deadline, answer
-            time.sleep(0.1)
-        return answer
-
-    return ask
 
 
 def _depth_network(folder: Path) -> Path:

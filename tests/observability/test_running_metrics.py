@@ -16,12 +16,12 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from deploy.observability.dashboard import ROWS
 from services.cli.local_prometheus import LocalPrometheus, configuration, find_prometheus, targets_of
 from services.cli.local_services import LocalServices
+from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
 SERVICES = ("segmentation", "depth", "mesher", "orchestrator", "gateway")
 STAGES = SERVICES[:3]
 QUERIES = [expression for row in ROWS for panel in row.panels for expression, _ in panel.asks]
-needs_prometheus = pytest.mark.skipif(find_prometheus() is None, reason="prometheus is not installed")
 
 
 def _samples(text: str, name: str) -> list[Any]:
@@ -91,7 +91,7 @@ def prometheus(asked: LocalServices) -> Iterator[LocalPrometheus]:
 
 
 @pytest.fixture(scope="module")
-def ask(prometheus: LocalPrometheus, soon: Any) -> Callable[..., Any]:
+def ask(prometheus: LocalPrometheus) -> Callable[..., Any]:
     """Ask its HTTP API once it is up."""
 
     def get(path: str, **parameters: str) -> Any:
@@ -106,33 +106,33 @@ def ask(prometheus: LocalPrometheus, soon: Any) -> Callable[..., Any]:
         except OSError:
             return None
 
-    soon(lambda: get("query", query="up"))
+    until(lambda: get("query", query="up"))
     return get
 
 
-@needs_prometheus
-def test_prometheus_reads_every_service(ask, soon):
+@pytest.mark.needs_prometheus
+def test_prometheus_reads_every_service(ask):
     def up() -> bool:
         found = ask("query", query="up == 1")["result"]
         return {one["metric"]["job"] for one in found} == {f"unflat-{name}" for name in SERVICES}
 
-    assert soon(up)
+    assert until(up)
 
 
-@needs_prometheus
+@pytest.mark.needs_prometheus
 def test_it_has_the_rules(ask):
     groups = {group["name"] for group in ask("rules")["groups"]}
     assert {"unflat-levels", "unflat-burn", "unflat-levels-alerts", "unflat-causes"} <= groups
 
 
-@needs_prometheus
+@pytest.mark.needs_prometheus
 def test_every_query_of_the_dashboard_parses(ask):
     for query in QUERIES:
         assert ask("query", query=query.replace("$__rate_interval", "1m")) is not None, query
 
 
-@needs_prometheus
-def test_it_keeps_exemplars(ask, soon, caller):
+@pytest.mark.needs_prometheus
+def test_it_keeps_exemplars(ask, caller):
     def found() -> bool:
         query = {
             "query": "unflat_request_seconds_bucket",
@@ -142,7 +142,7 @@ def test_it_keeps_exemplars(ask, soon, caller):
         series = ask("query_exemplars", **query)
         return any(e["labels"].get("trace_id") == caller[0] for one in series for e in one["exemplars"])
 
-    assert soon(found)
+    assert until(found)
 
 
 def test_a_configuration_without_rules_has_none(tmp_path):

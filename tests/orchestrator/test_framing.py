@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,8 +10,9 @@ import pytest
 
 from services.common.errors import InvalidOption, NoSubject
 from services.orchestrator.framing import FramingOptions, composite_on_grey, frame_subject
+from tests.needs import SHARED
 
-GOLDEN = Path(__file__).resolve().parents[3] / "shared" / "golden" / "triposr"
+GOLDEN = SHARED / "golden" / "triposr"
 
 
 def scene(height=300, width=400, box=(150, 80, 250, 240), colour=(200, 60, 30)):
@@ -216,7 +216,7 @@ def test_equals_the_official_framing_but_for_its_lost_row_and_column():
     assert np.array_equal(composite_on_grey(frame.rgba), wanted)
 
 
-@pytest.mark.skipif(not GOLDEN.is_dir(), reason="reference data of the official framing is not here")
+@pytest.mark.needs_shared
 class TestAgainstOfficialCases:
     cases = ("opaque_40x30", "box_inside", "tall", "soft_disc_odd", "soft_disc_ratio1", "soft_disc_ratio0.5")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 
 import numpy as np
@@ -13,7 +12,7 @@ from PIL import Image, ImageCms
 from services.common.photos.decoding import decode_photo
 from services.orchestrator.output.encoding import EncodeOptions, encode_cutout
 
-pytestmark = pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not here")
+pytestmark = pytest.mark.needs_exiftool
 
 SAID = {
     "IFD0:Make": "Canon",

@@ -22,6 +22,7 @@ from services.orchestrator.server import OrchestratorServicer, _open_matting
 from services.orchestrator.stages.stage_channel import StageChannel
 from services.orchestrator.stages.stage_protocols import DepthAnswer
 from services.orchestrator.stages.stage_receipts import stage_receipt
+from tests.waiting import until_async
 from unflat.v1 import orchestrator_pb2 as pb
 from unflat.v1 import orchestrator_pb2_grpc as pb_grpc
 
@@ -182,9 +183,9 @@ def test_interactive_requests_pass_batch_requests_that_came_before():
             return [event async for event in stub.RemoveBackground(pb.RemoveBackgroundRequest(), metadata=metadata)]
 
         waiting = [asyncio.create_task(ask("batch"))]
-        await _until(lambda: pipeline.admission.waiting == 1)
+        await until_async(lambda: pipeline.admission.waiting == 1)
         waiting.append(asyncio.create_task(ask("interactive")))
-        await _until(lambda: pipeline.admission.waiting == 2)
+        await until_async(lambda: pipeline.admission.waiting == 2)
         pipeline.hangs = False
         first.cancel()
         await asyncio.gather(*waiting)
@@ -200,11 +201,6 @@ def test_a_stage_hears_of_the_callers_priority():
         return pipeline.priorities
 
     assert _serve(work) == ["batch"]
-
-
-async def _until(holds):
-    while not holds():
-        await asyncio.sleep(0.005)
 
 
 @pytest.mark.parametrize(

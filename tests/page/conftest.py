@@ -19,6 +19,7 @@ import pytest
 import trimesh
 import uvicorn
 from PIL import Image, ImageDraw
+from playwright import sync_api
 from pydantic import SecretStr
 
 from services.common.client import CutoutResult, MeshResult
@@ -218,9 +219,6 @@ def site(open_site: OpenSite) -> Site:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Debian's Chromium, without a window."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("chromium is not installed")
     with sync_api.sync_playwright() as playwright:
         one = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
         yield one
@@ -289,6 +287,4 @@ def made_anew(finished: Callable[[Any], None]) -> Callable[[Any, Callable[[], No
 @pytest.fixture
 def axe() -> str:
     """The source of axe-core."""
-    if not AXE.is_file():
-        pytest.skip("axe-core is not installed (npm ci)")
     return AXE.read_text(encoding="utf-8")

@@ -1,14 +1,10 @@
 """The mesh in the page: turned by keys and pointer, or as six views."""
 
 import io
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-
-VIEWER = Path(__file__).resolve().parents[2] / "services/gateway/page/vendor/three.js"
-needs_viewer = pytest.mark.skipif(not VIEWER.is_file(), reason="the viewer is not bundled (make web)")
 
 
 @pytest.fixture
@@ -30,7 +26,7 @@ def _differing(one, other):
     return float(np.mean(np.abs(one - other).max(axis=2) > 8))
 
 
-@needs_viewer
+@pytest.mark.needs_node
 def test_the_mesh_is_drawn_in_its_colours(viewed):
     height, width, _ = _picture(viewed).shape
     red, green, blue = _picture(viewed)[height // 2, width // 2]
@@ -39,7 +35,7 @@ def test_the_mesh_is_drawn_in_its_colours(viewed):
     assert np.abs(corner - _picture(viewed)[height - 5, width - 5]).max() < 4
 
 
-@needs_viewer
+@pytest.mark.needs_node
 def test_a_wireframe_shows_the_ground_between_its_lines_and_goes_again(viewed):
     whole = _picture(viewed)
     button = viewed.get_by_role("button", name="Wireframe")
@@ -51,7 +47,7 @@ def test_a_wireframe_shows_the_ground_between_its_lines_and_goes_again(viewed):
     assert _differing(whole, _picture(viewed)) < 0.005
 
 
-@needs_viewer
+@pytest.mark.needs_node
 def test_clay_takes_the_colours_away(viewed):
     viewed.get_by_role("button", name="Clay").click()
     picture = _picture(viewed)
@@ -59,7 +55,7 @@ def test_clay_takes_the_colours_away(viewed):
     assert red - blue < 30
 
 
-@needs_viewer
+@pytest.mark.needs_node
 def test_keys_zoom_and_reset(viewed):
     begin = _picture(viewed)
     viewed.locator("#viewer").press("-")
@@ -69,7 +65,7 @@ def test_keys_zoom_and_reset(viewed):
     assert _differing(begin, _picture(viewed)) < 0.005
 
 
-@needs_viewer
+@pytest.mark.needs_node
 def test_arrows_turn_the_wireframe_and_reset_turns_it_back(viewed):
     viewed.get_by_role("button", name="Wireframe").click()
     begin = _picture(viewed)
@@ -80,7 +76,7 @@ def test_arrows_turn_the_wireframe_and_reset_turns_it_back(viewed):
     assert _differing(begin, _picture(viewed)) < 0.01
 
 
-@needs_viewer
+@pytest.mark.needs_node
 def test_the_pointer_turns_it(viewed):
     viewed.get_by_role("button", name="Wireframe").click()
     begin = _picture(viewed)
@@ -96,7 +92,7 @@ def test_the_pointer_turns_it(viewed):
     ("breaks", "why"),
     [
         ("bundle", "was not built on this server"),
-        ("webgl", "This browser shows no 3D"),
+        pytest.param("webgl", "This browser shows no 3D", marks=pytest.mark.needs_node),
     ],
 )
 def test_without_a_viewer_there_are_six_views_and_the_reason(visit, site, give, finished, breaks, why):
@@ -104,8 +100,6 @@ def test_without_a_viewer_there_are_six_views_and_the_reason(visit, site, give, 
     if breaks == "bundle":
         page.route("**/vendor/three.js", lambda route: route.fulfill(status=404))
     else:
-        if not VIEWER.is_file():
-            pytest.skip("the viewer is not bundled (make web)")
         page.add_init_script(
             "HTMLCanvasElement.prototype.getContext = ((real) => function (kind, ...rest) "
             "{ return kind.startsWith('webgl') ? null : real.call(this, kind, ...rest); })"

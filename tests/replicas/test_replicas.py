@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from concurrent import futures
 from typing import Any
 
 import pytest
 
+from tests.waiting import until
 from unflat.v1 import orchestrator_pb2 as pb
 
 pytestmark = pytest.mark.e2e
@@ -23,11 +23,9 @@ def _admitted(fleet: Any) -> dict[str, list[int]]:
 
 def _wait_for_more(load: Any) -> None:
     """Wait until some answers have come that were begun before."""
-    wanted, deadline = len(load.made) + SOME, time.monotonic() + WAIT_S
-    while len(load.made) < wanted:
-        assert not load.lost, load.lost
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wanted = len(load.made) + SOME
+    until(lambda: len(load.made) >= wanted or load.lost, WAIT_S)
+    assert not load.lost, load.lost
 
 
 def _assert_nothing_lost(load: Any) -> None:
@@ -66,10 +64,7 @@ def test_a_new_replica_gets_traffic_once_connections_are_renewed(fleet, photo):
     fleet.heal()
     fresh = fleet.launch("depth")
     fleet.take_in(fresh)
-    deadline = time.monotonic() + WAIT_S
-    while not fresh.admitted():
-        assert time.monotonic() < deadline
-        fleet.mesh(photo)
+    until(lambda: fleet.mesh(photo) and fresh.admitted(), WAIT_S)
     fleet.retire(fresh)
 
 

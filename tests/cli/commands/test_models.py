@@ -82,6 +82,7 @@ def test_pull_of_what_is_here_asks_nobody(unflat, store, one_model):
     assert (ended.code, ended.out.strip()) == (0, "net: already here")
 
 
+@pytest.mark.slow
 def test_pull_converts_what_is_here_once_and_in_bfloat16_on_request(unflat, store, one_model, monkeypatch, tmp_path):
     script = "import sys, pathlib; pathlib.Path(sys.argv[1], sys.argv[2]).touch(); print('made', sys.argv[2])"
     (tmp_path / "convert_a_net.py").write_text(script)
@@ -95,6 +96,7 @@ def test_pull_converts_what_is_here_once_and_in_bfloat16_on_request(unflat, stor
     assert "made bfloat16" in unflat("models", "pull", "net", "--bf16").out
 
 
+@pytest.mark.slow
 def test_pull_says_why_it_did_not_convert(unflat, store, one_model, monkeypatch):
     monkeypatch.setattr("services.cli.commands.models._CONVERTERS", {"net": "services.no_such_module"})
     _put(store, CONTENT)
@@ -111,6 +113,7 @@ def test_pull_of_nothing_is_wrong_usage(unflat, one_model):
     assert "--light or --all" in ended.err
 
 
+@pytest.mark.slow
 def test_verify_covers_what_was_converted(unflat, store, one_model, monkeypatch, tmp_path):
     script = "import sys, pathlib; pathlib.Path(sys.argv[1], 'made').write_bytes(b'converted'); print('made')"
     (tmp_path / "convert_a_net.py").write_text(script)

@@ -13,6 +13,8 @@ from PIL import Image
 from services.common.errors import Overloaded
 from services.common.options import MaskOptions
 
+pytestmark = pytest.mark.slow
+
 
 def _iou(a, b):
     return np.count_nonzero(a & b) / np.count_nonzero(a | b)

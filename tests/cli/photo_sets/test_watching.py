@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from services.cli.photo_sets.watching import Settling, settle, watch_photos
 
 
@@ -52,7 +50,6 @@ def test_what_is_no_photo_is_not_told(tmp_path):
 
 
 def test_a_photo_that_appears_in_a_folder_below_is_seen(tmp_path):
-    pytest.importorskip("watchfiles")
     first, second = tmp_path / "a.jpg", tmp_path / "day1" / "b.jpg"
     first.write_bytes(b"a")
     second.parent.mkdir()

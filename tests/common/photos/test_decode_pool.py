@@ -16,6 +16,8 @@ from services.common.errors import ImageTooLarge, InvalidImage
 from services.common.photos.decode_pool import DecodePool
 from services.common.photos.decoding import decode_photo
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[DecodePool]:

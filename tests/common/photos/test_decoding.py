@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +14,9 @@ from PIL import Image, ImageCms, ImageOps
 
 from services.common.errors import ImageTooLarge, InvalidImage
 from services.common.photos.decoding import decode_depth, decode_mask, decode_photo
+from tests.needs import SHARED
 
-TRICKY = Path(__file__).resolve().parents[4] / "shared" / "eval" / "tricky"
+TRICKY = SHARED / "eval" / "tricky"
 
 
 def _picture(width: int = 40, height: int = 24) -> Image.Image:
@@ -178,7 +178,7 @@ def test_an_archive_with_pickles_or_several_arrays_is_refused():
             decode_mask(archive.getvalue())
 
 
-@pytest.mark.skipif(not TRICKY.exists(), reason="the shared tricky files are not here")
+@pytest.mark.needs_shared
 def test_the_shared_tricky_files_are_read_or_refused_as_expected():
     expected = json.loads((TRICKY / "EXPECTED.json").read_text())["files"]
     plain = decode_photo((TRICKY / "plain.jpg").read_bytes()).working.astype(int)

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +22,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from services.common.errors import StageUnavailable
 from services.common.rpc_errors import from_rpc_error
 from services.common.wire import image_to_proto
+from tests.waiting import until
 from unflat.v1 import depth_pb2, depth_pb2_grpc, status_pb2, status_pb2_grpc
+
+pytestmark = pytest.mark.slow
 
 SERVICE = "unflat.v1.DepthService"
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
@@ -60,11 +62,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             _command(f"--announce={announced}"), env=_environment(folder / "store"), stdout=out, stderr=out
         )
     try:
-        deadline = time.monotonic() + START_S
-        while not announced.exists():
-            assert popen.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.02)
+        until(lambda: announced.exists() or popen.poll() is not None)
+        assert popen.poll() is None, log.read_text()
         said = json.loads(announced.read_text())
         metrics_url = f"http://127.0.0.1:{said['metrics_port']}/metrics"
         yield Running(popen, said["address"], f"127.0.0.1:{said['health_port']}", metrics_url, log)
@@ -83,12 +82,12 @@ def channel(stage: Running) -> Iterator[grpc.Channel]:
 def status(channel: grpc.Channel) -> status_pb2.GetServiceStatusResponse:
     """What the stage says once its load has failed."""
     stub = status_pb2_grpc.StatusServiceStub(channel)
-    deadline = time.monotonic() + START_S
-    while True:
+
+    def loaded() -> status_pb2.GetServiceStatusResponse | None:
         answer = stub.GetServiceStatus(status_pb2.GetServiceStatusRequest(), timeout=10, wait_for_ready=True)
-        if not answer.loading:
-            return answer
-        assert time.monotonic() < deadline
+        return None if answer.loading else answer
+
+    return until(loaded)
 
 
 def _health(address: str, service: str) -> Any:

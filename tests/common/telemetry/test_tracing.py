@@ -12,16 +12,15 @@ from typing import Any
 
 import grpc
 import pytest
+from opentelemetry.sdk.trace.export import in_memory_span_exporter as sdk
 from prometheus_client import Histogram
 
 from services.common.errors import InvalidImage, StageUnavailable
 from services.common.serving.interceptors import ErrorInterceptor
-from services.common.telemetry import metrics, tracing
+from services.common.telemetry import metrics, otlp, tracing
 from services.common.telemetry.tracing import start_tracing, stop_tracing
 from unflat.v1 import status_pb2, status_pb2_grpc
 
-sdk = pytest.importorskip("opentelemetry.sdk.trace.export.in_memory_span_exporter")
-otlp = pytest.importorskip("services.common.telemetry.otlp")
 METHOD = "unflat.v1.StatusService/GetServiceStatus"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from services.common.telemetry import metrics
 FOLDER = ROOT / "deploy" / "observability"
 RULES = sorted((FOLDER / "rules").glob("*.yaml"))
 TESTS = sorted((FOLDER / "rules" / "tests").glob("*.yaml"))
-needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (prometheus)")
 
 
 def _rules() -> list[dict[str, Any]]:
@@ -46,17 +44,17 @@ def _case_alerts() -> tuple[set[str], set[str]]:
     return silent, firing
 
 
-@needs_promtool
+@pytest.mark.needs_prometheus
 def test_rules_parse():
     assert "FAILED" not in _promtool("check", "rules", *RULES)
 
 
-@needs_promtool
+@pytest.mark.needs_prometheus
 def test_the_configuration_beside_compose_is_valid():
     _promtool("check", "config", FOLDER / "prometheus.yaml")
 
 
-@needs_promtool
+@pytest.mark.needs_prometheus
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
 def test_alerts_fire_when_they_should_and_only_then(path):
     _promtool("test", "rules", path)

@@ -17,7 +17,7 @@ from services.depth.backends.catalogue import open_backend
 from services.depth.backends.depth_anything_v2 import DepthAnythingBackend
 from services.depth.depth_anything_v2 import trial
 from services.depth.depth_anything_v2.config import CONFIGS, Config, tensor_shapes
-from services.depth.depth_anything_v2.openvino_engine import OpenVinoEngine, has_bfloat16
+from services.depth.depth_anything_v2.openvino_engine import OpenVinoEngine
 
 TINY = Config(width=16, depth=4, heads=2, taps=(0, 1, 2, 3), features=8, neck=(4, 6, 8, 10))
 Weights = dict[str, np.ndarray]
@@ -75,12 +75,11 @@ def test_float32_is_kept_when_named(weights_file: Path) -> None:
     assert _open(weights_file, "size=70&dtype=float32").dtype == "float32"
 
 
+@pytest.mark.needs_bfloat16
 @pytest.mark.parametrize(("limit", "dtype"), [(1.0, "bfloat16"), (0.0, "float32")])
 def test_bfloat16_is_taken_only_when_the_trial_agrees(
     weights_file: Path, monkeypatch: pytest.MonkeyPatch, limit: float, dtype: str
 ) -> None:
-    if not has_bfloat16():
-        pytest.skip("this CPU has no bfloat16")
     monkeypatch.setattr(trial, "MAX_ERROR", limit)
     backend = _open(weights_file)
     assert backend.dtype == dtype

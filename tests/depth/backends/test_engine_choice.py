@@ -36,7 +36,6 @@ def a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _torch_on_cpu_as(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let torch say that it has `device`; what is sent there stays on the CPU."""
-    pytest.importorskip("torch", reason="the GPU path is torch's")
     from services.depth.depth_anything_v2 import torch_engine
 
     real = torch_engine.TorchEngine
@@ -57,6 +56,7 @@ def test_without_a_gpu_openvino_runs_it(weights, monkeypatch: pytest.MonkeyPatch
     assert engine.device == "cpu"
 
 
+@pytest.mark.needs_torch
 def test_a_gpu_takes_torch_and_the_fastest_arithmetic_that_passes(
     weights, a_gpu, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,6 +65,7 @@ def test_a_gpu_takes_torch_and_the_fastest_arithmetic_that_passes(
     assert (engine.device, engine.dtype, said) == ("cuda", "float16", "")
 
 
+@pytest.mark.needs_torch
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 @pytest.mark.parametrize("limit", [1.0, 0.0])
 def test_on_torch_every_short_format_has_its_trial(
@@ -79,6 +80,7 @@ def test_on_torch_every_short_format_has_its_trial(
     assert (f"{dtype} would change a trial map" in said) is (limit == 0 and dtype != "float32")
 
 
+@pytest.mark.needs_torch
 def test_a_gpu_that_cannot_be_used_leaves_the_cpu_and_is_said(weights, a_gpu, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_args: object, **_more: object) -> None:
         raise RuntimeError("CUDA driver initialization failed, you might not have a CUDA gpu")
@@ -89,8 +91,10 @@ def test_a_gpu_that_cannot_be_used_leaves_the_cpu_and_is_said(weights, a_gpu, mo
     assert "the GPU could not be used (RuntimeError: CUDA driver initialization failed" in said
 
 
+@pytest.mark.needs_torch
 def test_a_named_device_that_is_not_here_is_an_error_and_not_a_cpu(weights, monkeypatch: pytest.MonkeyPatch) -> None:
-    torch = pytest.importorskip("torch", reason="the GPU path is torch's")
+    import torch
+
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(StageUnavailable, match="device cuda is not to be had"):
         open_engine(weights, TINY, EngineOptions(device="cuda"))
@@ -102,8 +106,8 @@ def test_torch_that_was_named_and_is_not_here_is_said(weights, monkeypatch: pyte
         open_engine(weights, TINY, EngineOptions(engine="torch"))
 
 
+@pytest.mark.needs_torch
 def test_torch_stands_in_where_openvino_is_missing(weights, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("torch", reason="it stands in for OpenVINO")
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "openvino" else real(name))
     engine, _ = open_engine(weights, TINY, EngineOptions())

@@ -22,9 +22,10 @@ from services.depth.depth_anything_v2.graph import build_graphs
 from services.depth.depth_anything_v2.openvino_engine import Engine, OpenVinoEngine
 from services.depth.depth_anything_v2.preprocess import network_size, to_network, to_photo
 from services.depth.depth_anything_v2.weights import read_weights
+from tests.needs import SHARED
 
-GOLDEN = Path(__file__).resolve().parents[4] / "shared" / "golden"
-pytestmark = pytest.mark.skipif(not (GOLDEN / "depth").is_dir(), reason="no reference outputs beside the checkout")
+GOLDEN = SHARED / "golden"
+pytestmark = pytest.mark.needs_shared
 
 TOLERANCE = 5e-5  # of the map's range; correct variants differ by 1e-5, of which 8e-6 is the reference's quantisation
 CASES = ["tiny_landscape_518", "tiny_portrait_518", "tiny_large_518", "tiny_square_252", "vits_square_252"]
@@ -95,11 +96,11 @@ def _compare(case: str, expected: dict[str, Any], engine: Engine) -> None:
     assert np.abs(ours - official).max() / (high - low) < TOLERANCE
 
 
+@pytest.mark.needs_torch
 @pytest.mark.parametrize("case", CASES)
 def test_map_of_the_torch_network_equals_the_official_one(
     case: str, expected: dict[str, Any], standin: ModuleType
 ) -> None:
-    pytest.importorskip("torch", reason="the GPU path is torch's")
     from services.depth.depth_anything_v2.torch_engine import TorchEngine
 
     size = expected["cases"][case]["weights"]

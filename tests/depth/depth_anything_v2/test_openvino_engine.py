@@ -7,7 +7,7 @@ import pytest
 
 from services.depth.depth_anything_v2.config import Config
 from services.depth.depth_anything_v2.graph import build_graphs
-from services.depth.depth_anything_v2.openvino_engine import OpenVinoEngine, has_bfloat16
+from services.depth.depth_anything_v2.openvino_engine import OpenVinoEngine
 
 Tensors = dict[str, np.ndarray]
 
@@ -51,9 +51,8 @@ def test_answer_does_not_change_with_the_next_picture(engine: OpenVinoEngine) ->
     np.testing.assert_array_equal(answer, kept)
 
 
+@pytest.mark.needs_bfloat16
 def test_float32_is_exact_on_any_cpu_and_bfloat16_is_asked_for(tiny: Config, tiny_weights: Tensors) -> None:
-    if not has_bfloat16():
-        pytest.skip("this CPU has no bfloat16")
     graphs = build_graphs(tiny_weights, tiny)
     exact, fast = OpenVinoEngine(graphs, 1), OpenVinoEngine(graphs, 1, "bfloat16")
     whole = OpenVinoEngine(graphs, 1, "bfloat16", "bfloat16")

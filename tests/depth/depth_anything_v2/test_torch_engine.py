@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="the GPU path is torch's")
+from tests.needs import needed_module
+
+torch = needed_module("torch")
+pytestmark = pytest.mark.needs_torch
 
 from services.common.errors import StageUnavailable  # noqa: E402
 from services.depth.depth_anything_v2 import torch_engine  # noqa: E402

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,8 @@ import pytest
 
 from evaluation.metrics.mask_metrics import find_holes, find_thin, score_mask
 from evaluation.synthetic import corruptions
+from tests.needs import SHARED
 
-SHARED = Path(__file__).parents[4] / "shared" / "eval"
 Array = npt.NDArray[np.float64]
 
 
@@ -103,7 +102,7 @@ def test_simulated_network_is_the_same_for_the_same_seed_only() -> None:
     assert np.array_equal(first, again) and not np.array_equal(first, other)
 
 
-@pytest.mark.skipif(not (SHARED / "score_masks.py").exists(), reason="the shared scorer is not at hand")
+@pytest.mark.needs_shared
 def test_agrees_with_the_shared_scorer() -> None:
     shared = load_scorer("score_masks")
     rng = np.random.default_rng(0)
@@ -115,7 +114,7 @@ def test_agrees_with_the_shared_scorer() -> None:
 
 
 def load_scorer(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, SHARED / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, SHARED / "eval" / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module

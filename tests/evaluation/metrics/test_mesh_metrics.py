@@ -15,8 +15,8 @@ from evaluation.metrics.alignment import align
 from evaluation.metrics.camera_view import draw_silhouette, hidden_from_camera
 from evaluation.metrics.mesh_metrics import ExactMesh, describe_shape, score_mesh
 from evaluation.metrics.mesh_surface import Surface, read_surface, sample, to_unit_sphere
+from tests.needs import SHARED
 
-SHARED = Path(__file__).parents[4] / "shared" / "eval"
 META = {
     "image": {"width": 512, "height": 384},
     "camera": {"fx": 700.0, "fy": 700.0, "cx": 256.0, "cy": 192.0},
@@ -121,9 +121,9 @@ def test_file_without_triangles_is_refused(tmp_path: Path) -> None:
         read_surface(path)
 
 
-@pytest.mark.skipif(not (SHARED / "score_meshes.py").exists(), reason="the shared scorer is not at hand")
+@pytest.mark.needs_shared
 def test_agrees_with_the_shared_scorer(truth: ExactMesh, body: Any) -> None:
-    spec = importlib.util.spec_from_file_location("score_meshes", SHARED / "score_meshes.py")
+    spec = importlib.util.spec_from_file_location("score_meshes", SHARED / "eval" / "score_meshes.py")
     assert spec is not None and spec.loader is not None
     shared = importlib.util.module_from_spec(spec)
     sys.modules["score_meshes"] = shared

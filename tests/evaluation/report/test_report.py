@@ -19,6 +19,8 @@ from evaluation.report.pictures import LEAK, MISSING, colour_errors
 from evaluation.sets import FIXED
 from evaluation.variants import ABLATIONS, MASK_VARIANTS, MESH_VARIANTS, VARIANTS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:

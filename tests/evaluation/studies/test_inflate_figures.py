@@ -17,6 +17,7 @@ from evaluation.studies.rim_colours import rim_share
 from services.mesher.geometry.mesh import is_watertight
 from services.mesher.inflate import Camera, InflateOptions, inflate
 
+pytestmark = pytest.mark.slow
 ITEMS = {item.name: item for item in open_set(FIXED)}
 
 

@@ -12,12 +12,10 @@ from evaluation.synthetic.render import draw
 from evaluation.synthetic.solids import ball, moved
 from evaluation.synthetic.stage import Camera, Stage, Thing, look_at, plane, room
 
-REASON = "the renderer is not installed: pip install mitsuba mitsuba-oidn manifold3d"
+pytestmark = pytest.mark.needs_renderer
 
 
 def test_a_ball_is_drawn_where_the_camera_projects_it() -> None:
-    pytest.importorskip("mitsuba", reason=REASON)
-    pytest.importorskip("mitsuba_oidn", reason=REASON)
     target = np.array([0.0, 0.5, 0.0])
     camera = Camera(look_at(15.0, 4.0, target), target, 96, 72, 30.0)
     subject = Thing(moved(ball(0.3), (0.35, 0.6, 0.0)), painted((200, 40, 40)))
@@ -34,8 +32,6 @@ def test_a_ball_is_drawn_where_the_camera_projects_it() -> None:
 
 
 def test_one_command_writes_a_scene_folder(tmp_path: Path) -> None:
-    for name in ("mitsuba", "mitsuba_oidn", "manifold3d"):
-        pytest.importorskip(name, reason=REASON)
     from evaluation.__main__ import main
 
     assert main(["scenes", str(tmp_path), "--count", "1", "--size", "64", "--samples", "1", "--kinds", "ball"]) == 0

@@ -11,6 +11,8 @@ from evaluation.synthetic.materials import KINDS, random_subject_material
 from evaluation.synthetic.objects import IDEAS
 from evaluation.synthetic.stage import Camera, look_at, outdoors, room
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def camera() -> Camera:

@@ -6,6 +6,7 @@ import re
 import shutil
 
 import pytest
+from playwright import sync_api
 
 
 def test_page_names_no_other_host(house):
@@ -47,11 +48,8 @@ def test_jobs_and_problems_have_examples(house):
     assert "curl" in paths["/api/remove"]["post"]["description"]
 
 
+@pytest.mark.needs_browser
 def test_browser_draws_it_without_an_error_or_a_foreign_request(house):
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("chromium is not installed")
     complaints, foreign = [], []
 
     def answer(route):
@@ -64,7 +62,7 @@ def test_browser_draws_it_without_an_error_or_a_foreign_request(house):
         route.fulfill(status=found.status_code, headers=dict(found.headers), body=found.content)
 
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page()
         page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -6,6 +6,8 @@ import pytest
 from services.mesher.extract.cell_triangles import CORNERS
 from services.mesher.extract.coarse_to_fine import Grid, find_surface_cells
 
+pytestmark = pytest.mark.slow
+
 SPACING, MARGIN = 0.035, 3.0
 
 

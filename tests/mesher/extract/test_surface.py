@@ -76,7 +76,8 @@ def test_noise_gives_a_closed_surface_too() -> None:
 
 
 def test_topology_equals_that_of_the_dense_marching_cubes(ring_and_bead) -> None:
-    measure = pytest.importorskip("skimage.measure", reason="the reference is scikit-image's marching cubes")
+    from skimage import measure
+
     axis = np.linspace(-0.87, 0.87, 96)
     lattice = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
     vertices, faces, _, _ = measure.marching_cubes(ring_and_bead(lattice).reshape(96, 96, 96), 0.0)

@@ -9,7 +9,9 @@ from types import ModuleType
 
 import pytest
 
-GOLDEN = Path(__file__).resolve().parents[4] / "shared" / "golden"
+from tests.needs import SHARED
+
+GOLDEN = SHARED / "golden"
 
 CONFIG = """\
 cond_image_size: 64
@@ -43,7 +45,8 @@ renderer:
 @pytest.fixture(scope="session")
 def toy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with config.yaml and model.ckpt as published: 3 × 3 stored positions, 4 × 4 patches, a pooler."""
-    torch = pytest.importorskip("torch", reason="TripoSR runs on torch")
+    import torch
+
     from services.mesher.triposr.config import read_config
     from services.mesher.triposr.image_tokenizer import ViTConfig
     from services.mesher.triposr.model import TripoSR
@@ -63,8 +66,6 @@ def toy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def golden() -> Path:
     """Return the folder of reference outputs."""
-    if not (GOLDEN / "triposr").is_dir():
-        pytest.skip("no reference outputs beside the checkout")
     return GOLDEN
 
 
@@ -81,7 +82,6 @@ def standin(golden: Path) -> ModuleType:
 @pytest.fixture(scope="session")
 def standin_folder(standin: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """standin_folder("small" | "full") → a folder with stand-in weights in the published layout; each made once."""
-    pytest.importorskip("torch", reason="TripoSR runs on torch")
     made: dict[str, Path] = {}
 
     def write(size: str) -> Path:

@@ -153,7 +153,8 @@ def test_a_threshold_out_of_range_is_refused(open_toy, subject, threshold) -> No
 
 
 def test_a_full_accelerator_is_overload_and_not_a_defect(open_toy, subject, monkeypatch) -> None:
-    torch = pytest.importorskip("torch", reason="TripoSR runs on torch")
+    import torch
+
     backend = open_toy()
     backend.load()
 
@@ -166,10 +167,10 @@ def test_a_full_accelerator_is_overload_and_not_a_defect(open_toy, subject, monk
     assert caught.value.retry_after_s
 
 
-def test_a_device_that_is_not_here_is_named(open_toy) -> None:
-    torch = pytest.importorskip("torch", reason="TripoSR runs on torch")
-    if torch.cuda.is_available():
-        pytest.skip("there is a GPU")
+def test_a_device_that_is_not_here_is_named(open_toy, monkeypatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(StageUnavailable, match="torch sees cpu"):
         open_toy("triposr?device=cuda").load()
 
@@ -182,8 +183,8 @@ def test_wrong_options_are_refused(name) -> None:
         open_backend(name)
 
 
+@pytest.mark.needs_torch
 def test_missing_weights_say_how_to_get_them() -> None:
-    pytest.importorskip("torch", reason="torch is asked for first")
     with pytest.raises(StageUnavailable, match="unflat models pull triposr"):
         open_backend("triposr").load()
 
@@ -194,6 +195,7 @@ def test_missing_torch_says_how_to_get_it(monkeypatch) -> None:
         open_triposr({}, no_models, 0).load()
 
 
+@pytest.mark.slow
 def test_backends_import_without_torch() -> None:
     code = "import sys; sys.modules['torch'] = None; import services.mesher.server"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -16,8 +16,10 @@ from services.mesher.backends.base import FramedSubject, MeshOptions
 from services.mesher.backends.triposr import TripoSRBackend, open_triposr
 from services.mesher.backends.weights import StoredWeights
 from services.mesher.geometry.camera import Camera
+from tests.needs import needed_module
 
-torch = pytest.importorskip("torch", reason="TripoSR runs on torch")
+torch = needed_module("torch")
+pytestmark = pytest.mark.needs_torch
 
 CALLS = 4
 POISON = 255  # grey of the picture that breaks the network

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from services.common.errors import StageUnavailable
+from tests.needs import needed_module
 
-torch = pytest.importorskip("torch", reason="TripoSR runs on torch")
+torch = needed_module("torch")
+pytestmark = pytest.mark.needs_torch
 
 from services.mesher.triposr import checkpoint  # noqa: E402
 from services.mesher.triposr.convert import convert  # noqa: E402
@@ -79,7 +81,6 @@ def test_a_folder_without_weights_says_what_was_looked_for(folder: Path) -> None
 
 
 def test_converted_weights_give_the_same_network(folder: Path) -> None:
-    pytest.importorskip("safetensors", reason="the converted form is safetensors")
     image = torch.rand(1, 3, 64, 64)
     before = TripoSR.from_checkpoint(folder)(image)
     convert(folder)
@@ -88,7 +89,6 @@ def test_converted_weights_give_the_same_network(folder: Path) -> None:
 
 
 def test_bfloat16_weights_give_the_network_that_rounding_on_loading_gives(folder: Path) -> None:
-    pytest.importorskip("safetensors", reason="the converted form is safetensors")
     image = torch.rand(1, 3, 64, 64)
     before = TripoSR.from_checkpoint(folder, precision="bfloat16")(image)
     whole, half = convert(folder), convert(folder, "bfloat16")

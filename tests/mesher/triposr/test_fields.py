@@ -12,8 +12,10 @@ import pytest
 from services.mesher.extract import ExtractOptions, Surface, extract_surface, keep_real_parts
 from services.mesher.geometry.mesh import is_watertight, label_components, signed_volume
 from services.mesher.triposr.config import TripoSRConfig
+from tests.needs import needed_module
 
-torch = pytest.importorskip("torch", reason="TripoSR runs on torch")
+torch = needed_module("torch")
+pytestmark = pytest.mark.needs_torch
 
 from services.mesher.triposr.decoder import Decoder  # noqa: E402
 from services.mesher.triposr.query import SceneField  # noqa: E402

@@ -8,7 +8,6 @@ times the limits here.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -20,8 +19,10 @@ from PIL import Image
 
 from services.mesher.triposr.config import TripoSRConfig, read_config
 from services.mesher.triposr.picture import compose_on_grey, to_network
+from tests.needs import needed_module
 
-torch = pytest.importorskip("torch", reason="TripoSR runs on torch")
+torch = needed_module("torch")
+pytestmark = pytest.mark.needs_torch
 
 from services.mesher.triposr import checkpoint  # noqa: E402
 from services.mesher.triposr.image_tokenizer import MEAN, STD  # noqa: E402
@@ -66,8 +67,6 @@ def test_cutout_on_grey_equals_the_official_one(golden: Path, case: int) -> None
     cases = np.load(golden / "triposr" / "framing.npz")
     names = sorted({name.split("/")[0] for name in cases.files})
     resized, framed = cases[f"{names[case]}/resized"], cases[f"{names[case]}/framed"]
-    if resized.size == 0:
-        pytest.skip("this case leaves no picture")
     np.testing.assert_array_equal(compose_on_grey(resized), framed)
 
 
@@ -120,9 +119,8 @@ def test_density_on_the_official_lattice_is_equal(field: Any, reference: Arrays)
     np.testing.assert_allclose(field.density(lattice), reference["grid_density"].ravel(), atol=DENSITY)
 
 
-@pytest.mark.weights
 @pytest.mark.timeout(1800)  # making the weights and one forward: minutes on a busy machine
-@pytest.mark.skipif(not os.environ.get("UNFLAT_TEST_FULL_SIZE"), reason="set UNFLAT_TEST_FULL_SIZE=1 (4 GB, a minute)")
+@pytest.mark.needs_full_size
 def test_full_size_network_equals_the_official_one(
     golden: Path, standin: ModuleType, standin_folder: Callable[[str], Path]
 ) -> None:

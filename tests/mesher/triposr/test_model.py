@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from services.common.errors import StageUnavailable
+from tests.needs import needed_module
 
-torch = pytest.importorskip("torch", reason="TripoSR runs on torch")
+torch = needed_module("torch")
+pytestmark = pytest.mark.needs_torch
 
 from services.mesher.triposr.model import TripoSR  # noqa: E402
 from services.mesher.triposr.query import sample_planes  # noqa: E402

@@ -15,14 +15,14 @@ def test_full_cover_keeps_colours_and_half_cover_mixes_once() -> None:
     np.testing.assert_array_equal(compose_on_grey(rgba), [[[200, 10, 0], [191, 191, 191]]])
 
 
+@pytest.mark.needs_torch
 def test_a_picture_of_the_right_size_is_not_touched() -> None:
-    pytest.importorskip("torch", reason="TripoSR runs on torch")
     rgb = np.random.default_rng(0).integers(0, 256, (16, 16, 3)).astype(np.uint8)
     np.testing.assert_allclose(to_network(rgb, 16)[0].permute(1, 2, 0).numpy(), rgb / 255.0, atol=1e-6)
 
 
+@pytest.mark.needs_torch
 def test_shrinking_does_not_alias() -> None:
-    pytest.importorskip("torch", reason="TripoSR runs on torch")
     stripes = np.zeros((64, 64, 3), np.uint8)
     stripes[:, ::2] = 255
     inner = to_network(stripes, 16)[0, :, 2:-2, 2:-2].numpy()

@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="TripoSR runs on torch")
+from tests.needs import needed_module
 
-from services.mesher.backends.triposr import open_triposr
-from services.mesher.backends.weights import StoredWeights
-from services.mesher.triposr import precision
-from services.mesher.triposr.precision import choose_precision, judge, measure, probe
+needed_module("torch")
+pytestmark = pytest.mark.needs_torch
+
+from services.mesher.backends.triposr import open_triposr  # noqa: E402
+from services.mesher.backends.weights import StoredWeights  # noqa: E402
+from services.mesher.triposr import precision  # noqa: E402
+from services.mesher.triposr.precision import choose_precision, judge, measure, probe  # noqa: E402
 
 
 @pytest.fixture

@@ -7,7 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="TripoSR runs on torch")
+from tests.needs import needed_module
+
+torch = needed_module("torch")
+pytestmark = pytest.mark.needs_torch
 
 from bench.gpu import measure_device  # noqa: E402
 from bench.random_triposr import LEVEL, body_decoder, body_planes, body_scene_code  # noqa: E402

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,8 +11,11 @@ import pytest
 from services.common.errors import InvalidOption
 from services.orchestrator.cutout import foreground, laplacian, upsample
 from services.orchestrator.cutout.cut import PRESETS, CutoutOptions, cut_out
+from tests.needs import SHARED
 
-PHOTOS = Path(__file__).resolve().parents[4] / "shared" / "eval" / "matting"
+pytestmark = pytest.mark.slow
+
+PHOTOS = SHARED / "eval" / "matting"
 
 
 def sad(alpha, truth):
@@ -148,7 +150,7 @@ def test_a_matting_network_decides_the_band_and_nothing_else(composite, disc_alp
     assert np.abs(found.alpha - plain.alpha)[unknown].mean() > 0.05
 
 
-@pytest.mark.skipif(not PHOTOS.is_dir(), reason="photos with exact alpha are not here")
+@pytest.mark.needs_shared
 @pytest.mark.parametrize("path", sorted(PHOTOS.glob("*.jpg")), ids=lambda p: p.stem)
 def test_matting_is_not_worse_than_the_network_mask(path):
     photo = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)

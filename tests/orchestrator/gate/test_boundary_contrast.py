@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
 
 from services.orchestrator.gate.boundary_contrast import boundary_contrast
+from tests.needs import SHARED
 
-SCENES = Path(__file__).resolve().parents[4] / "shared" / "eval" / "scenes"
+SCENES = SHARED / "eval" / "scenes"
 SIDE = 240
 Y, X = np.mgrid[0:SIDE, 0:SIDE]
 DISC = np.hypot(X - 120, Y - 120) < 70
@@ -52,7 +51,7 @@ def test_the_size_of_the_photo_hardly_matters():
     assert boundary_contrast(large, mask) == pytest.approx(boundary_contrast(_photo(noise=0), TRUE), abs=0.1)
 
 
-@pytest.mark.skipif(not SCENES.is_dir(), reason="the evaluation scenes are not here")
+@pytest.mark.needs_shared
 def test_on_rendered_photos_the_truth_has_more_support_than_a_leak_or_a_bite():
     random, right, asked = np.random.default_rng(0), 0, 0
     for folder in sorted(SCENES.iterdir())[::3]:

@@ -16,6 +16,7 @@ from PIL import Image
 from services.common.errors import Internal, StageUnavailable
 from services.segmentation.backends import onnx_network
 from services.segmentation.backends.onnx_network import NetworkInput, OnnxNetwork, prepare
+from tests.waiting import until
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PLAIN = NetworkInput(32, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
@@ -172,8 +173,7 @@ def test_concurrent_calls_are_batched_where_a_gpu_and_a_free_axis_make_it_pay(
         calls = [threads.submit(network.segment, grey) for grey in greys]
         if runs == "together":  # the first is under way, the others wait for it
             batcher = network._batcher
-            while len(sizes) < 2 or sizes[1] + batcher.waiting < len(greys):
-                threading.Event().wait(0.01)
+            until(lambda: len(sizes) > 1 and sizes[1] + batcher.waiting >= len(greys))
         busy.set()
         masks = [call.result(30) for call in calls]
     assert all(mask.alpha == pytest.approx(1.0) for mask in masks)  # each was divided by its own maximum

@@ -85,8 +85,6 @@ def _photo(shape: tuple[int, int]) -> np.ndarray:
 @pytest.fixture(scope="module")
 def rembg(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with networks, photos, and rembg's masks of them."""
-    if not (PEERS / "ready").exists():
-        pytest.skip("rembg is not installed beside (make peers)")
     folder = tmp_path_factory.mktemp("parity")
     for seed, (name, wants) in enumerate({**FAMILIES, CUSTOM: FAMILIES["u2net"]}.items()):
         _write_network(folder / f"{name}.onnx", wants.side_px, not wants.sigmoid, seed)
