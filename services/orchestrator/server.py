@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -16,20 +15,17 @@ from typing import Any, TypeVar
 import grpc
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from services.common.calling.channels import server_options
 from services.common.errors import UnflatError
 from services.common.photos.decode_pool import DecodePool
 from services.common.serving.admission import AioAdmission
 from services.common.serving.interceptors import AioErrorInterceptor, current_request_id
-from services.common.serving.parent import end_with_parent
 from services.common.serving.priority import bind_priority, read_priority
-from services.common.serving.stage_server import HealthBoard, announce, bind, serve_health, serve_metrics
+from services.common.serving.start_up import HealthBoard, prepare_process, serve
 from services.common.settings import load_settings
-from services.common.telemetry.logs import configure_logs, get_logger
-from services.common.telemetry.tracing import start_tracing
-from services.common.tls import load_identity
+from services.common.telemetry.logs import get_logger
+from services.common.tls import Identity
 from services.common.version import VERSION
 from services.common.wire import depth_to_proto
 from services.orchestrator.cutout.matting_network import MattingNetwork, open_matting_network
@@ -163,79 +159,70 @@ def _open_matting(name: str) -> MattingNetwork | None:
     return network
 
 
-async def serve(settings: OrchestratorSettings) -> None:
-    """Run the orchestrator until it is told to stop."""
-    identity = load_identity(settings.tls_files)
+async def _serve(settings: OrchestratorSettings, identity: Identity | None) -> None:
+    channels = open_channels(settings, identity)
+    decoder = DecodePool(settings.decoders, settings.decoder_memory_mb << 20)
+    servicer = OrchestratorServicer(
+        Pipeline(open_stages(settings, channels), decoder, settings.max_pixels),
+        list(channels.values()),
+        AioAdmission(STAGE, settings.concurrency, settings.queue),
+        settings.budget_s,
+        _open_matting(settings.matting),
+    )
+    server = grpc.aio.server(
+        interceptors=[AioErrorInterceptor()], options=server_options(settings.max_connection_age_s)
+    )
+    pb_grpc.add_OrchestratorServiceServicer_to_server(servicer, server)
+    own_health = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(own_health, server)
+    await own_health.set("", health_pb2.HealthCheckResponse.SERVING)
+    await own_health.set(SERVICE, health_pb2.HealthCheckResponse.NOT_SERVING)
+    board = HealthBoard(SERVICE, STAGE)
+
+    async def begin() -> None:
+        await decoder.warm_up()
+        board.set_serving(True)
+        await own_health.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
+        _log.info("serving", stages={channel.stage: channel.address for channel in channels.values()})
+
+    await serve(
+        settings, server, board, identity, services=(SERVICE,), begin=begin, drain=own_health.enter_graceful_shutdown
+    )
+    await asyncio.gather(*(channel.channel.close() for channel in channels.values()))
+    decoder.close()
+
+
+def open_channels(settings: OrchestratorSettings, identity: Identity | None) -> dict[str, StageChannel]:
+    """Return a channel to each stage that has an address; depth may be without one."""
     addresses = {
         SEGMENTATION: settings.segmentation_address,
         DEPTH: settings.depth_address,
         MESHER: settings.mesher_address,
     }
-    channels = [
-        StageChannel(stage, address, identity, settings.stage_calls)
+    return {
+        stage: StageChannel(stage, address, identity, settings.stage_calls)
         for stage, address in addresses.items()
         if address or stage != DEPTH
-    ]
-    by_stage = {channel.stage: channel for channel in channels}
-    depth = DepthStage(by_stage[DEPTH]) if DEPTH in by_stage else NoDepthStage()
-    remembered_bytes = settings.cache_mb << 20
-    stages = Stages(
+    }
+
+
+def open_stages(settings: OrchestratorSettings, channels: dict[str, StageChannel]) -> Stages:
+    """Return the stages behind their caches."""
+    limit_bytes = settings.cache_mb << 20
+    depth = DepthStage(channels[DEPTH]) if DEPTH in channels else NoDepthStage()
+    return Stages(
         CachedSegmentation(
-            SegmentationStage(by_stage[SEGMENTATION]), ResultCache(SEGMENTATION, remembered_bytes, settings.cache_s)
+            SegmentationStage(channels[SEGMENTATION]), ResultCache(SEGMENTATION, limit_bytes, settings.cache_s)
         ),
-        CachedDepth(depth, ResultCache(DEPTH, remembered_bytes, settings.cache_s)),
-        MesherStage(by_stage[MESHER]),
+        CachedDepth(depth, ResultCache(DEPTH, limit_bytes, settings.cache_s)),
+        MesherStage(channels[MESHER]),
     )
-    decoder = DecodePool(settings.decoders, settings.decoder_memory_mb << 20)
-    admission = AioAdmission(STAGE, settings.concurrency, settings.queue)
-    pipeline = Pipeline(stages, decoder, settings.max_pixels)
-
-    board = HealthBoard(SERVICE, STAGE)
-    server = grpc.aio.server(
-        interceptors=[AioErrorInterceptor()], options=server_options(settings.max_connection_age_s)
-    )
-    servicer = OrchestratorServicer(pipeline, channels, admission, settings.budget_s, _open_matting(settings.matting))
-    pb_grpc.add_OrchestratorServiceServicer_to_server(servicer, server)
-    aio_health = health.aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(aio_health, server)
-    await aio_health.set("", health_pb2.HealthCheckResponse.SERVING)
-    await aio_health.set(SERVICE, health_pb2.HealthCheckResponse.NOT_SERVING)
-    if settings.reflection:
-        reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME), server)
-    port = bind(server, settings.host, settings.port, identity)
-    health_server, health_port = serve_health(settings, board)
-    metrics_port = serve_metrics(settings)
-    await server.start()
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):  # before anybody can know that we are here
-        loop.add_signal_handler(name, stop.set)
-    announce(settings, port, health_port, metrics_port)
-
-    await decoder.warm_up()
-    board.set_serving(True)
-    await aio_health.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
-    _log.info("serving", stages={channel.stage: channel.address for channel in channels})
-
-    await stop.wait()
-    _log.info("draining", drain_s=settings.drain_s, grace_s=settings.grace_s)
-    board.drain()
-    await aio_health.enter_graceful_shutdown()
-    await asyncio.sleep(settings.drain_s)
-    await server.stop(settings.grace_s)
-    health_server.stop(None)
-    await asyncio.gather(*(channel.channel.close() for channel in channels))
-    decoder.close()
-    _log.info("stopped")
 
 
 def main() -> None:
     """Run the service until it is told to stop."""
     settings = load_settings(OrchestratorSettings, STAGE)
-    configure_logs(STAGE, settings.log_level, settings.log_format)
-    start_tracing(STAGE, settings.otlp_endpoint)
-    end_with_parent(settings.end_with_parent)
-    asyncio.run(serve(settings))
+    asyncio.run(_serve(settings, prepare_process(settings, STAGE)))
 
 
 if __name__ == "__main__":
