@@ -50,7 +50,7 @@ class Outputs:
 
     def has_failed(self, kind: str, variant: str) -> bool:
         """Tell whether the mask or the mesh of a variant was wanted and could not be made."""
-        return f"{kind} of {variant}" in self.failures or "photo" in self.failures
+        return f"{kind} of {variant}" in self.failures
 
 
 def write_outputs(folder: Path, name: str, outputs: Outputs) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 
 from evaluation.sets import Item, read_mask
 from evaluation.synthetic.corruptions import simulate_network
 from services.common.arrays import RGB, Alpha
+from services.common.errors import UnflatError
 from services.common.imaging.working_size import resize
 from services.common.models.model_store import ModelStore
 from services.common.photos.decoding import decode_photo
@@ -33,8 +35,11 @@ class SuppliedMasks:
     file_bytes = 0
 
     def __init__(self, photos: Iterable[tuple[bytes, Item]], segmenter: str) -> None:
-        self._items = {_key(decode_photo(photo).working): item for photo, item in photos}
+        self._items: dict[bytes, Item] = {}
         self._segmenter = segmenter
+        for photo, item in photos:
+            with suppress(UnflatError):  # the pipeline will say what is wrong with the photo
+                self._items[_key(decode_photo(photo).working)] = item
 
     def load(self) -> None:
         """Do nothing: the named backend is loaded where a photo needs it."""

@@ -76,15 +76,21 @@ def make_outputs(
         orchestrator: answers the requests.
         unrefined: the same without the refinement chain; None where there is none, and its variants are left out.
     """
-    asked = _Requests(item, photo, orchestrator, unrefined)
-    outputs = Outputs(depth=None if item.depth is None else decode_depth(item.depth.read_bytes()))
-    for name in plan.mask_variants:
-        if not VARIANTS[name].request.refine and unrefined is None:
-            outputs.notes[name] = "no request leaves the refinement chain out; only --in-process makes this variant"
-            continue
+    asked, outputs = _Requests(item, photo, orchestrator, unrefined), Outputs()
+    if item.depth is not None:
+        with outputs.noting("depth"):
+            outputs.depth = decode_depth(item.depth.read_bytes())
+
+    def can_be_asked(name: str) -> bool:
+        if VARIANTS[name].request.refine or unrefined is not None:
+            return True
+        outputs.notes[name] = "no request leaves the refinement chain out; only --in-process makes this variant"
+        return False
+
+    for name in filter(can_be_asked, plan.mask_variants):
         with outputs.noting(f"mask of {name}"):
             outputs.masks[name] = asked.mask(VARIANTS[name])
-    for name in plan.mesh_variants:
+    for name in filter(can_be_asked, plan.mesh_variants):
         with outputs.noting(f"mesh of {name}"):
             answer = asked.mesh(VARIANTS[name])
             outputs.meshes[name], outputs.notes[name] = answer.mesh, answer.receipt.verdict
