@@ -14,7 +14,8 @@ from evaluation.outputs import Outputs
 from evaluation.sets import Item, read_mask
 from services.common.arrays import RGB, alpha_to_bytes
 from services.common.drawing.depth_colours import colour_depth
-from services.common.drawing.mesh_views import SIX_VIEWS, read_mesh, render_views
+from services.common.drawing.mesh_file import read_mesh
+from services.common.drawing.mesh_views import SIX_VIEWS, render_views
 from services.common.photos.decoding import decode_photo
 
 SIDE_PX = 176

@@ -22,7 +22,8 @@ from PIL import Image, ImageDraw, ImageFont
 from evaluation.report.pictures import colour_errors
 from evaluation.sets import FIXED, Item, open_set, read_mask
 from services.common.arrays import RGB, alpha_to_bytes
-from services.common.drawing.mesh_views import View, read_mesh, render_views
+from services.common.drawing.mesh_file import read_mesh
+from services.common.drawing.mesh_views import View, render_views
 from services.common.photos.decoding import decode_photo
 
 ROOT = Path(__file__).resolve().parents[2]

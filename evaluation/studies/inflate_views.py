@@ -18,7 +18,8 @@ from PIL import Image
 from evaluation.sets import FIXED, Item, open_set
 from evaluation.studies.framed_item import frame_item
 from services.common.arrays import RGB
-from services.common.drawing.mesh_views import contact_sheet, render_views
+from services.common.drawing.mesh_views import render_views
+from services.common.drawing.preview_sheet import preview_sheet
 from services.mesher.inflate import inflate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,4 +54,4 @@ def draw_item(item: Item, *, with_depth: bool = True, clay: bool = False) -> RGB
     framed = frame_item(item, item.truth)
     mesh = inflate(framed.rgba, framed.depth if with_depth else None, framed.camera)
     views = render_views(mesh.vertices, mesh.faces, None if clay else mesh.colours, SIDE_PX)
-    return contact_sheet(np.ascontiguousarray(framed.photo), framed.rgba, views)
+    return preview_sheet(np.ascontiguousarray(framed.photo), framed.rgba, views)

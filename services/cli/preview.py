@@ -1,37 +1,30 @@
-"""One sheet to judge a mesh by: the photo, the cutout, and the mesh from six sides."""
+"""The preview of a mesh, drawn from the photo's and the cutout's files."""
 
 from __future__ import annotations
 
-import io
 import sys
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from services.common.drawing.mesh_views import contact_sheet, read_mesh, render_views
+from services.common.drawing.preview_sheet import preview_png
 from services.common.photos.decoding import Photo, decode_photo
 
-_SIDE_PX = 640  # of photo and cutout on the sheet
+_SIDE_PX = 640  # of photo and cutout before they are laid out
 
 
-def preview_sheet(photo: bytes, cutout: bytes, mesh: bytes, form: Any) -> bytes:
-    """Return the sheet as a PNG.
+def draw_preview(photo: bytes, cutout: bytes, mesh: bytes, format: Any) -> bytes:  # noqa: A002 - the word users know
+    """Return the preview as a PNG.
 
     Args:
-        photo: the encoded photo.
+        photo: the encoded photo; read as the services read it: every format, upright and in sRGB.
         cutout: the cutout as a PNG.
         mesh: the mesh file.
-        form: its format.
+        format: its format.
     """
-    vertices, faces, colours = read_mesh(mesh, form)
-    views = render_views(vertices, faces, colours)
-    # Read as the services read it: every format and depth of colour that they take, upright and in sRGB.
     seen = Image.fromarray(decode_photo(photo, sys.maxsize).working)
-    sheet = contact_sheet(_thumbnail(seen), _thumbnail(_open(cutout)), views)
-    out = io.BytesIO()
-    Image.fromarray(sheet).save(out, "PNG", compress_level=6)
-    return out.getvalue()
+    return preview_png(_shrink(seen), _shrink(_open(cutout)), mesh, format)
 
 
 def _open(cutout: bytes) -> Image.Image:
@@ -46,7 +39,7 @@ def _alpha_at(cutout: Photo) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return np.asarray(Image.fromarray(cutout.own_alpha).resize((width, height), Image.Resampling.BOX))
 
 
-def _thumbnail(picture: Image.Image) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def _shrink(picture: Image.Image) -> np.ndarray[Any, np.dtype[np.uint8]]:
     small = picture.copy()
     small.thumbnail((_SIDE_PX, _SIDE_PX))
     return np.asarray(small)

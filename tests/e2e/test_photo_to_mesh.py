@@ -15,7 +15,7 @@ import pytest
 import trimesh
 from PIL import Image
 
-from services.common.drawing.mesh_views import read_mesh
+from services.common.drawing.mesh_file import read_mesh
 from services.common.errors import ImageTooLarge, InvalidImage, InvalidOption, NoSubject
 from services.common.options import CutoutOptions, MaskOptions, MeshOptions
 from services.common.receipts import outcome_of

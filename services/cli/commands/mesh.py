@@ -32,7 +32,7 @@ from services.cli.options import (
     mask_wishes,
 )
 from services.cli.photo_files import PhotoItem, PhotoOutputs, debug_files, receipt_json
-from services.cli.preview import preview_sheet
+from services.cli.preview import draw_preview
 from services.common.client import Client, MeshResult
 from services.common.options import MaskOptions, MeshOptions
 
@@ -101,6 +101,6 @@ class MeshMaker:
         if self.preview:
             report("preview", 0.99)
             files[item.output("-cutout.png")] = result.cutout
-            sheet = preview_sheet(photo, result.cutout, result.data, result.format)
-            files[item.output("-preview.png")] = sheet
+            preview = draw_preview(photo, result.cutout, result.data, result.format)
+            files[item.output("-preview.png")] = preview
         return PhotoOutputs(result.receipt, files | debug_files(self.debug, item, result.debug))

@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from services.common.client import MeshResult
-from services.common.drawing.mesh_views import contact_sheet, read_mesh, render_views
+from services.common.drawing.mesh_file import MeshFormat
+from services.common.drawing.preview_sheet import preview_png
 from services.common.telemetry.logs import get_logger
 
 SIDE_PX = 256  # of each view
@@ -46,14 +47,8 @@ def mesh_sheet(photo: bytes, made: MeshResult) -> bytes:
         photo: the encoded photo, which the orchestrator has decoded: its limits held for it.
         made: the mesh and its cutout.
     """
-    vertices, faces, colours = read_mesh(made.data, cast(Literal["glb", "obj", "ply", "stl"], made.format))
-    if len(faces) == 0:
-        raise ValueError(f"no faces could be read from {len(made.data)} bytes of {made.format}")
-    views = render_views(vertices, faces, colours, side=SIDE_PX)
-    sheet = contact_sheet(np.asarray(_thumbnail(photo, "RGB")), np.asarray(_thumbnail(made.cutout, "RGBA")), views)
-    out = io.BytesIO()
-    Image.fromarray(sheet).save(out, "PNG", compress_level=6)
-    return out.getvalue()
+    pictures = np.asarray(_thumbnail(photo, "RGB")), np.asarray(_thumbnail(made.cutout, "RGBA"))
+    return preview_png(*pictures, made.data, cast(MeshFormat, made.format))
 
 
 def _thumbnail(encoded: bytes, mode: Literal["RGB", "RGBA"]) -> Image.Image:

@@ -1,7 +1,7 @@
 import numpy as np
 import trimesh
 
-from services.common.drawing.mesh_views import GROUND, SIX_VIEWS, contact_sheet, rasterise, render_views
+from services.common.drawing.mesh_views import GROUND, SIX_VIEWS, render_views
 
 
 def box(extents: tuple[float, float, float]) -> tuple[np.ndarray, np.ndarray]:
@@ -43,38 +43,7 @@ def test_views_show_the_side_they_are_named_after() -> None:
     assert all(middle[name][2] > middle[name][0] for name in ("front", "left", "back", "top"))
 
 
-def test_nearer_of_two_triangles_is_seen() -> None:
-    screen = np.array([[0, 0], [20, 0], [0, 20]] * 2, np.float32)
-    depth = np.array([0, 0, 0, 1, 1, 1], np.float32)
-    faces = np.array([[0, 1, 2], [3, 4, 5]], np.int32)
-    face, weights, _ = rasterise(screen, depth, faces, 20)
-    assert set(face.tolist()) == {1}
-    assert np.allclose(weights.sum(axis=1), 1, atol=1e-5)
-
-
-def test_triangles_larger_than_the_picture_are_clipped_to_it() -> None:
-    screen = np.array([[-500, -500], [900, -500], [-500, 900]], np.float32)
-    _, _, pixel = rasterise(screen, np.zeros(3, np.float32), np.array([[0, 1, 2]], np.int32), 16)
-    assert len(pixel) == 256
-
-
 def test_empty_mesh_is_an_empty_picture() -> None:
     views = render_views(np.zeros((0, 3)), np.zeros((0, 3), np.int32), None, side=32)
     assert len(views) == 6
     assert all((view == GROUND).all() for view in views)
-
-
-def test_contact_sheet_holds_photo_cutout_and_views() -> None:
-    photo = np.full((40, 60, 3), (10, 200, 30), np.uint8)
-    cutout = np.zeros((50, 50, 4), np.uint8)
-    cutout[10:40, 10:40] = (250, 20, 20, 255)
-    sheet = contact_sheet(photo, cutout, render_views(*box((1, 1, 1)), None, side=64))
-    assert (sheet == (10, 200, 30)).all(axis=2).sum() > 1000
-    assert (sheet == (250, 20, 20)).all(axis=2).sum() > 500
-
-
-def test_transparent_cutout_shows_the_chequerboard() -> None:
-    sheet = contact_sheet(
-        np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8, 4), np.uint8), [np.zeros((64, 64, 3), np.uint8)]
-    )
-    assert (sheet == 205).all(axis=2).any()
