@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from bench.random_triposr import LEVEL, body_decoder, body_scene_code, write_ran
 from bench.section import Section
 from bench.timing import Spread, measure
 from services.common.arrays import Float
-from services.mesher.extract import ExtractOptions, extract_surface, keep_real_parts
+from services.mesher.extract import extract_surface, keep_real_parts
 from services.mesher.extract.cell_triangles import CORNERS
 from services.mesher.extract.coarse_to_fine import Grid, find_surface_cells
 
@@ -99,7 +99,7 @@ def compare_extraction() -> Section:
         begin = time.process_time()
         dense = _dense(field)
         dense_s = time.process_time() - begin
-        cells = find_surface_cells(field.density, LEVEL, Grid(RESOLUTION, field.radius), *_knobs()).cells
+        cells = find_surface_cells(field.density, LEVEL, Grid(RESOLUTION, field.radius)).cells
         missed = len(_mixed(dense) - {tuple(cell) for cell in (cells - 1).tolist()})
         rows.append((f"{name}, dense, {RESOLUTION}", f"{RESOLUTION**3:,}", "1", f"{dense_s:.1f}", "1", "", ""))
         first = 0.0
@@ -156,7 +156,7 @@ def _run_ours(folder: Path, runs: int, precision: Any) -> _Run:
     field = network.reconstruct(image)
 
     def surface() -> None:
-        found = extract_surface(field.density, ExtractOptions(LEVEL, RESOLUTION, field.radius))
+        found = extract_surface(field.density, LEVEL, RESOLUTION, field.radius)
         vertices, _, _ = keep_real_parts(found.vertices, found.faces)
         field.colour(np.clip(vertices, -field.radius, field.radius))
 
@@ -185,15 +185,10 @@ def _field(name: str, decoder: Any) -> Any:
     return SceneField(body_scene_code(name), decoder, 0.87)
 
 
-def _knobs() -> tuple[float, float]:
-    options = replace(ExtractOptions(LEVEL), resolution=RESOLUTION)
-    return options.coarse_spacing, options.margin
-
-
 def _extract(field: Any, resolution: int) -> tuple[int, float]:
     """Return how many points were asked for, and CPU seconds."""
     begin = time.process_time()
-    found = extract_surface(field.density, ExtractOptions(LEVEL, resolution, field.radius))
+    found = extract_surface(field.density, LEVEL, resolution, field.radius)
     keep_real_parts(found.vertices, found.faces)
     return found.evaluations, time.process_time() - begin
 

@@ -58,7 +58,7 @@ def measure_device(
         folder: weights; random ones at full size are made when none is given.
         resolution: of the surface.
     """
-    from services.mesher.extract import ExtractOptions, extract_surface
+    from services.mesher.extract import extract_surface
     from services.mesher.triposr.model import DTYPES as FORMATS
     from services.mesher.triposr.model import TripoSR
 
@@ -77,7 +77,7 @@ def measure_device(
                 cells = (forward.ms(), f"{1 / each:.1f}", f"{peak_mb:.0f}", f"{share:.0%}")
                 rows.append((f"{dtype}, batch {batch}", *cells))
             field = network.reconstruct(images[:1])
-            find = partial(extract_surface, field.density, ExtractOptions(LEVEL, resolution))
+            find = partial(extract_surface, field.density, LEVEL, resolution)
             seconds = _timed(find, device, runs)
             rows.append((f"{dtype}, surface at {resolution}³", seconds.ms(), f"{1 / seconds.median:.1f}", "", ""))
     return Section(

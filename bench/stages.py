@@ -11,7 +11,8 @@ from bench.timing import Spread, measure
 from services.common.arrays import Alpha
 from services.common.photos.decoding import Photo, decode_photo
 from services.mesher.export import export
-from services.mesher.inflate import Camera, inflate
+from services.mesher.geometry.camera import Camera
+from services.mesher.inflate import inflate
 from services.mesher.quality import inspect
 from services.orchestrator.cutout.cut import PRESETS, cut_out
 from services.orchestrator.framing import FramingOptions, frame_subject

@@ -20,8 +20,8 @@ from evaluation.metrics.mesh_surface import read_surface
 from evaluation.sets import FIXED, Item, open_set
 from evaluation.studies.framed_item import FramedItem, frame_item
 from services.common.arrays import Alpha
+from services.mesher.geometry.camera import Camera
 from services.mesher.geometry.mesh import Mesh, normalise, signed_volume
-from services.mesher.inflate import Camera
 from services.mesher.inflate.silhouette import trace_silhouette
 from services.mesher.inflate.volume import build_surface, carry_to_space
 from services.mesher.quality import Quality, inspect

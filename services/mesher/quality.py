@@ -9,7 +9,9 @@ import cv2
 import numpy as np
 
 from services.common.arrays import Alpha, Faces, InverseDepth, Points
-from services.common.drawing.mesh_views import rasterise
+from services.common.drawing.rasteriser import rasterise
+from services.mesher.depth_guidance.depth_validity import is_depth_valid
+from services.mesher.depth_guidance.planarity import is_planar
 from services.mesher.geometry.camera import Camera, project
 from services.mesher.geometry.mesh import (
     Mesh,
@@ -21,8 +23,7 @@ from services.mesher.geometry.mesh import (
     signed_volume,
 )
 from services.mesher.geometry.placement import place_before_camera
-from services.mesher.inflate.depth_validity import MAX_UNEVENNESS, is_depth_valid, long_side, unevenness
-from services.mesher.inflate.silhouette import drop_specks
+from services.mesher.geometry.subject_mask import long_side, subject_mask
 
 # Measured on 25 scenes: billboards 0.01 in both; exact meshes 0.40 and 0.12 or more, a leaning plate 0.87 and 0.05.
 FLAT_VIEW_DEPTH = 0.12  # extent along the view over the larger extent across it
@@ -119,7 +120,7 @@ def inspect(mesh: Mesh, alpha: Alpha | None, camera: Camera | None, depth: Inver
 
 def silhouette_overlap(mesh: Mesh, alpha: Alpha, camera: Camera) -> float:
     """Return the IoU of the mesh drawn through the camera with the cutout at half coverage, after their boxes met."""
-    mask = drop_specks(alpha >= 0.5)
+    mask = subject_mask(alpha)
     if not mask.any():
         return 0.0
     pixels = project(place_before_camera(mesh.vertices, alpha, camera), camera)
@@ -139,10 +140,8 @@ def silhouette_overlap(mesh: Mesh, alpha: Alpha, camera: Camera) -> float:
 
 def measure_thin_plane(depth: InverseDepth, alpha: Alpha, camera: Camera) -> float | None:
     """Return the view depth ratio of a subject that depth shows as nearly a plane, a plate or a card; else None."""
-    mask = drop_specks(alpha >= 0.5)
-    if not mask.any() or not is_depth_valid(depth, mask, camera):
-        return None
-    if unevenness(depth, mask, camera) >= MAX_UNEVENNESS:
+    mask = subject_mask(alpha)
+    if not (mask.any() and is_depth_valid(depth, mask, camera) and is_planar(depth, mask, camera)):
         return None
     seen = depth[mask & np.isfinite(depth)].astype(np.float64)
     median = float(np.median(seen))
@@ -169,7 +168,7 @@ def _count_parts(vertices: Points, faces: Faces) -> int:
 
 
 def _count_shapes(alpha: Alpha) -> int:
-    count, _ = cv2.connectedComponents(drop_specks(alpha >= 0.5).astype(np.uint8), connectivity=8)
+    count, _ = cv2.connectedComponents(subject_mask(alpha).astype(np.uint8), connectivity=8)
     return max(1, count - 1)
 
 

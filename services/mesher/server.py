@@ -32,7 +32,14 @@ from services.mesher.backends.weights import FindModel, StoredWeights
 from services.mesher.export import Format, export
 from services.mesher.geometry.camera import Camera
 from services.mesher.geometry.mesh import Mesh
-from services.mesher.geometry.postprocess import FACES, SIZES_MM, SMOOTH, PostprocessOptions, place, shape
+from services.mesher.geometry.postprocess import (
+    FACES,
+    SIZES_MM,
+    SMOOTH,
+    PostprocessOptions,
+    resize_and_place,
+    smooth_and_simplify,
+)
 from services.mesher.quality import Quality, inspect
 from services.mesher.settings import MesherSettings
 from services.mesher.texture.baking import RESOLUTIONS as TEXTURE_RESOLUTIONS
@@ -92,7 +99,7 @@ class MesherServicer(pb_grpc.MesherServiceServicer):
             mesh = backend.mesh(subject, options, progress)
         with call.phase("postprocess"):
             progress("quality", 0.8)
-            mesh = shape(mesh, wanted)
+            mesh = smooth_and_simplify(mesh, wanted)
             alpha = alpha_from_bytes(subject.rgba[:, :, 3])
             quality = inspect(mesh, alpha, subject.camera, subject.depth)
             if options.texture == "baked":
@@ -100,7 +107,7 @@ class MesherServicer(pb_grpc.MesherServiceServicer):
                 mesh = bake(mesh, subject.rgba, subject.camera, options.texture_resolution, wanted.faces)
             progress("export", 0.95)
             format = _FORMATS[request.options.format]  # noqa: A001 - the word users know
-            data = export(place(mesh, wanted, _GLTF_UNIT_MM if format == "glb" else 1.0), format)
+            data = export(resize_and_place(mesh, wanted, _GLTF_UNIT_MM if format == "glb" else 1.0), format)
         form = request.options.format or pb.MESH_FORMAT_GLB
         report = call.report((*mesh.notes, *filter(None, [backend.about])))
         return Event(

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from services.mesher.inflate import Camera
+from services.mesher.geometry.camera import Camera
 
 Picture = npt.NDArray[np.uint8]
 Field = npt.NDArray[np.float32]

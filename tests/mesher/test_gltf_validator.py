@@ -12,9 +12,10 @@ import pytest
 import trimesh
 
 from services.mesher.export import export
+from services.mesher.geometry.camera import Camera
 from services.mesher.geometry.mesh import Mesh
-from services.mesher.geometry.postprocess import PostprocessOptions, place
-from services.mesher.inflate import Camera, inflate
+from services.mesher.geometry.postprocess import PostprocessOptions, resize_and_place
+from services.mesher.inflate import inflate
 from services.mesher.texture.baking import bake
 
 pytestmark = pytest.mark.needs_node
@@ -48,7 +49,7 @@ def ball() -> Mesh:
 
 @pytest.mark.parametrize("size_mm", [None, 0.5, 250.0])
 def test_a_mesh_with_vertex_colours_is_valid_in_any_size(ball: Mesh, size_mm: float | None, tmp_path: Path) -> None:
-    _assert_clean(_issues(export(place(ball, PostprocessOptions(size_mm=size_mm), 1000.0), "glb"), tmp_path))
+    _assert_clean(_issues(export(resize_and_place(ball, PostprocessOptions(size_mm=size_mm), 1000.0), "glb"), tmp_path))
 
 
 def test_a_mesh_without_colours_is_valid(ball: Mesh, tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ import numpy.typing as npt
 import pytest
 import trimesh
 
+from services.mesher.geometry.camera import Camera
 from services.mesher.geometry.mesh import Mesh
-from services.mesher.inflate import Camera
 from services.mesher.quality import inspect
 
 Field = npt.NDArray[np.float32]

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from services.common.drawing.mesh_views import read_mesh
+from services.common.drawing.mesh_file import read_mesh
 from services.common.errors import InvalidImage, InvalidOption
 from services.common.serving.admission import Admission
 from services.common.wire import depth_to_proto, image_to_proto

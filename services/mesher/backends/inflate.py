@@ -5,7 +5,8 @@ from __future__ import annotations
 from services.mesher.backends.base import FramedSubject, MeshOptions, Progress
 from services.mesher.extract.parts import drop_floaters
 from services.mesher.geometry.mesh import Mesh
-from services.mesher.inflate import InflateOptions, inflate
+from services.mesher.inflate import inflate
+from services.mesher.inflate.solid import FACE_LIMITS, FACES
 
 CRUMB_AREA = 0.001  # of the surface: what is smaller is no part of the mask, which keeps pieces from 1 % of the largest
 _FACES_PER_CELL_SQUARED = 3.7  # measured: 60,000 faces at 128 cells along the longest side of a compact subject
@@ -27,9 +28,8 @@ class InflateBackend:
     def mesh(self, subject: FramedSubject, options: MeshOptions, progress: Progress) -> Mesh:
         """Return a watertight mesh with colours a vertex."""
         progress("inflate", 0.1)
-        knobs = InflateOptions()
+        faces = FACES
         if options.resolution is not None:
-            faces = round(_FACES_PER_CELL_SQUARED * options.resolution**2)
-            knobs = InflateOptions(max_faces=min(max(faces, 2_000), 500_000))
+            faces = min(max(round(_FACES_PER_CELL_SQUARED * options.resolution**2), FACE_LIMITS[0]), FACE_LIMITS[1])
         depth = subject.depth if options.use_depth else None
-        return drop_floaters(inflate(subject.rgba, depth, subject.camera, knobs), CRUMB_AREA)
+        return drop_floaters(inflate(subject.rgba, depth, subject.camera, faces), CRUMB_AREA)

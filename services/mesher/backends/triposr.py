@@ -27,8 +27,8 @@ from services.common.backends.batching import Batcher, BatchOptions
 from services.common.errors import InvalidOption, NoSubject, Overloaded, StageUnavailable
 from services.mesher.backends.base import FramedSubject, MeshOptions, ObserveBatch, Progress
 from services.mesher.backends.weights import FindModel, StoredWeights
-from services.mesher.depth_relief import follow_depth
-from services.mesher.extract import ExtractOptions, extract_surface, keep_real_parts
+from services.mesher.depth_guidance.follow_depth import follow_depth
+from services.mesher.extract import extract_surface, keep_real_parts
 from services.mesher.extract.parts import say_dropped
 from services.mesher.geometry.mesh import Mesh, normalise
 from services.mesher.triposr.picture import compose_on_grey, to_network
@@ -231,7 +231,7 @@ def _extract(field: SceneField, level: float, resolution: int, progress: Progres
         progress("surface", 0.5)  # between two levels of refinement, so that a cancelled call ends
         return field.density(points)
 
-    surface = extract_surface(density, ExtractOptions(level, resolution, field.radius))
+    surface = extract_surface(density, level, resolution, field.radius)
     vertices, faces, dropped = keep_real_parts(surface.vertices, surface.faces)
     if len(faces) == 0:
         raise NoSubject("TripoSR sees no body in this cutout; a lower threshold may find one", field="threshold")

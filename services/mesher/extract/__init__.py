@@ -2,6 +2,6 @@
 
 from services.mesher.extract.coarse_to_fine import Density
 from services.mesher.extract.parts import keep_real_parts
-from services.mesher.extract.surface import ExtractOptions, Surface, extract_surface
+from services.mesher.extract.surface import Surface, extract_surface
 
-__all__ = ["Density", "ExtractOptions", "Surface", "extract_surface", "keep_real_parts"]
+__all__ = ["Density", "Surface", "extract_surface", "keep_real_parts"]

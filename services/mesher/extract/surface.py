@@ -16,25 +16,6 @@ CLEARANCE = 0.01  # of a cell between a vertex and a grid point: vertices that c
 
 
 @dataclass(frozen=True)
-class ExtractOptions:
-    """How the surface is found.
-
-    Attributes:
-        level: value of the field at the surface.
-        resolution: 8 to 1024 grid points along each axis of the cube. More is finer; the cost grows with its square.
-        radius: half the side of the cube, around the origin.
-        coarse_spacing: greatest width of a coarse cell. Less finds smaller separate parts and costs more.
-        margin: how near the level a corner of a coarse cell must come for a look into it. More finds more.
-    """
-
-    level: float
-    resolution: int = 256
-    radius: float = 0.87
-    coarse_spacing: float = 0.035  # 1.3 texels of TripoSR's planes; measured: with this margin no cell is missed
-    margin: float = 3.0
-
-
-@dataclass(frozen=True)
 class Surface:
     """A closed surface.
 
@@ -49,21 +30,26 @@ class Surface:
     evaluations: int
 
 
-def extract_surface(density: Density, options: ExtractOptions) -> Surface:
+def extract_surface(density: Density, level: float, resolution: int = 256, radius: float = 0.87) -> Surface:
     """Return the surface where `density` passes the level; without faces where it never does.
 
     Vertices lie where the field itself, linear between two grid points, meets the level. The field should be close to
     linear near its surface: give it without the exponential of a density, which makes terraces.
 
+    Args:
+        density: the field.
+        level: its value at the surface.
+        resolution: 8 to 1024 grid points along each axis of the cube. More is finer; the cost grows with its square.
+        radius: half the side of the cube, around the origin; TripoSR's unless told.
     Raises:
         InvalidOption: a resolution out of range.
     """
     low, high = RESOLUTIONS
-    if not low <= options.resolution <= high:
-        raise InvalidOption(f"resolution is {options.resolution}; wanted {low} to {high}", field="resolution")
-    grid = Grid(options.resolution, options.radius)
-    found = find_surface_cells(density, options.level, grid, options.coarse_spacing, options.margin)
-    vertices, faces = _triangulate(found, grid, options.level)
+    if not low <= resolution <= high:
+        raise InvalidOption(f"resolution is {resolution}; wanted {low} to {high}", field="resolution")
+    grid = Grid(resolution, radius)
+    found = find_surface_cells(density, level, grid)
+    vertices, faces = _triangulate(found, grid, level)
     return Surface(vertices, faces, found.evaluations)
 
 

@@ -8,9 +8,7 @@ import numpy as np
 
 from services.common.arrays import Points
 
-FOCAL_RATIO = (
-    1.4  # of the photo's long side, where nothing is known: 39° across, a normal lens (26–31 mm on a phone: 0.8)
-)
+FOCAL_RATIO = 1.4  # of the photo's long side, where nothing is known: 39° across, a normal lens (a phone's has 0.8)
 
 
 @dataclass(frozen=True)
@@ -29,11 +27,6 @@ class Camera:
     focal_px: float
     cx: float
     cy: float
-
-
-def default_camera(width: int, height: int) -> Camera:
-    """Return the camera to assume for a whole photo of this size without EXIF."""
-    return Camera(FOCAL_RATIO * max(width, height), width / 2, height / 2)
 
 
 def project(points: Points, camera: Camera) -> Points:

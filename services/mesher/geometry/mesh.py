@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
-from scipy.sparse import csgraph
+from trimesh.geometry import mean_vertex_normals
+from trimesh.graph import connected_component_labels
 
 from services.common.arrays import RGB, Colours, Faces, Points
+
+DECIMALS = 6  # with which files are written: what is equal in print is one place
 
 UV = npt.NDArray[np.float32]
 """(n, 2) float32 in [0, 1], origin at the lower left of the texture."""
@@ -40,13 +42,12 @@ class Mesh:
     notes: tuple[str, ...] = ()
 
 
-def normalise(mesh: Mesh, size_mm: float | None = None) -> Mesh:
-    """Return the mesh centred on its bounding box with largest extent 1, or `size_mm` if given."""
+def normalise(mesh: Mesh, size: float = 1.0) -> Mesh:
+    """Return the mesh centred on its bounding box, its largest extent `size`."""
     if len(mesh.vertices) == 0:
         return mesh
     low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
-    extent = float((high - low).max())
-    scale = (1.0 if size_mm is None else size_mm) / max(extent, 1e-12)
+    scale = size / max(float((high - low).max()), 1e-12)
     return replace(mesh, vertices=(mesh.vertices - (low + high) / 2) * scale)
 
 
@@ -58,12 +59,7 @@ def face_normals(vertices: Points, faces: Faces) -> Points:
 
 def vertex_normals(vertices: Points, faces: Faces) -> Points:
     """Return (n, 3) unit normals, the mean of the faces at a vertex weighted by their area."""
-    by_face = face_normals(vertices, faces)
-    normals = np.stack(
-        [np.bincount(faces.ravel(), np.repeat(by_face[:, k], 3), minlength=len(vertices)) for k in range(3)], axis=1
-    )
-    length = np.linalg.norm(normals, axis=1, keepdims=True)
-    return np.asarray(normals / np.maximum(length, 1e-20), dtype=np.float64)
+    return np.asarray(mean_vertex_normals(len(vertices), faces, face_normals(vertices, faces)), dtype=np.float64)
 
 
 def signed_volume(vertices: Points, faces: Faces) -> float:
@@ -72,9 +68,9 @@ def signed_volume(vertices: Points, faces: Faces) -> float:
     return float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6)
 
 
-def merge_by_position(vertices: Points, faces: Faces, digits: int = 6) -> tuple[Points, Faces]:
-    """Return the mesh with equal positions (to `digits` decimals) made one vertex and collapsed faces dropped."""
-    _, first, inverse = np.unique(np.round(vertices, digits), axis=0, return_index=True, return_inverse=True)
+def merge_by_position(vertices: Points, faces: Faces) -> tuple[Points, Faces]:
+    """Return the mesh with equal positions (to six decimals) made one vertex and collapsed faces dropped."""
+    _, first, inverse = np.unique(np.round(vertices, DECIMALS), axis=0, return_index=True, return_inverse=True)
     merged = inverse.reshape(-1)[faces].astype(np.int32)
     a, b, c = merged.T
     whole = (a != b) & (b != c) & (c != a)
@@ -95,7 +91,5 @@ def is_watertight(faces: Faces) -> bool:
 
 def label_components(faces: Faces, vertex_count: int) -> tuple[int, npt.NDArray[np.int32]]:
     """Return how many connected parts there are and (n,) int32 the part of each vertex."""
-    links = np.concatenate([faces[:, :2], faces[:, 1:]])
-    graph = sparse.coo_matrix((np.ones(len(links), np.int8), (links[:, 0], links[:, 1])), (vertex_count, vertex_count))
-    count, label = csgraph.connected_components(graph, directed=False)
-    return int(count), np.asarray(label, dtype=np.int32)
+    label = connected_component_labels(np.concatenate([faces[:, :2], faces[:, 1:]]), vertex_count)
+    return int(label.max(initial=-1)) + 1, np.asarray(label, dtype=np.int32)

@@ -6,7 +6,7 @@ import numpy as np
 
 from services.common.arrays import Alpha, BoolMask, Points
 from services.mesher.geometry.camera import Camera, project
-from services.mesher.inflate.silhouette import drop_specks
+from services.mesher.geometry.subject_mask import subject_mask
 
 ROUNDS = 12  # each cuts the error some tenfold; box and distance settle to a hundredth of a pixel
 
@@ -42,7 +42,7 @@ def place_before_camera(vertices: Points, alpha: Alpha, camera: Camera) -> Point
 
 def _outline_box(alpha: Alpha) -> tuple[Points, Points]:
     """Return the lower and upper corner (x, y) of the half-coverage outline, to a fraction of a pixel."""
-    mask = drop_specks(alpha >= 0.5)
+    mask = subject_mask(alpha)
     across, down = _ends(alpha, mask, axis=0), _ends(alpha, mask, axis=1)
     return np.array([across[0], down[0]]), np.array([across[1], down[1]])
 

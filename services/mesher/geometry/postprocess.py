@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from services.mesher.geometry.mesh import Mesh, normalise, signed_volume
-from services.mesher.geometry.smoothing import simplify, smooth_taubin
+from services.mesher.geometry.simplification import simplify_mesh
+from services.mesher.geometry.smoothing import smooth_taubin
 
 Placement = Literal["centred", "standing"]
 
@@ -35,8 +35,8 @@ class PostprocessOptions:
     placement: Placement = "centred"
 
 
-def shape(mesh: Mesh, options: PostprocessOptions) -> Mesh:
-    """Return the mesh smoothed and thinned out as asked for, with a note on each.
+def smooth_and_simplify(mesh: Mesh, options: PostprocessOptions) -> Mesh:
+    """Return the mesh smoothed and with fewer faces as asked for, with a note on each.
 
     Args:
         mesh: closed, without a texture.
@@ -44,12 +44,16 @@ def shape(mesh: Mesh, options: PostprocessOptions) -> Mesh:
     """
     if options.smooth:
         mesh = _smooth(mesh, options.smooth)
-    if options.faces is not None and len(mesh.faces) > options.faces:
-        mesh = _lighten(mesh, options.faces)
-    return mesh
+    if options.faces is None or len(mesh.faces) <= options.faces:
+        return mesh
+    simplified = simplify_mesh(mesh, options.faces)
+    if simplified is not mesh:
+        return simplified
+    note = f"left at {len(mesh.faces)} faces: with {options.faces} it would not stay closed"
+    return replace(mesh, notes=(*mesh.notes, note))
 
 
-def place(mesh: Mesh, options: PostprocessOptions, unit_mm: float = 1.0) -> Mesh:
+def resize_and_place(mesh: Mesh, options: PostprocessOptions, unit_mm: float = 1.0) -> Mesh:
     """Return the mesh in its size and place.
 
     Args:
@@ -57,7 +61,7 @@ def place(mesh: Mesh, options: PostprocessOptions, unit_mm: float = 1.0) -> Mesh
         options: only `size_mm` and `placement` count here.
         unit_mm: millimetres in a unit of the file: 1000 for glTF, whose unit is the metre.
     """
-    placed = normalise(mesh, None if options.size_mm is None else options.size_mm / unit_mm)
+    placed = normalise(mesh, 1.0 if options.size_mm is None else options.size_mm / unit_mm)
     if options.placement == "centred" or len(placed.vertices) == 0:
         return placed
     lowest = placed.vertices[:, 1].min()
@@ -73,14 +77,3 @@ def _smooth(mesh: Mesh, rounds: int) -> Mesh:
         centre = (vertices.min(axis=0) + vertices.max(axis=0)) / 2
         vertices = centre + (vertices - centre) * (before / after) ** (1 / 3)
     return replace(mesh, vertices=vertices, notes=(*mesh.notes, f"smoothed in {rounds} rounds"))
-
-
-def _lighten(mesh: Mesh, target: int) -> Mesh:
-    vertices, faces = simplify(mesh.vertices, mesh.faces, target)
-    if len(faces) > target:
-        note = f"left at {len(faces)} faces: with {target} it would not stay closed"
-        return replace(mesh, notes=(*mesh.notes, note))
-    nearest = cKDTree(mesh.vertices).query(vertices)[1]
-    colours = None if mesh.colours is None else mesh.colours[nearest]
-    note = f"thinned out from {len(mesh.faces)} to {len(faces)} faces"
-    return replace(mesh, vertices=vertices, faces=faces, colours=colours, notes=(*mesh.notes, note))

@@ -1,6 +1,5 @@
 """The embedded mesher: silhouette and relative depth to a closed solid, without a network."""
 
-from services.mesher.geometry.camera import Camera, default_camera
-from services.mesher.inflate.solid import InflateOptions, inflate
+from services.mesher.inflate.solid import inflate
 
-__all__ = ["Camera", "InflateOptions", "default_camera", "inflate"]
+__all__ = ["inflate"]

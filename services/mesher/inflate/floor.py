@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from services.common.arrays import BoolMask, Float, InverseDepth
+from services.mesher.geometry.robust_fit import fit_robustly
 
 LOWER_SHARE = 0.4  # of the subject's box: the floor is looked for beside and below this part
 GAP_SHARE = 0.02  # of the box's long side left free round the subject, where colours bleed into depth
@@ -52,13 +52,7 @@ def fit_floor(depth: InverseDepth, mask: BoolMask) -> Floor | None:
     tolerance = TOLERANCE * max(abs(subject), 1e-9)
 
     design = np.stack([u + 0.5, v + 0.5, np.ones(len(u))], axis=1)
-    weight = np.ones(len(u))
-    plane: npt.NDArray[np.float64] = np.zeros(3)
-    for _ in range(12):
-        plane = np.asarray(np.linalg.lstsq(design * weight[:, None], seen * weight, rcond=None)[0])
-        residual = np.abs(design @ plane - seen)
-        scale = max(tolerance, 1.5 * float(np.median(residual)))
-        weight = 1.0 / (1.0 + (residual / scale) ** 2)
-    inliers = float(np.mean(np.abs(design @ plane - seen) < tolerance))
+    plane, residual = fit_robustly(design, seen, rounds=12, spread=1.5, least=tolerance)
+    inliers = float(np.mean(np.abs(residual) < tolerance))
     grows = plane[1] * (bottom - top) > tolerance
     return Floor(*plane.tolist()) if inliers > MIN_INLIERS and grows else None

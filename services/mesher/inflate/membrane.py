@@ -12,6 +12,8 @@ from scipy.sparse import linalg
 
 from services.common.arrays import BoolMask, Float
 
+ROUNDS = 2  # of reweighting: steps show after the first
+
 Vector = npt.NDArray[np.float64]
 
 
@@ -53,9 +55,7 @@ class Membrane:
         return found
 
 
-def smooth_edge_preserving(
-    values: Float, weight: Float, mask: BoolMask, strength: float, edge: float, rounds: int = 2
-) -> Float:
+def smooth_edge_preserving(values: Float, weight: Float, mask: BoolMask, strength: float, edge: float) -> Float:
     """Return `values` smoothed within the mask, steps kept, cells of low weight filled from their neighbours.
 
     Minimises Σ w (x - values)² + strength Σ a (Δx)² over neighbouring cells, a = 1 / (1 + (Δx / edge)²) taken from
@@ -67,7 +67,6 @@ def smooth_edge_preserving(
         weight: (h, w) float32 above 0: how far a value is to be believed.
         strength: cells²; the square of the reach of the smoothing.
         edge: the difference between neighbours, in the unit of `values`, that counts as an edge.
-        rounds: of reweighting.
     Source: Farbman et al. 2008 (weighted least squares), with the weights of Geman and McClure, reweighted.
     """
     index = np.full(mask.shape, -1, dtype=np.int64)
@@ -83,7 +82,7 @@ def smooth_edge_preserving(
     trust = weight[mask].astype(np.float64)
     x: Vector = data
     link = np.ones(len(first))
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         x = _solve_weighted(data, trust, first, second, strength * link)
         link = 1.0 / (1.0 + ((x[first] - x[second]) / edge) ** 2)
     smoothed = values.copy()

@@ -9,14 +9,12 @@ import numpy as np
 
 from services.common.arrays import Alpha, BoolMask, Float
 from services.common.errors import NoSubject
+from services.mesher.geometry.subject_mask import subject_mask
 
-SMALLEST_PART = 0.01  # of the largest part's area: smaller ones are specks of the mask, not parts of the subject
 MARGIN_CELLS = 3  # round the subject, so that the volume closes inside the grid
-CELL_LIMITS = (48, 208)  # along the subject's long side: coarser is thinned out instead, finer only adds faces
-FEWEST_CELLS = 12  # where thinning out would tear the surface
-FACES_PER_CELL = (
-    11.0  # of a surface for each silhouette cell: two sheets of two faces, slopes and sides (measured 10-16)
-)
+CELL_LIMITS = (48, 208)  # along the subject's long side: coarser is simplified instead, finer only adds faces
+FEWEST_CELLS = 12  # where simplifying would tear the surface
+FACES_PER_CELL = 11.0  # of the outline: two sheets of two faces, slopes and sides (measured 10-16)
 THIN_CELLS = 0.4  # a ridge lower than this is lifted to it, so that no wire falls between grid points
 
 
@@ -51,7 +49,7 @@ def trace_silhouette(alpha: Alpha, max_faces: float, span: float | None = None) 
     Raises:
         NoSubject: no pixel is covered by half.
     """
-    mask = drop_specks(alpha >= 0.5)
+    mask = subject_mask(alpha)
     if not mask.any():
         raise NoSubject("the cutout is empty: no pixel is at least half covered")
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
@@ -70,17 +68,6 @@ def trace_silhouette(alpha: Alpha, max_faces: float, span: float | None = None) 
     sampled = sample_grid(distance, x0, y0, cell_px, (grid_h, grid_w), border=-1e3) / cell_px
     sampled = _lift_ridges(sampled, distance / cell_px, x0, y0, cell_px)
     return Silhouette(sampled, sampled > 0, x0, y0, cell_px, span_px / cell_px)
-
-
-def drop_specks(mask: BoolMask) -> BoolMask:
-    """Return the mask without parts under 1 % of the largest part's area."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    if count <= 2:
-        return mask
-    area = stats[:, cv2.CC_STAT_AREA]
-    keep = area >= SMALLEST_PART * area[1:].max()
-    keep[0] = False
-    return np.asarray(keep[labels], dtype=np.bool_)
 
 
 def sample_grid(

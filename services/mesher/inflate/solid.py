@@ -1,32 +1,36 @@
 """The embedded mesher: a closed, coloured solid from a cutout and, where there is one, a relative depth map.
 
 Silhouette → front sheet (depth, or a bulge) → back sheet (a bulge behind the rim, never behind the floor) → volume →
-surface. Without depth it is symmetric. Figures: the report of the evaluation.
+surface. Without depth it is symmetric.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from services.common.arrays import RGBA, Alpha, BoolMask, Faces, Float, InverseDepth, Points
 from services.common.errors import InvalidImage, InvalidOption, NoSubject
+from services.mesher.depth_guidance.depth_validity import is_depth_valid
 from services.mesher.geometry.camera import Camera, project
 from services.mesher.geometry.mesh import Mesh, normalise, signed_volume, vertex_normals
-from services.mesher.geometry.smoothing import simplify, smooth_taubin
+from services.mesher.geometry.simplification import simplify
+from services.mesher.geometry.smoothing import smooth_taubin
+from services.mesher.geometry.subject_mask import subject_mask
 from services.mesher.inflate.body import fit_body
-from services.mesher.inflate.depth_validity import is_depth_valid
 from services.mesher.inflate.membrane import Membrane
-from services.mesher.inflate.relief import Relief, read_relief
-from services.mesher.inflate.silhouette import Silhouette, drop_specks, trace_silhouette
+from services.mesher.inflate.seen_side import SeenSide, read_seen_side
+from services.mesher.inflate.silhouette import Silhouette, trace_silhouette
 from services.mesher.inflate.thickness import circle_profile, dome, poisson_bulge, round_rim
 from services.mesher.inflate.volume import build_surface, carry_to_space
 from services.mesher.texture.vertex_colours import clean_palette, facing_camera, paint
 
-MIN_FACES = 2_000
-COARSER_TRIES = 4  # where a surface is over the budget and cannot be thinned out without tearing it
+FACES = 60_000  # unless told: a mesh of some megabytes, and cells of a two-hundredth of the subject
+FACE_LIMITS = (2_000, 500_000)
+SMOOTHING_ROUNDS = 6  # the steps of the grid go, edges of a few cells stay
+BACK_BULGE = 1.5  # of the outline's half-thickness, behind the rim
+MIN_BULGE = 0.7  # of it, the least thickness behind a front read from depth
+COARSER_TRIES = 4  # where a surface is over the budget and cannot be simplified without tearing it
 COARSER = 0.95  # of the cells that would just do
 MIN_VIEW_DEPTH = 0.2  # of the span, without depth: hardly any subject is flatter than that
 # Tall things stand upright, and photos look down at them: their tops lean towards the camera. Measured without depth on
@@ -37,26 +41,7 @@ ROUNDING_SHARE = 0.03  # of the span
 BODY_SHARE = 0.7  # of the far side that a round body decides where depth looks like one
 
 
-@dataclass(frozen=True)
-class InflateOptions:
-    """How the solid is made.
-
-    Attributes:
-        max_faces: 2,000 to 500,000; the grid is as fine as this allows.
-        back_bulge: 0 to 3, the back's bulge behind the rim in half-thicknesses of the outline. More is rounder.
-        depth_bulge: 0 to 3, the least thickness behind a front read from depth, in half-thicknesses. More is stouter.
-        smoothing: 0 to 30 rounds of smoothing the surface. More is softer.
-        size_mm: largest extent of the mesh; None for 1.
-    """
-
-    max_faces: int = 60_000
-    back_bulge: float = 1.5
-    depth_bulge: float = 0.7
-    smoothing: int = 6
-    size_mm: float | None = None
-
-
-def inflate(rgba: RGBA, depth: InverseDepth | None, camera: Camera, options: InflateOptions = InflateOptions()) -> Mesh:
+def inflate(rgba: RGBA, depth: InverseDepth | None, camera: Camera, max_faces: int = FACES) -> Mesh:
     """Return a watertight, outward-oriented, coloured mesh of the subject.
 
     Args:
@@ -64,7 +49,7 @@ def inflate(rgba: RGBA, depth: InverseDepth | None, camera: Camera, options: Inf
         depth: (H, W) float32 inverse depth of the same frame, larger is nearer, scale unknown, NaN where unseen; or
             None. A map that says nothing about the subject (constant, inverted, of another photo) is set aside.
         camera: of the frame.
-        options: the knobs.
+        max_faces: 2,000 to 500,000; the grid is as fine as this allows.
 
     Returns:
         A `Mesh` in the convention of `services.mesher.geometry.mesh`, with vertex colours.
@@ -72,29 +57,29 @@ def inflate(rgba: RGBA, depth: InverseDepth | None, camera: Camera, options: Inf
     Raises:
         NoSubject: the alpha is empty.
         InvalidImage: the arrays do not fit each other.
-        InvalidOption: an option out of its range.
+        InvalidOption: a focal length or a number of faces out of its range.
     """
-    _check(rgba, depth, camera, options)
+    _check(rgba, depth, camera, max_faces)
     alpha = rgba[..., 3].astype(np.float32) / 255.0
-    frame_mask = drop_specks(alpha >= 0.5)
+    frame_mask = subject_mask(alpha)
     if not frame_mask.any():
         raise NoSubject("the cutout is empty: no pixel is at least half covered")
     if depth is not None and not is_depth_valid(depth, frame_mask, camera):
         depth = None
 
-    vertices, faces, span = _build(alpha, frame_mask, depth, camera, options, None)
+    vertices, faces, span = _build(alpha, frame_mask, depth, camera, max_faces, None)
     for _ in range(COARSER_TRIES):
-        if len(faces) <= options.max_faces:
+        if len(faces) <= max_faces:
             break
-        coarser = COARSER * span * float(np.sqrt(options.max_faces / len(faces)))
-        vertices, faces, span = _build(alpha, frame_mask, depth, camera, options, coarser)
+        coarser = COARSER * span * float(np.sqrt(max_faces / len(faces)))
+        vertices, faces, span = _build(alpha, frame_mask, depth, camera, max_faces, coarser)
     sharp, soft = clean_palette(rgba)
     facing = facing_camera(vertices, vertex_normals(vertices, faces))
     colours = paint(project(vertices, camera), facing, sharp, soft)
     notes: tuple[str, ...] = ()
-    if len(faces) > options.max_faces:
-        notes = (f"left at {len(faces)} faces: with {options.max_faces} it would not stay closed",)
-    return normalise(Mesh(vertices, faces, colours, notes=notes), options.size_mm)
+    if len(faces) > max_faces:
+        notes = (f"left at {len(faces)} faces: with {max_faces} it would not stay closed",)
+    return normalise(Mesh(vertices, faces, colours, notes=notes))
 
 
 def _build(
@@ -102,22 +87,21 @@ def _build(
     frame_mask: BoolMask,
     depth: InverseDepth | None,
     camera: Camera,
-    options: InflateOptions,
+    max_faces: int,
     span: float | None,
 ) -> tuple[Points, Faces, float]:
     """Return the closed surface in the camera's space, and the cells along the subject: `span`, or what fits."""
-    silhouette = trace_silhouette(alpha, options.max_faces, span)
+    silhouette = trace_silhouette(alpha, max_faces, span)
     if depth is None:
         front, back = _sheets_from_outline(silhouette, camera)
     else:
-        relief = read_relief(depth, silhouette, frame_mask, camera)
-        front, back = _sheets_from_depth(silhouette, relief, options)
+        front, back = _sheets_from_depth(silhouette, read_seen_side(depth, silhouette, frame_mask, camera))
     cells, faces = build_surface(front, back, silhouette)
-    cells = smooth_taubin(cells, faces, options.smoothing)
+    cells = smooth_taubin(cells, faces, SMOOTHING_ROUNDS)
     vertices = carry_to_space(cells, silhouette, camera)
     if signed_volume(vertices, faces) < 0:
         faces = np.ascontiguousarray(faces[:, ::-1])
-    return *simplify(vertices, faces, options.max_faces), silhouette.span
+    return *simplify(vertices, faces, max_faces), silhouette.span
 
 
 def _sheets_from_outline(silhouette: Silhouette, camera: Camera) -> tuple[Float, Float]:
@@ -144,20 +128,20 @@ def _upright_lean(silhouette: Silhouette) -> Float:
     return np.asarray(slope * down[:, None] + np.zeros(silhouette.mask.shape, np.float32), dtype=np.float32)
 
 
-def _sheets_from_depth(silhouette: Silhouette, relief: Relief, options: InflateOptions) -> tuple[Float, Float]:
+def _sheets_from_depth(silhouette: Silhouette, seen_side: SeenSide) -> tuple[Float, Float]:
     """Return the front as depth has it, and a back that bulges behind the rim but not through the floor."""
     membrane = Membrane(silhouette.mask)
     half = poisson_bulge(membrane, silhouette)
     drawn_back, at_rim = round_rim(half, silhouette, ROUNDING_SHARE * silhouette.span)
-    room = np.maximum(relief.floor - relief.front, 0.0)
-    seen = relief.front + np.minimum(drawn_back, room)
-    outside = _spread(relief.front + np.minimum(at_rim, room), silhouette)
+    room = np.maximum(seen_side.floor - seen_side.front, 0.0)
+    seen = seen_side.front + np.minimum(drawn_back, room)
+    outside = _spread(seen_side.front + np.minimum(at_rim, room), silhouette)
     middle = membrane.harmonic(outside)
-    thinnest = seen + options.depth_bulge * half
-    back = np.maximum(middle + options.back_bulge * half, thinnest)
-    body = fit_body(relief.front, silhouette)
+    thinnest = seen + MIN_BULGE * half
+    back = np.maximum(middle + BACK_BULGE * half, thinnest)
+    body = fit_body(seen_side.front, silhouette)
     back = np.maximum(back + BODY_SHARE * body.belief * (body.back - back), thinnest)
-    back = np.minimum(back, np.maximum(relief.floor, seen))
+    back = np.minimum(back, np.maximum(seen_side.floor, seen))
     front = np.where(silhouette.mask, seen, outside)
     return front.astype(np.float32), np.where(silhouette.mask, back, outside).astype(np.float32)
 
@@ -172,17 +156,12 @@ def _spread(values: Float, silhouette: Silhouette) -> Float:
     return np.asarray(lookup[label], dtype=np.float32)
 
 
-def _check(rgba: RGBA, depth: InverseDepth | None, camera: Camera, options: InflateOptions) -> None:
+def _check(rgba: RGBA, depth: InverseDepth | None, camera: Camera, max_faces: int) -> None:
     if rgba.ndim != 3 or rgba.shape[2] != 4 or rgba.dtype != np.uint8:
         raise InvalidImage(f"the cutout is {rgba.dtype} of shape {rgba.shape}; wanted (H, W, 4) uint8")
     if depth is not None and depth.shape != rgba.shape[:2]:
         raise InvalidImage(f"the depth map has shape {depth.shape}; the cutout has {rgba.shape[:2]}")
     if not camera.focal_px > 0:
         raise InvalidOption(f"focal length is {camera.focal_px} px; wanted above 0", field="focal_px")
-    if not MIN_FACES <= options.max_faces <= 500_000:
-        raise InvalidOption(f"max_faces is {options.max_faces}; wanted 2000 to 500000", field="max_faces")
-    for name in ("back_bulge", "depth_bulge"):
-        if not 0.0 <= getattr(options, name) <= 3.0:
-            raise InvalidOption(f"{name} is {getattr(options, name)}; wanted 0 to 3", field=name)
-    if not 0 <= options.smoothing <= 30:
-        raise InvalidOption(f"smoothing is {options.smoothing}; wanted 0 to 30", field="smoothing")
+    if not FACE_LIMITS[0] <= max_faces <= FACE_LIMITS[1]:
+        raise InvalidOption(f"max_faces is {max_faces}; wanted {FACE_LIMITS[0]} to {FACE_LIMITS[1]}", field="max_faces")

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.common.arrays import Faces, Points
-from services.common.drawing.mesh_views import rasterise
+from services.common.drawing.rasteriser import rasterise
 from services.common.errors import StageUnavailable
 from services.mesher.geometry.mesh import UV
 

@@ -6,15 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 
 from services.common.arrays import RGBA, Faces, Points
-from services.common.drawing.mesh_views import rasterise
+from services.common.drawing.rasteriser import rasterise
 from services.common.errors import InvalidOption
 from services.mesher.geometry.camera import Camera, project
 from services.mesher.geometry.mesh import Mesh, vertex_normals
 from services.mesher.geometry.placement import place_before_camera
-from services.mesher.geometry.smoothing import simplify
+from services.mesher.geometry.simplification import simplify_mesh
 from services.mesher.texture.atlas import find_texels, interpolate, unwrap
 from services.mesher.texture.vertex_colours import clean_palette, facing_camera, fill_nearest, paint, photo_share
 
@@ -43,7 +42,7 @@ def bake(mesh: Mesh, rgba: RGBA, camera: Camera, resolution: int = 1024, faces: 
             f"texture resolution is {resolution}; wanted {RESOLUTIONS[0]} to {RESOLUTIONS[1]}",
             field="texture_resolution",
         )
-    mesh = _lighten(mesh, FACES if faces is None else min(faces, MOST_FACES))
+    mesh = simplify_mesh(mesh, FACES if faces is None else min(faces, MOST_FACES), " for the texture")
     atlas = unwrap(mesh.vertices, mesh.faces, resolution)
     texels = find_texels(atlas, resolution)
     placed = place_before_camera(mesh.vertices, rgba[..., 3].astype(np.float32) / 255.0, camera)
@@ -52,7 +51,7 @@ def bake(mesh: Mesh, rgba: RGBA, camera: Camera, resolution: int = 1024, faces: 
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
     pixels = project(points, camera)
     facing = np.where(
-        see(points, pixels, placed, mesh.faces, camera, rgba.shape[:2]), facing_camera(points, normals), 0
+        _is_seen(points, pixels, placed, mesh.faces, camera, rgba.shape[:2]), facing_camera(points, normals), 0
     )
 
     sharp, soft = clean_palette(rgba)
@@ -74,7 +73,7 @@ def bake(mesh: Mesh, rgba: RGBA, camera: Camera, resolution: int = 1024, faces: 
     )
 
 
-def see(
+def _is_seen(
     points: Points, pixels: Points, vertices: Points, faces: Faces, camera: Camera, shape: tuple[int, int]
 ) -> npt.NDArray[np.bool_]:
     """Return which points the camera sees: nothing of the mesh stands before them.
@@ -97,13 +96,3 @@ def see(
     column, row = (np.clip((pixels[:, k] * factor).astype(np.int64), 0, DRAWING_PX - 1) for k in (0, 1))
     own = (points[:, 2] - low) / max(high - low, 1e-12)
     return np.asarray(own >= nearest[row * DRAWING_PX + column] - HIDDEN_SHARE, dtype=np.bool_)
-
-
-def _lighten(mesh: Mesh, most: int) -> Mesh:
-    """Return the mesh thinned out for unwrapping, with the colours of the nearest vertices."""
-    vertices, faces = simplify(mesh.vertices, mesh.faces, most)
-    if len(faces) == len(mesh.faces):
-        return mesh
-    note = f"thinned out from {len(mesh.faces)} to {len(faces)} faces for the texture"
-    colours = None if mesh.colours is None else mesh.colours[cKDTree(mesh.vertices).query(vertices)[1]]
-    return replace(mesh, vertices=vertices, faces=faces, colours=colours, notes=(*mesh.notes, note))

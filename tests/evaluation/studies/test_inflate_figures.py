@@ -14,8 +14,9 @@ from evaluation.studies.inflate_figures import Row, judge_item
 from evaluation.studies.inflate_figures import as_table as figures_table
 from evaluation.studies.inflate_views import SHOWN, draw_item
 from evaluation.studies.rim_colours import rim_share
+from services.mesher.geometry.camera import Camera
 from services.mesher.geometry.mesh import is_watertight
-from services.mesher.inflate import Camera, InflateOptions, inflate
+from services.mesher.inflate import inflate
 
 pytestmark = pytest.mark.slow
 ITEMS = {item.name: item for item in open_set(FIXED)}
@@ -45,7 +46,7 @@ def test_rim_in_the_colours_of_the_surroundings_is_counted() -> None:
     photo = np.where((exact >= 0.5)[..., None], (200, 40, 40), (20, 40, 220)).astype(np.uint8)
     rgba = np.dstack([photo, np.rint(255 * exact).astype(np.uint8)])
     framed = FramedItem(rgba, None, Camera(400.0, 128.0, 128.0), photo, exact)
-    mesh = inflate(rgba, None, framed.camera, InflateOptions(max_faces=6_000))
+    mesh = inflate(rgba, None, framed.camera, 6_000)
     assert mesh.colours is not None
     blue = np.broadcast_to(np.array((20, 40, 220), np.uint8), mesh.colours.shape)
     assert rim_share(mesh, framed) == 0.0

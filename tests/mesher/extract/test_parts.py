@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import trimesh
 
-from services.mesher.extract import ExtractOptions, extract_surface, keep_real_parts
+from services.mesher.extract import extract_surface, keep_real_parts
 from services.mesher.extract.parts import drop_floaters
 from services.mesher.geometry.mesh import Mesh, is_watertight, label_components
 
 
 def _parts(field):
-    surface = extract_surface(field, ExtractOptions(0.0, 96))
+    surface = extract_surface(field, 0.0, 96)
     vertices, faces, dropped = keep_real_parts(surface.vertices, surface.faces)
     return vertices, faces, dropped
 

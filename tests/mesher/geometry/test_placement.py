@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from services.mesher.geometry.camera import project
+from services.mesher.geometry.camera import Camera, project
 from services.mesher.geometry.placement import place_before_camera
-from services.mesher.inflate import Camera
 
 
 @pytest.mark.parametrize("centre", [(0.0, 0.0, -6.0), (1.0, -0.5, -5.0)])

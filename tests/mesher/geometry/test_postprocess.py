@@ -3,7 +3,7 @@ import pytest
 import trimesh
 
 from services.mesher.geometry.mesh import Mesh, is_watertight, signed_volume
-from services.mesher.geometry.postprocess import PostprocessOptions, place, shape
+from services.mesher.geometry.postprocess import PostprocessOptions, resize_and_place, smooth_and_simplify
 
 
 @pytest.fixture
@@ -21,11 +21,11 @@ def _roughness(mesh: Mesh) -> float:
 
 
 def test_without_wishes_nothing_is_done(rough: Mesh) -> None:
-    assert shape(rough, PostprocessOptions()) is rough
+    assert smooth_and_simplify(rough, PostprocessOptions()) is rough
 
 
 def test_smoothing_takes_the_noise_and_keeps_the_volume(rough: Mesh) -> None:
-    smooth = shape(rough, PostprocessOptions(smooth=20))
+    smooth = smooth_and_simplify(rough, PostprocessOptions(smooth=20))
     assert _roughness(smooth) < 0.4 * _roughness(rough)
     before, after = (signed_volume(mesh.vertices, mesh.faces) for mesh in (rough, smooth))
     assert after == pytest.approx(before, rel=1e-9)
@@ -33,7 +33,7 @@ def test_smoothing_takes_the_noise_and_keeps_the_volume(rough: Mesh) -> None:
 
 
 def test_a_face_budget_is_kept_closed_and_coloured(rough: Mesh) -> None:
-    light = shape(rough, PostprocessOptions(faces=600))
+    light = smooth_and_simplify(rough, PostprocessOptions(faces=600))
     assert 400 < len(light.faces) <= 600
     assert is_watertight(light.faces)
     assert light.colours is not None
@@ -43,26 +43,28 @@ def test_a_face_budget_is_kept_closed_and_coloured(rough: Mesh) -> None:
 
 
 def test_a_budget_above_what_there_is_changes_nothing(rough: Mesh) -> None:
-    assert shape(rough, PostprocessOptions(faces=100_000)) is rough
+    assert smooth_and_simplify(rough, PostprocessOptions(faces=100_000)) is rough
 
 
 def test_a_budget_that_would_tear_the_mesh_is_said_and_not_kept() -> None:
     box = trimesh.creation.box()
     torn = Mesh(np.asarray(box.vertices), np.asarray(box.faces, np.int32)[:-1])  # open from the start
-    left = shape(torn, PostprocessOptions(faces=4))
+    left = smooth_and_simplify(torn, PostprocessOptions(faces=4))
     assert len(left.faces) == 11
     assert "would not stay closed" in left.notes[0]
 
 
 def test_size_is_that_of_the_largest_extent(rough: Mesh) -> None:
-    assert np.ptp(place(rough, PostprocessOptions()).vertices, axis=0).max() == pytest.approx(1)
-    assert np.ptp(place(rough, PostprocessOptions(size_mm=120)).vertices, axis=0).max() == pytest.approx(120)
-    assert np.ptp(place(rough, PostprocessOptions(size_mm=120), 1000.0).vertices, axis=0).max() == pytest.approx(0.12)
+    assert np.ptp(resize_and_place(rough, PostprocessOptions()).vertices, axis=0).max() == pytest.approx(1)
+    assert np.ptp(resize_and_place(rough, PostprocessOptions(size_mm=120)).vertices, axis=0).max() == pytest.approx(120)
+    in_metres = resize_and_place(rough, PostprocessOptions(size_mm=120), 1000.0)
+    assert np.ptp(in_metres.vertices, axis=0).max() == pytest.approx(0.12)
 
 
 def test_a_standing_mesh_touches_the_ground_above_the_origin(rough: Mesh) -> None:
-    low, high = (f(place(rough, PostprocessOptions(placement="standing")).vertices, axis=0) for f in (np.min, np.max))
+    standing = resize_and_place(rough, PostprocessOptions(placement="standing")).vertices
+    low, high = standing.min(axis=0), standing.max(axis=0)
     assert low[1] == pytest.approx(0)
     np.testing.assert_allclose((low + high)[[0, 2]], 0, atol=1e-12)
-    low, high = (f(place(rough, PostprocessOptions()).vertices, axis=0) for f in (np.min, np.max))
+    low, high = (f(resize_and_place(rough, PostprocessOptions()).vertices, axis=0) for f in (np.min, np.max))
     np.testing.assert_allclose(low + high, 0, atol=1e-12)

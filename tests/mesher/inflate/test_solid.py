@@ -6,13 +6,14 @@ import pytest
 import trimesh
 
 from services.common.errors import InvalidImage, InvalidOption, NoSubject
+from services.mesher.geometry.camera import Camera
 from services.mesher.geometry.mesh import Mesh, is_watertight, label_components, merge_by_position, signed_volume
-from services.mesher.inflate import Camera, InflateOptions, inflate, solid
+from services.mesher.inflate import inflate, solid
 from services.mesher.quality import silhouette_overlap
 
 Field = npt.NDArray[np.float32]
 Cut = Callable[..., npt.NDArray[np.uint8]]
-FEW = InflateOptions(max_faces=12_000)
+FEW = 12_000
 
 
 def euler_number(mesh: Mesh) -> int:
@@ -97,7 +98,7 @@ def test_mesh_with_depth_is_closed_and_within_its_budget(
     disc: Field, ball_depth: Field, cut: Cut, camera: Camera
 ) -> None:
     mesh = inflate(cut(disc), ball_depth, camera, FEW)
-    assert is_closed(mesh) and len(mesh.faces) <= FEW.max_faces
+    assert is_closed(mesh) and len(mesh.faces) <= FEW
 
 
 @pytest.mark.parametrize("kind", ["constant", "inverted", "unseen", "noise"])
@@ -148,11 +149,6 @@ def test_no_background_bleeds_into_the_colours(disc: Field, ball_depth: Field, c
     assert np.abs(colours.astype(int) - (200, 40, 40)).max() <= 2
 
 
-def test_size_asked_for_is_the_largest_extent(disc: Field, cut: Cut, camera: Camera) -> None:
-    mesh = inflate(cut(disc), None, camera, InflateOptions(max_faces=12_000, size_mm=120.0))
-    assert np.isclose(np.ptp(mesh.vertices, axis=0).max(), 120.0)
-
-
 def test_inputs_are_not_written_to(disc: Field, ball_depth: Field, cut: Cut, camera: Camera) -> None:
     rgba, depth = cut(disc), ball_depth.copy()
     before = rgba.copy()
@@ -172,10 +168,10 @@ def test_depth_of_another_size_is_refused(disc: Field, cut: Cut, camera: Camera)
         inflate(cut(disc), np.ones((5, 5), np.float32), camera)
 
 
-@pytest.mark.parametrize("options", [InflateOptions(max_faces=10), InflateOptions(back_bulge=-1)])
-def test_option_out_of_range_is_refused(disc: Field, cut: Cut, camera: Camera, options: InflateOptions) -> None:
-    with pytest.raises(InvalidOption):
-        inflate(cut(disc), None, camera, options)
+@pytest.mark.parametrize("faces", [10, 500_001])
+def test_number_of_faces_out_of_range_is_refused(disc: Field, cut: Cut, camera: Camera, faces: int) -> None:
+    with pytest.raises(InvalidOption, match=f"max_faces is {faces}; wanted 2000 to 500000"):
+        inflate(cut(disc), None, camera, faces)
 
 
 def test_subject_that_fills_the_whole_frame_is_closed(cut: Cut, camera: Camera) -> None:
@@ -192,9 +188,9 @@ def test_face_budget_holds_even_for_a_net_of_wires(pixels: tuple[Field, Field], 
     u, v = pixels
     wires = 1.6 - np.minimum(np.abs((u + 0.3 * v) % 16 - 8), np.abs((v - 0.2 * u) % 18 - 9))
     net = np.minimum(wires, 80 - np.hypot(u - 96, v - 96)).astype(np.float32)
-    few = InflateOptions(max_faces=3_800)
+    few = 3_800
     mesh = inflate(cut(net), None, camera, few)
-    assert is_closed(mesh) and len(mesh.faces) <= few.max_faces, len(mesh.faces)
+    assert is_closed(mesh) and len(mesh.faces) <= few, len(mesh.faces)
     assert mesh.notes == ()
     assert euler_number(mesh) < -40  # it still is a net
 
@@ -204,7 +200,7 @@ def test_budget_that_cannot_be_kept_is_said(
 ) -> None:
     monkeypatch.setattr(solid, "COARSER_TRIES", 0)
     monkeypatch.setattr(solid, "simplify", lambda vertices, faces, most: (vertices, faces))
-    mesh = inflate(cut(disc), None, camera, InflateOptions(max_faces=2_000))
+    mesh = inflate(cut(disc), None, camera, 2_000)
     assert len(mesh.faces) > 2_000
     assert mesh.notes == (f"left at {len(mesh.faces)} faces: with 2000 it would not stay closed",)
 

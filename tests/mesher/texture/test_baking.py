@@ -5,8 +5,9 @@ import numpy.typing as npt
 import pytest
 
 from services.common.errors import InvalidOption
+from services.mesher.geometry.camera import Camera
 from services.mesher.geometry.mesh import Mesh, is_watertight, merge_by_position
-from services.mesher.inflate import Camera, InflateOptions, inflate
+from services.mesher.inflate import inflate
 from services.mesher.texture.baking import bake
 
 Field = npt.NDArray[np.float32]
@@ -30,7 +31,7 @@ def colours_at_vertices(mesh: Mesh) -> npt.NDArray[np.int64]:
 
 @pytest.fixture
 def baked(two_coloured: npt.NDArray[np.uint8], camera: Camera) -> Mesh:
-    return bake(inflate(two_coloured, None, camera, InflateOptions(max_faces=3000)), two_coloured, camera, 256)
+    return bake(inflate(two_coloured, None, camera, 3000), two_coloured, camera, 256)
 
 
 def test_left_and_right_of_the_photo_are_left_and_right_of_the_front(baked: Mesh) -> None:
@@ -50,7 +51,7 @@ def test_textured_mesh_is_watertight_once_merged(baked: Mesh) -> None:
 
 
 def test_own_colours_serve_where_the_photo_sees_nothing(two_coloured: npt.NDArray[np.uint8], camera: Camera) -> None:
-    mesh = inflate(two_coloured, None, camera, InflateOptions(max_faces=3000))
+    mesh = inflate(two_coloured, None, camera, 3000)
     own = np.full((len(mesh.vertices), 3), (9, 9, 240), np.uint8)
     baked = bake(Mesh(mesh.vertices, mesh.faces, own), two_coloured, camera, 256)
     colours, z = colours_at_vertices(baked), baked.vertices[:, 2]
@@ -62,7 +63,7 @@ def test_own_colours_serve_where_the_photo_sees_nothing(two_coloured: npt.NDArra
 def test_no_more_faces_stay_than_were_asked_for_and_that_is_said(
     two_coloured: npt.NDArray[np.uint8], camera: Camera, wanted: int | None, least: int, most: int
 ) -> None:
-    mesh = inflate(two_coloured, None, camera, InflateOptions(max_faces=3000))
+    mesh = inflate(two_coloured, None, camera, 3000)
     baked = bake(mesh, two_coloured, camera, 256, faces=wanted)
     assert min(least, len(mesh.faces)) <= len(baked.faces) <= most
     assert any("for the texture" in note for note in baked.notes) == (len(baked.faces) < len(mesh.faces))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.mesher.extract import ExtractOptions, Surface, extract_surface, keep_real_parts
+from services.mesher.extract import Surface, extract_surface, keep_real_parts
 from services.mesher.geometry.mesh import is_watertight, label_components, signed_volume
 from services.mesher.triposr.config import TripoSRConfig
 from tests.needs import needed_module
@@ -37,7 +37,7 @@ def case(request: pytest.FixtureRequest, golden: Path) -> tuple[SceneField, dict
 
 @pytest.fixture(scope="module")
 def surface(case) -> Surface:
-    return extract_surface(case[0].density, ExtractOptions(LEVEL, 256))
+    return extract_surface(case[0].density, LEVEL, 256)
 
 
 def test_density_is_the_official_one(case) -> None:

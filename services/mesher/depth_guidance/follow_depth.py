@@ -11,21 +11,21 @@ Faces and their order are not touched, so that what was closed is closed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 from scipy.sparse import linalg
 
 from services.common.arrays import Alpha, BoolMask, Faces, Float, InverseDepth, Points
-from services.common.drawing.mesh_views import rasterise
+from services.common.drawing.rasteriser import rasterise
+from services.mesher.depth_guidance.depth_validity import is_depth_valid
 from services.mesher.geometry.camera import Camera, project
 from services.mesher.geometry.mesh import Mesh, face_normals, merge_by_position, normalise, vertex_normals
 from services.mesher.geometry.placement import place_before_camera
-from services.mesher.inflate.depth_validity import is_depth_valid
-from services.mesher.inflate.silhouette import drop_specks
+from services.mesher.geometry.robust_fit import Vector, fit_robustly
+from services.mesher.geometry.subject_mask import subject_mask
 
 DRAWING_PX = 256
 RIM_PX = 8  # of the drawing: nearer the outline, or an edge of the mesh, colours bleed into depth
@@ -37,31 +37,13 @@ FACING = 0.15  # cosine to the camera below which a vertex belongs to the sides,
 SAME_SIDE = 0.2  # cosine between the old and the new normal of a face that may not be passed
 BACK_OFF_ROUNDS = 8
 FARTHEST = 0.15  # of the size: more is not a relief but another shape
-
-Vector = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class ReliefOptions:
-    """How the front follows depth; lengths in sizes of the mesh, its largest extent.
-
-    Attributes:
-        reach: over which the correction is evened out. More is softer.
-        noise: disagreement that is taken for noise at least. More corrects less.
-        certainty: times the usual disagreement of map and mesh (or `noise`, where that is more) at which half of a
-            disagreement is corrected. More corrects less.
-        limit: share of the thickness behind a point by which it may be pushed in.
-    """
-
-    reach: float = 0.03
-    noise: float = 0.015
-    certainty: float = 1.5
-    limit: float = 0.6
+REACH = 0.03  # of the size, over which the correction is evened out
+NOISE = 0.015  # of the size: disagreement that is taken for noise at least
+CERTAINTY = 1.5  # times the usual disagreement, or the noise where that is more, at which half of one is corrected
+MAX_PUSH = 0.6  # of the thickness behind a point by which it may be pushed in
 
 
-def follow_depth(
-    mesh: Mesh, depth: InverseDepth, alpha: Alpha, camera: Camera, options: ReliefOptions = ReliefOptions()
-) -> Mesh:
+def follow_depth(mesh: Mesh, depth: InverseDepth, alpha: Alpha, camera: Camera) -> Mesh:
     """Return the mesh with its front where depth has it, and a note on what was done.
 
     Args:
@@ -70,11 +52,10 @@ def follow_depth(
             that is constant, inverted or of another picture changes nothing.
         alpha: (H, W) float32 in [0, 1] of the frame.
         camera: of the frame.
-        options: the knobs.
     Returns:
         The same vertices in the same order, those of the back where they were, and the same faces.
     """
-    mask = drop_specks(alpha >= 0.5)
+    mask = subject_mask(alpha)
     if len(mesh.faces) == 0 or not mask.any():
         return mesh
     if not is_depth_valid(depth, mask, camera):
@@ -84,11 +65,11 @@ def follow_depth(
     wanted = _fit(depth, mask, view)
     if wanted is None:
         return _noted(mesh, "depth and mesh do not fit each other: the front stays as it is")
-    moves = _back_off(view, _find_moves(view, *wanted, options))
+    moves = _back_off(view, _find_moves(view, *wanted))
     vertices = mesh.vertices + size * view.sight * moves[:, None]
     if _count_torn(vertices, mesh.faces) > _count_torn(mesh.vertices, mesh.faces):
         return _noted(mesh, "following depth would tear the mesh: the front stays as it is")
-    share = int(np.count_nonzero(np.abs(moves) > options.noise)) / max(int(np.count_nonzero(view.free)), 1)
+    share = int(np.count_nonzero(np.abs(moves) > NOISE)) / max(int(np.count_nonzero(view.free)), 1)
     if share < 0.005:
         return _noted(mesh, "depth agrees with the front")
     note = f"{share:.0%} of the front moved to where depth has it, by up to {np.abs(moves).max():.1%} of the size"
@@ -154,14 +135,8 @@ def _fit(depth: InverseDepth, mask: BoolMask, view: _View) -> tuple[Float, Float
     v, u = np.mgrid[-1 : 1 : DRAWING_PX * 1j, -1 : 1 : DRAWING_PX * 1j]
     lean = np.stack([np.ones_like(u), u, v], axis=-1)
     design = np.column_stack([told - middle, lean[trusted]])
-    weight: Vector = np.ones(len(told))
-    usual = 0.0
-    found: Vector = np.zeros(design.shape[1])
-    for _ in range(FIT_ROUNDS):
-        found = np.asarray(np.linalg.lstsq(design * weight[:, None], seen * weight, rcond=None)[0], np.float64)
-        off = design @ found - seen
-        usual = float(np.median(np.abs(off)))
-        weight = np.asarray(1 / (1 + (off / max(2 * usual, 1e-9)) ** 2), np.float64)
+    found, residual = fit_robustly(design, seen, FIT_ROUNDS, spread=2.0, least=1e-9)
+    usual = float(np.median(np.abs(residual)))
     relief = float(np.median(np.abs(seen - np.median(seen))))
     if found[0] <= 0 or usual > np.sqrt(1 - LEAST_EXPLAINED) * relief:
         return None
@@ -173,23 +148,23 @@ def _shrink(values: Float) -> Float:
     return np.asarray(cv2.resize(values, (DRAWING_PX, DRAWING_PX), interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _find_moves(view: _View, wanted: Float, trusted: Float, options: ReliefOptions) -> Vector:
+def _find_moves(view: _View, wanted: Float, trusted: Float) -> Vector:
     """Return how far each vertex goes along its line of sight, away from the camera."""
     disagreement = np.clip(view.at_vertices(wanted) - view.distance, -FARTHEST, FARTHEST)
     trust = np.asarray((view.at_vertices(trusted) > 0.99) & view.free, np.float64)
     if not trust.any():
         return np.zeros(len(view.distance))
     usual = 1.4826 * float(np.median(np.abs(disagreement[trust > 0])))
-    bar = options.certainty * max(usual, options.noise)
-    even = _smooth_field(view, disagreement, trust, options.reach)
+    bar = CERTAINTY * max(usual, NOISE)
+    even = _smooth_field(view, disagreement, trust)
     sure = even**4 / (even**4 + bar**4)
-    moves = _smooth_field(view, disagreement * sure, trust, options.reach)
+    moves = _smooth_field(view, disagreement * sure, trust)
     room = np.maximum(view.at_vertices(view.behind) - view.distance, 0.0)
-    return np.where(view.free, np.minimum(moves, options.limit * room), 0.0)
+    return np.where(view.free, np.minimum(moves, MAX_PUSH * room), 0.0)
 
 
-def _smooth_field(view: _View, values: Vector, trust: Vector, reach: float) -> Vector:
-    """Return x that minimises Σ A w (x - values)² + reach² Σ (x_i - x_j)², held at 0 where vertices are not free.
+def _smooth_field(view: _View, values: Vector, trust: Vector) -> Vector:
+    """Return x that minimises Σ A w (x - values)² + REACH² Σ (x_i - x_j)², held at 0 where vertices are not free.
 
     A is the area of a vertex, w its trust; the second sum runs over edges.
     """
@@ -204,7 +179,7 @@ def _smooth_field(view: _View, values: Vector, trust: Vector, reach: float) -> V
     links = sparse.coo_matrix((np.full(2 * len(row), 0.5), ends), (count, count)).tocsr()
     laplacian = sparse.diags(np.asarray(links.sum(axis=1)).ravel()) - links
     mass = area * trust
-    matrix = (sparse.diags(mass + 1e-9) + reach**2 * laplacian).tocsr()[index][:, index]
+    matrix = (sparse.diags(mass + 1e-9) + REACH**2 * laplacian).tocsr()[index][:, index]
     diagonal = matrix.diagonal()
     scaled = sparse.diags(1 / diagonal)
     solved, _ = linalg.cg(matrix, (mass * values)[index], M=scaled, rtol=1e-4, maxiter=500)

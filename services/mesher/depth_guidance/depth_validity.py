@@ -1,4 +1,4 @@
-"""Whether an inverse depth map says anything about this subject, and whether it says that the subject is a flat thing.
+"""Whether an inverse depth map is of use for this subject.
 
 A map that belongs to the picture steps where the subject ends, and steps down: the subject stands before what is behind
 it. A constant map has no step, an inverted one steps up, one of another photo steps anywhere. A plate on a table is the
@@ -13,14 +13,15 @@ import cv2
 import numpy as np
 
 from services.common.arrays import BoolMask, Float, InverseDepth
+from services.mesher.depth_guidance.planarity import is_planar
 from services.mesher.geometry.camera import Camera
+from services.mesher.geometry.subject_mask import long_side
 
 RIM_SHARE = 0.02  # of the subject's long side: the band round the outline in which a map makes its step
 STEP = 0.02  # of the subject's inverse depth: a smaller difference across the outline is none
 # Measured on 25 scenes: own maps 0.62 and 3.5 or more (the plate 0.61 and 0.8), foreign ones 0.60 and 2.5 or less.
 MIN_STEP_DOWN = 0.4  # share of the outline that steps down, less the share that steps up
 MIN_STEEPER = 2.7  # steepness of the map at the outline over that elsewhere
-MAX_UNEVENNESS = 0.09  # of the long side: the most a flat thing may leave its plane (measured: plate 0.07, next 0.12)
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def is_depth_valid(depth: InverseDepth, mask: BoolMask, camera: Camera) -> bool:
         return float(np.ptp(np.percentile(inside, [3, 97]))) > STEP * median  # the subject fills the frame: trust it
     if step.down - step.up < MIN_STEP_DOWN:
         return False
-    return step.steeper >= MIN_STEEPER or (step.up <= STEP and unevenness(depth, mask, camera) < MAX_UNEVENNESS)
+    return step.steeper >= MIN_STEEPER or (step.up <= STEP and is_planar(depth, mask, camera))
 
 
 def measure_step(depth: InverseDepth, mask: BoolMask) -> OutlineStep | None:
@@ -83,42 +84,6 @@ def measure_step(depth: InverseDepth, mask: BoolMask) -> OutlineStep | None:
     at_rim, elsewhere = slope[near & solid], slope[~near & solid]
     steeper = float(at_rim.mean()) / max(float(elsewhere.mean()), 1e-9) if at_rim.size and elsewhere.size else 0.0
     return OutlineStep(float(np.mean(step > STEP)), float(np.mean(step < -STEP)), steeper)
-
-
-def unevenness(depth: InverseDepth, mask: BoolMask, camera: Camera) -> float:
-    """Return how far the subject leaves the plane that fits it best, 5th to 95th percentile, over its long side.
-
-    A plane is linear in inverse depth over the pixels. Tilted planes are measured across themselves.
-    """
-    shrunk = cv2.erode(mask.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    chosen = (shrunk if np.count_nonzero(shrunk) > 200 else mask) & np.isfinite(depth)
-    v, u = np.nonzero(chosen)
-    if len(v) < 16:
-        return float("inf")
-    step = max(1, len(v) // 5000)
-    u, v = u[::step], v[::step]
-    seen = depth[v, u].astype(np.float64)
-    x, y = u + 0.5 - camera.cx, v + 0.5 - camera.cy
-    design = np.stack([x, y, np.ones(len(x))], axis=1)
-    weight = np.ones(len(x))
-    a = b = c = 0.0
-    for _ in range(4):
-        a, b, c = np.linalg.lstsq(design * weight[:, None], seen * weight, rcond=None)[0].tolist()
-        residual = design @ [a, b, c] - seen
-        weight = 1.0 / (1.0 + (residual / max(2 * float(np.median(np.abs(residual))), 1e-12)) ** 2)
-    median = float(np.median(seen))
-    if median <= 0:
-        return float("inf")
-    flat = np.maximum(design @ [a, b, c], 0.1 * median)
-    away = camera.focal_px * median * (1 / np.maximum(seen, 0.1 * median) - 1 / flat)
-    upright = abs(c) / max(float(np.hypot(np.hypot(a, b) * camera.focal_px, c)), 1e-12)
-    return float(np.ptp(np.percentile(away, [5, 95]))) * upright / max(long_side(mask), 1)
-
-
-def long_side(mask: BoolMask) -> int:
-    """Return the longer side of the mask's box in pixels."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return 0 if len(rows) == 0 else int(max(rows[-1] - rows[0], columns[-1] - columns[0])) + 1
 
 
 def _mean_nearby(values: Float, chosen: BoolMask, band: float) -> tuple[Float, Float]:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import trimesh
 
-from services.mesher.depth_relief import follow_depth
+from services.mesher.depth_guidance.follow_depth import follow_depth
+from services.mesher.geometry.camera import Camera
 from services.mesher.geometry.mesh import Mesh, is_watertight, signed_volume
-from services.mesher.inflate import Camera
 
 SIDE, RADIUS = 192, 70.0
 BUMP = 0.08  # of the ball's diameter

@@ -30,7 +30,7 @@ EDGE_SLOPE = 1.5  # cells of distance a cell: steeper steps are the subject's ow
 
 
 @dataclass(frozen=True)
-class Relief:
+class SeenSide:
     """The seen side of the subject, and the floor behind which nothing can be.
 
     Attributes:
@@ -42,7 +42,7 @@ class Relief:
     floor: Float
 
 
-def read_relief(depth: InverseDepth, silhouette: Silhouette, frame_mask: np.ndarray, camera: Camera) -> Relief:
+def read_seen_side(depth: InverseDepth, silhouette: Silhouette, frame_mask: np.ndarray, camera: Camera) -> SeenSide:
     """Return the front of the subject over the silhouette's grid.
 
     Args:
@@ -86,7 +86,7 @@ def read_relief(depth: InverseDepth, silhouette: Silhouette, frame_mask: np.ndar
         ground = plane.inverse_depth(silhouette.x0 + u * silhouette.cell_px, silhouette.y0 + v * silhouette.cell_px)
         there = ground > 0.2 * median
         behind[there] = focal + (focal * median / ground[there] - focal) * squeeze
-    return Relief(front, behind)
+    return SeenSide(front, behind)
 
 
 def _sample_within(depth: InverseDepth, frame_mask: np.ndarray, silhouette: Silhouette) -> Float:
