@@ -90,8 +90,8 @@ DEGRADED = Counter(
     "Answers made without a stage, by reason: UNAVAILABLE, TIMEOUT, INVALID.",
     ["stage", "reason"],
 )
-RECALLED = Counter("unflat_recalled_total", "Answers of a stage taken from the orchestrator's memory.", ["stage"])
-RECALL_BYTES = Gauge("unflat_recall_bytes", "Bytes of a stage's answers that the orchestrator remembers.", ["stage"])
+CACHE_HITS = Counter("unflat_cache_hits_total", "Answers of a stage taken from the orchestrator's cache.", ["stage"])
+CACHE_BYTES = Gauge("unflat_cache_bytes", "Bytes of a stage's answers in the orchestrator's cache.", ["stage"])
 MESH_THICKNESS = Histogram(
     "unflat_mesh_thickness_ratio",
     "Smallest over largest extent of the meshes handed out.",

@@ -1,4 +1,4 @@
-"""What the orchestrator remembers of its stages, and what it must not."""
+"""What the orchestrator keeps of its stages, and what it must not."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def clock():
 def _segmentation(
     limit_bytes: int = 1 << 20, clock: Any = None
 ) -> tuple[Segmentation, CachedSegmentation, ResultCache]:
-    asked, recall = Segmentation(), ResultCache("segmentation", limit_bytes, 60.0, clock or _Clock())
-    return asked, CachedSegmentation(asked, recall), recall
+    asked, cache = Segmentation(), ResultCache("segmentation", limit_bytes, 60.0, clock or _Clock())
+    return asked, CachedSegmentation(asked, cache), cache
 
 
 def _ask(stage: CachedSegmentation, *questions: tuple[np.ndarray, Any, bool]) -> list[Any]:
@@ -47,7 +47,7 @@ def _ask(stage: CachedSegmentation, *questions: tuple[np.ndarray, Any, bool]) ->
     return asyncio.run(scenario())
 
 
-def test_the_same_question_is_asked_once_and_the_answer_says_that_it_was_reused():
+def test_the_same_question_is_asked_once_and_the_answer_says_that_it_is_cached():
     asked, stage, _ = _segmentation()
     first, second = _ask(stage, (PHOTO, FAST, False), (PHOTO.copy(), FAST, False))
     assert len(asked.entered) == 1
@@ -76,7 +76,7 @@ def test_a_photo_of_the_same_bytes_in_another_shape_is_another_photo():
 
 
 def test_an_answer_grows_old(clock):
-    asked, stage, recall = _segmentation(clock=clock)
+    asked, stage, cache = _segmentation(clock=clock)
     _ask(stage, (PHOTO, FAST, False))
     clock.now += 59
     _ask(stage, (PHOTO, FAST, False))
@@ -84,26 +84,26 @@ def test_an_answer_grows_old(clock):
     clock.now += 2
     _ask(stage, (PHOTO, FAST, False))
     assert len(asked.entered) == 2
-    assert recall.size_bytes == MASK_BYTES
+    assert cache.size_bytes == MASK_BYTES
 
 
 def test_the_longest_unused_answer_goes_when_the_bytes_run_out():
-    asked, stage, recall = _segmentation(2 * MASK_BYTES)
+    asked, stage, cache = _segmentation(2 * MASK_BYTES)
     a, b, c = ((PHOTO + i, FAST, False) for i in range(3))
     _ask(stage, a, b, a, c)  # a was used after b
     assert len(asked.entered) == 3
-    assert recall.size_bytes == 2 * MASK_BYTES
+    assert cache.size_bytes == 2 * MASK_BYTES
     _ask(stage, a)
     assert len(asked.entered) == 3
     _ask(stage, b)
     assert len(asked.entered) == 4
 
 
-def test_a_limit_of_nothing_remembers_nothing():
-    asked, stage, recall = _segmentation(0)
+def test_a_limit_of_nothing_keeps_nothing():
+    asked, stage, cache = _segmentation(0)
     _ask(stage, (PHOTO, FAST, False), (PHOTO, FAST, False))
     assert len(asked.entered) == 2
-    assert recall.size_bytes == 0
+    assert cache.size_bytes == 0
 
 
 def test_what_is_shared_cannot_be_written_to():
@@ -152,14 +152,14 @@ def test_another_model_is_another_question():
 
 
 def test_many_callers_at_once_all_get_the_one_answer():
-    asked, stage, recall = _segmentation()
+    asked, stage, cache = _segmentation()
 
     async def scenario() -> list[Any]:
         return await asyncio.gather(*(stage.segment(PHOTO, FAST, 20.0, explain=False) for _ in range(8)))
 
     answers = asyncio.run(scenario())
     assert all(np.array_equal(answer.alpha, answers[0].alpha) for answer in answers)
-    assert recall.size_bytes == MASK_BYTES
+    assert cache.size_bytes == MASK_BYTES
     _ask(stage, (PHOTO, FAST, False))
     assert len(asked.entered) == 8, "nobody waited for another's call, and the next one needs none"
 
