@@ -9,7 +9,8 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from deploy.checks.manifests import ROOT
-from services.common.settings import SERVICES, ProcessSettings, RpcSettings, StageSettings, env_prefix, settings_class
+from services.common.environment import SERVICES, env_prefix, settings_class
+from services.common.settings import ProcessSettings, RpcSettings, StageSettings
 
 TARGET = ROOT / "docs/settings.md"
 

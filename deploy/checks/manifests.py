@@ -13,7 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from services.common.settings import ProcessSettings, field_of, settings_class
+from services.common.environment import field_of, settings_class
+from services.common.settings import ProcessSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 

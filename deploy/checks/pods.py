@@ -22,8 +22,8 @@ from deploy.checks.manifests import (
     settings_of,
     variables_of,
 )
+from services.common.environment import SERVICES, field_of
 from services.common.models.manifest import BY_NAME
-from services.common.settings import SERVICES, field_of
 
 _PORT_VARIABLES = {
     "grpc": "UNFLAT_PORT",

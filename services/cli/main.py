@@ -19,8 +19,8 @@ from services.cli.commands.mesh import mesh
 from services.cli.commands.status import status
 from services.cli.commands.up import up
 from services.cli.console import make_console
+from services.common.environment import unknown_variables
 from services.common.errors import InvalidOption, UnflatError
-from services.common.settings import unknown_variables
 from services.common.telemetry.logs import configure_logs
 from services.common.version import VERSION
 

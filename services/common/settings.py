@@ -5,11 +5,9 @@ A bad value is named at start, before anything listens.
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from difflib import get_close_matches
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Self, TypeVar
 
@@ -22,15 +20,11 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from services.common.environment import PREFIX, env_prefix, unknown_variables
 from services.common.errors import InvalidOption
 from services.common.tls import TlsFiles, tls_files
 
 S = TypeVar("S", bound=BaseSettings)
-
-SERVICES = ("segmentation", "depth", "mesher", "orchestrator", "gateway")
-
-_ENV_PREFIX = "UNFLAT_"
-_OF_TESTS = f"{_ENV_PREFIX}TEST_"
 
 
 def default_store() -> Path:
@@ -46,7 +40,7 @@ class ProcessSettings(BaseSettings):
     """What every process has: how it logs and where it counts."""
 
     model_config = SettingsConfigDict(
-        env_prefix=_ENV_PREFIX,
+        env_prefix=PREFIX,
         extra="ignore",
         cli_kebab_case=True,
         cli_implicit_flags=True,
@@ -118,56 +112,6 @@ class StageSettings(RpcSettings):
     """Folder of the model store."""
 
 
-def env_prefix(service: str) -> str:
-    """Return the prefix of one service's own variables, e.g. UNFLAT_DEPTH_."""
-    return f"{_ENV_PREFIX}{service.upper()}_"
-
-
-def settings_class(service: str) -> type[ProcessSettings]:
-    """Return the settings class of a service, e.g. DepthSettings of `services.depth.settings`.
-
-    Found by name: nothing here imports a service, and each of those modules imports next to nothing.
-    """
-    module = importlib.import_module(f"services.{service}.settings")
-    found: type[ProcessSettings] = getattr(module, f"{service.capitalize()}Settings")
-    return found
-
-
-def field_of(variable: str, service: str) -> str | None:
-    """Return the field that an environment variable sets in `service`, or None if it sets none."""
-    for prefix in (env_prefix(service), _ENV_PREFIX):
-        name = variable.removeprefix(prefix)
-        if variable.startswith(prefix) and name.lower() in settings_class(service).model_fields:
-            return name.lower()
-    return None
-
-
-def unknown_variables(environment: Iterable[str], service: str | None = None) -> Iterator[str]:
-    """Yield a sentence for each variable UNFLAT_… that sets nothing anywhere, with those that are near.
-
-    Args:
-        environment: names of variables.
-        service: who asks: what has another service's prefix is that one's to complain of. None: all services.
-    """
-    others = tuple(env_prefix(other) for other in SERVICES if service not in (None, other))
-    for variable in sorted(environment):
-        if not variable.startswith(_ENV_PREFIX) or variable.startswith((_OF_TESTS, *others)):
-            continue
-        if not any(field_of(variable, each) for each in (service, *SERVICES) if each):
-            near = ", ".join(get_close_matches(variable, _variables(), n=3, cutoff=0.75))
-            yield f"{variable} in the environment sets nothing{near and f'; near: {near}'}"
-
-
-def _variables() -> set[str]:
-    fields = {service: settings_class(service).model_fields for service in SERVICES}
-    return {
-        f"{prefix}{field.upper()}"
-        for service in SERVICES
-        for prefix in (_ENV_PREFIX, env_prefix(service))
-        for field in fields[service]
-    }
-
-
 def load_settings(kind: type[S], service: str, arguments: Sequence[str] | None = None) -> S:
     """Read the settings of `service`; a bad value ends the process with its name and what was wanted.
 
@@ -207,7 +151,7 @@ def load_settings(kind: type[S], service: str, arguments: Sequence[str] | None =
                 continue
             sys.stderr.write(
                 f"unflat-{service}: setting {name} (--{name.replace('_', '-')}, {env_prefix(service)}{name.upper()} or "
-                f"{_ENV_PREFIX}{name.upper()}) is {error['input']!r}: {error['msg']}\n"
+                f"{PREFIX}{name.upper()}) is {error['input']!r}: {error['msg']}\n"
             )
         raise SystemExit(2) from None
     except SettingsError as problem:

@@ -10,7 +10,7 @@ import yaml
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from deploy.checks.manifests import ROOT, grpc_services, image_variables
-from services.common.settings import SERVICES, field_of
+from services.common.environment import SERVICES, field_of
 
 COMPOSE = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text(encoding="utf-8"))["services"]
 

@@ -8,7 +8,7 @@ import tomllib
 import pytest
 
 from deploy.checks.manifests import ROOT
-from services.common.settings import SERVICES
+from services.common.environment import SERVICES
 
 DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text(encoding="utf-8")
 STAGES = ("segmentation", "depth", "mesher")
@@ -30,6 +30,7 @@ sys.meta_path.insert(0, Absent())
 sys.path.insert(0, "gen")
 __import__(module)
 """
+ASK = "list(sys.modules['services.common.environment'].unknown_variables(['UNFLAT_NOTHING']))"
 
 
 def pins(name: str) -> dict[str, set[str]]:
@@ -74,7 +75,9 @@ def test_a_library_that_the_lock_lacks_is_not_there():
 @pytest.mark.slow
 @pytest.mark.parametrize("service", SERVICES)
 def test_the_settings_of_every_service_can_be_read_with_the_lock_of_any(service):
-    program = f"{START}\nfrom services.common.settings import unknown_variables; list(unknown_variables(['UNFLAT_X']))"
+    program = (
+        f"{START}\nfrom services.common.environment import unknown_variables; list(unknown_variables(['UNFLAT_X']))"
+    )
     command = [sys.executable, "-c", program, "services.common.settings", *pins(service)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
