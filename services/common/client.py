@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import grpc
+import grpc.aio
 from google.protobuf.message import Message
 
 from services.common.arrays import InverseDepth
@@ -66,7 +67,7 @@ class MeshResult:
     debug: dict[str, bytes]
 
 
-R = TypeVar("R", CutoutResult, MeshResult)
+R = TypeVar("R", bound=CutoutResult | MeshResult)
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,6 @@ class Client(_Connection):
         priority: Priority = "interactive",
     ) -> None:
         super().__init__(address, timeout_s, priority)
-        self._running: dict[str, grpc.Call] = {}
         self._channel = open_channel(address, identity)
         self._stub: pb_grpc.OrchestratorServiceStub = pb_grpc.OrchestratorServiceStub(self._channel)
 
@@ -143,12 +143,6 @@ class Client(_Connection):
     def close(self) -> None:
         """Close the connection; running calls are cancelled."""
         self._channel.close()
-
-    def cancel(self, request_id: str) -> None:
-        """Cancel a running stream from another thread: at once, where closing it waits for its next event."""
-        call = self._running.get(request_id)
-        if call is not None:
-            call.cancel()
 
     def remove_background(
         self,
@@ -217,13 +211,11 @@ class Client(_Connection):
 
     def _stream(self, asked: _StreamedCall[R], request_id: str) -> Iterator[Progress | R]:
         call = getattr(self._stub, asked.method)(asked.request, **self._call_options(request_id))
-        self._running[request_id] = call
         try:
             with self._our_errors():
                 for message in call:
                     yield asked.event(message)
         finally:
-            self._running.pop(request_id, None)
             call.cancel()
             del call, asked  # a failed call, its error and this frame would keep the photo alive in a cycle
 
@@ -330,7 +322,8 @@ class AsyncClient(_Connection):
         call = getattr(self._stub, asked.method)(asked.request, **self._call_options(request_id))
         try:
             with self._our_errors():
-                async for message in call:
+                # Not `async for`: its generator and the call would keep each other, photo and result with them.
+                while (message := await call.read()) is not grpc.aio.EOF:
                     yield asked.event(message)
         finally:
             call.cancel()

@@ -1,6 +1,6 @@
 """The gateway's application: routes, and the layers around them.
 
-request → edge (id, log, headers, last catch) → CORS → origin of sockets → token → rate → body limit → routes
+request → context (id, log, headers, last catch) → CORS → origin of sockets → token → rate → body limit → routes
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from services.common.serving.admission import AioAdmission
 from services.common.version import VERSION
 from services.gateway.gateway import Fetch, Gateway
 from services.gateway.jobs.job_repository import JobRepository
@@ -36,8 +37,8 @@ from services.gateway.status_cache import StatusCache
 from services.gateway.storage.open_store import open_store
 from services.gateway.storage.receipt_repository import ReceiptRepository
 from services.gateway.storage.store import Store
-from services.gateway.work import WorkPool
 
+_STAGE = "gateway"
 _DESCRIPTION = """One photo in, one clean cutout and one complete 3D mesh out.
 
     curl -X POST -F "file=@test.jpg" http://localhost:8000/remove-bg -o mask.png
@@ -50,8 +51,8 @@ def create_app(settings: GatewaySettings, client: Orchestrator, fetch: Fetch | N
 
     Args:
         settings: limits, token, origins.
-        client: the way to the orchestrator; shared by all threads.
-        fetch: gets pictures by URL; the guarded one of `fetching.py` when None.
+        client: the way to the orchestrator.
+        fetch: gets pictures by URL; the guarded one of `safe_fetch.py` when None.
 
     Raises:
         ValueError: a setting makes no sense; the sentence says which.
@@ -62,12 +63,10 @@ def create_app(settings: GatewaySettings, client: Orchestrator, fetch: Fetch | N
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        renewing = asyncio.create_task(gateway.book.renew_leases())
+        renewing = asyncio.create_task(gateway.jobs.renew_leases())
         yield
-        await gateway.jobs.close(settings.grace_s)
+        await gateway.runner.close(settings.grace_s)
         renewing.cancel()
-        gateway.pool.close()
-        gateway.board.close()
         await store.close()
 
     app = FastAPI(
@@ -111,18 +110,18 @@ def create_app(settings: GatewaySettings, client: Orchestrator, fetch: Fetch | N
 
 def _gateway(settings: GatewaySettings, client: Orchestrator, fetch: Fetch | None, store: Store) -> Gateway:
     limits = FetchLimits(max_bytes=settings.max_upload_bytes, timeout_s=settings.fetch_timeout_s)
-    pool = WorkPool(settings.request_threads, settings.request_queue)
+    admission = AioAdmission(_STAGE, settings.request_threads, settings.request_queue)
     receipts = ReceiptRepository(store, settings.receipt_ttl_s)
-    book = JobRepository(store, settings.job_ttl_s)
+    jobs = JobRepository(store, settings.job_ttl_s)
     return Gateway(
         settings=settings,
         client=client,
         fetch=fetch or Fetcher(limits).get,
-        pool=pool,
-        board=StatusCache(client.status),
+        admission=admission,
+        status=StatusCache(client.status),
         receipts=receipts,
-        book=book,
-        jobs=JobRunner(client, pool, book, receipts),
+        jobs=jobs,
+        runner=JobRunner(client, admission, jobs, receipts),
         store=store,
     )
 

@@ -1,11 +1,12 @@
-"""What all routes share: the settings, the way to the orchestrator, the threads, the jobs, the receipts."""
+"""What all routes share: the settings, the way to the orchestrator, what bounds the work, the jobs, the receipts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from services.common.serving.admission import AioAdmission
 from services.gateway.jobs.job_repository import JobRepository
 from services.gateway.jobs.job_runner import JobRunner
 from services.gateway.orchestrator import Orchestrator
@@ -13,9 +14,8 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.status_cache import StatusCache
 from services.gateway.storage.receipt_repository import ReceiptRepository
 from services.gateway.storage.store import Store
-from services.gateway.work import WorkPool
 
-Fetch: TypeAlias = Callable[[str], bytes]
+Fetch: TypeAlias = Callable[[str], Awaitable[bytes]]
 """Returns the bytes behind a URL; raises errors of `services.common.errors`."""
 
 
@@ -33,10 +33,10 @@ class Gateway:
     settings: GatewaySettings
     client: Orchestrator
     fetch: Fetch
-    pool: WorkPool
-    board: StatusCache
+    admission: AioAdmission
+    status: StatusCache
     store: Store
     receipts: ReceiptRepository
-    book: JobRepository
-    jobs: JobRunner
+    jobs: JobRepository
+    runner: JobRunner
     draining: Draining = field(default_factory=Draining)

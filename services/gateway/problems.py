@@ -23,7 +23,7 @@ from starlette.types import Scope
 
 from services.common.errors import UnflatError
 from services.common.telemetry.logs import get_logger
-from services.gateway.work import CallerLeftError
+from services.gateway.callers import CallerLeftError
 
 PROBLEM_TYPE = "application/problem+json"
 REMBG_PATH = "/api/remove"

@@ -1,11 +1,12 @@
 """The gateway: HTTP outside, gRPC to the orchestrator inside.
 
-JobSpec of a stop (SIGTERM or Ctrl-C): /readyz says 503, wait until balancers have noticed, refuse new connections, let
+Order of a stop (SIGTERM or Ctrl-C): /readyz says 503, wait until balancers have noticed, refuse new connections, let
 running requests finish within their grace. A second signal ends it at once.
 """
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import sys
 import time
@@ -13,7 +14,7 @@ from types import FrameType
 
 import uvicorn
 
-from services.common.client import Client
+from services.common.client import AsyncClient
 from services.common.serving.address_file import write_address_file
 from services.common.serving.parent import end_with_parent
 from services.common.settings import load_settings
@@ -63,8 +64,13 @@ def main() -> None:
     end_with_parent(settings.end_with_parent)
     listener = listen(settings.host, settings.port)
     metrics_port = start_metrics(settings.metrics_port, settings.host)
+    asyncio.run(_serve(settings, listener, metrics_port))
+    _log.info("stopped")
+
+
+async def _serve(settings: GatewaySettings, listener: socket.socket, metrics_port: int) -> None:
     identity = load_identity(settings.tls_files)
-    with Client(settings.orchestrator_address, settings.timeout_s, identity) as client:
+    async with AsyncClient(settings.orchestrator_address, settings.timeout_s, identity) as client:
         try:
             app = create_app(settings, client)
         except ValueError as problem:
@@ -87,8 +93,7 @@ def main() -> None:
         # Connections are queued from now on.
         addresses = {"address": f"{settings.host}:{listener.getsockname()[1]}", "metrics_port": metrics_port}
         write_address_file(settings.announce, addresses, orchestrator=settings.orchestrator_address)
-        server.run(sockets=[listener])
-    _log.info("stopped")
+        await server.serve(sockets=[listener])
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from unflat.v1 import orchestrator_pb2 as pb
 
@@ -13,18 +13,17 @@ _FRESH_S = 1.0
 
 
 class StatusCache:
-    """Asks the orchestrator on a thread of its own, so that busy requests never delay a probe.
+    """The last answer of the orchestrator, asked anew once it is old.
 
     Args:
-        ask: blocks and returns the status, or raises an `UnflatError`.
+        ask: returns the status, or raises an `UnflatError`.
         fresh_s: an answer (or failure) younger than this is given again.
     """
 
-    def __init__(self, ask: Callable[[], pb.GetStatusResponse], fresh_s: float = _FRESH_S) -> None:
+    def __init__(self, ask: Callable[[], Coroutine[Any, Any, pb.GetStatusResponse]], fresh_s: float = _FRESH_S) -> None:
         self._ask = ask
         self._fresh_s = fresh_s
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="status")
-        self._asked: asyncio.Future[pb.GetStatusResponse] | None = None
+        self._asked: asyncio.Task[pb.GetStatusResponse] | None = None
         self._asked_at = float("-inf")
 
     async def get(self) -> pb.GetStatusResponse:
@@ -36,11 +35,7 @@ class StatusCache:
         now = time.monotonic()
         asked = self._asked
         if asked is None or (asked.done() and now - self._asked_at > self._fresh_s):
-            asked = asyncio.get_running_loop().run_in_executor(self._executor, self._ask)
-            self._asked, self._asked_at = asked, now
+            asked = self._asked = asyncio.create_task(self._ask())
+            self._asked_at = now
         # Shielded: one probe that hangs up must not take the answer away from the others.
         return await asyncio.shield(asked)
-
-    def close(self) -> None:
-        """Let no more questions begin."""
-        self._executor.shutdown(wait=False, cancel_futures=True)

@@ -210,8 +210,9 @@ def test_cancelling_the_task_cancels_the_request(orchestrator):
     assert asyncio.run(scene())
 
 
-def test_a_failed_call_leaves_no_photo_behind(orchestrator, monkeypatch):
-    orchestrator.problem = NoSubject("nothing stands out")
+@pytest.mark.parametrize("problem", [None, NoSubject("nothing stands out")], ids=["done", "failed"])
+def test_a_call_that_is_over_leaves_no_photo_behind(orchestrator, monkeypatch, problem):
+    orchestrator.problem = problem
     calls = []
 
     async def scene():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import json
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,31 +55,29 @@ class FakeOrchestrator:
     gate: threading.Event | None = None  # while unset, calls do not end
     calls: list[dict[str, Any]] = field(default_factory=list)
     status_calls: int = 0
-    closed: int = 0
-    cancelled: list[str] = field(default_factory=list)
+    cancelled: int = 0
 
-    def stream_cutout(
+    async def stream_cutout(
         self, photo: bytes, *, mask: MaskOptions, cutout: CutoutOptions, debug: bool = False, request_id: str = ""
-    ) -> Iterator[Progress | CutoutResult]:
+    ) -> AsyncGenerator[Progress | CutoutResult, None]:
         asked = {"photo": photo, "mask": mask, "cutout": cutout, "request_id": request_id, "debug": debug}
         self.calls.append(asked)
-        yield from self._progress()
+        async for progress in self._progress():
+            yield progress
         media_type = "image/png" if cutout.mask_only else f"image/{cutout.format}"
         png = png_of(Image.new("L", (4, 3), 100)) if cutout.mask_only else self.png
         yield CutoutResult(png, media_type, self._receipt(request_id), self._debug(debug))
 
-    def stream_mesh(
+    async def stream_mesh(
         self, photo: bytes, *, mask: MaskOptions, mesh: MeshOptions, debug: bool = False, request_id: str = ""
-    ) -> Iterator[Progress | MeshResult]:
+    ) -> AsyncGenerator[Progress | MeshResult, None]:
         asked = {"photo": photo, "mask": mask, "mesh": mesh, "request_id": request_id, "debug": debug}
         self.calls.append(asked)
-        yield from self._progress()
-        yield MeshResult(self.mesh, mesh.format, self.png, self._receipt(request_id), self._debug(debug))
+        async for progress in self._progress():
+            yield progress
+        yield MeshResult(self.mesh, mesh.format, self.png, self._receipt(request_id), self._debug(debug, "photo"))
 
-    def cancel(self, request_id: str) -> None:
-        self.cancelled.append(request_id)
-
-    def status(self, timeout_s: float = 5.0) -> pb.GetStatusResponse:
+    async def status(self, timeout_s: float = 5.0) -> pb.GetStatusResponse:
         self.status_calls += 1
         if self.status_error:
             raise self.status_error
@@ -95,21 +94,21 @@ class FakeOrchestrator:
         ]
         return pb.GetStatusResponse(version="0", stages=stages)
 
-    def _progress(self) -> Iterator[Progress]:
+    async def _progress(self) -> AsyncGenerator[Progress, None]:
         try:
             yield pb.Progress(stage="segmentation", fraction=0.1)
             yield pb.Progress(stage="orchestrator", step="mask", fraction=0.4, preview_png=PREVIEW)
-            if self.gate:
-                while not self.gate.wait(0.02):
-                    yield pb.Progress(stage="segmentation", fraction=0.5)
+            while self.gate and not self.gate.is_set():
+                yield pb.Progress(stage="segmentation", fraction=0.5)
+                await asyncio.sleep(0.02)
             if self.error:
                 raise self.error
-        except GeneratorExit:
-            self.closed += 1
+        except (asyncio.CancelledError, GeneratorExit):
+            self.cancelled += 1
             raise
 
-    def _debug(self, asked: bool) -> dict[str, bytes]:
-        return {"segmentation": PREVIEW, "hybrid": PREVIEW} if asked else {}
+    def _debug(self, asked: bool, *names: str) -> dict[str, bytes]:
+        return dict.fromkeys(("segmentation", "hybrid", *names), PREVIEW) if asked else {}
 
     def _receipt(self, request_id: str) -> pb.Receipt:
         degraded = self.depth in (pb.OUTCOME_UNAVAILABLE, pb.OUTCOME_TIMEOUT)

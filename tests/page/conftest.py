@@ -5,11 +5,12 @@ The browser ends with each module: its event loop must not run while tests of ot
 
 from __future__ import annotations
 
+import asyncio
 import io
 import shutil
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,38 +83,38 @@ class DirectedOrchestrator:
     calls: list[dict[str, Any]] = field(default_factory=list)
     left: threading.Event = field(default_factory=threading.Event)
 
-    def stream_mesh(
+    async def stream_mesh(
         self, photo: bytes, *, mask: MaskOptions, mesh: MeshOptions, debug: bool = False, request_id: str = ""
-    ) -> Iterator[pb.Progress | MeshResult]:
+    ) -> AsyncGenerator[pb.Progress | MeshResult, None]:
         self.calls.append({"kind": "mesh", "photo": photo, "mask": mask, "mesh": mesh})
-        yield from self._work(photo, ("mesher", "inflate", 0.6))
+        async for progress in self._work(photo, ("mesher", "inflate", 0.6)):
+            yield progress
         yield MeshResult(glb(), mesh.format, self._cutout(photo), self._receipt(mask, True), self._steps(mask))
 
-    def stream_cutout(
+    async def stream_cutout(
         self, photo: bytes, *, mask: MaskOptions, cutout: CutoutOptions, debug: bool = False, request_id: str = ""
-    ) -> Iterator[pb.Progress | CutoutResult]:
+    ) -> AsyncGenerator[pb.Progress | CutoutResult, None]:
         self.calls.append({"kind": "cutout", "photo": photo, "mask": mask, "cutout": cutout})
-        yield from self._work(photo, ("orchestrator", "cutout", 0.7))
+        async for progress in self._work(photo, ("orchestrator", "cutout", 0.7)):
+            yield progress
         yield CutoutResult(self._cutout(photo), "image/png", self._receipt(mask, False), self._steps(mask))
 
-    def cancel(self, request_id: str) -> None:
-        """Streams here look by themselves."""
-
-    def status(self, timeout_s: float = 5.0) -> pb.GetStatusResponse:
+    async def status(self, timeout_s: float = 5.0) -> pb.GetStatusResponse:
         return pb.GetStatusResponse(version="0")
 
-    def _work(self, photo: bytes, last: tuple[str, str, float]) -> Iterator[pb.Progress]:
+    async def _work(self, photo: bytes, last: tuple[str, str, float]) -> AsyncGenerator[pb.Progress, None]:
         try:
             yield pb.Progress(stage="orchestrator", step="decode", fraction=0.01)
             _open(photo)
             yield pb.Progress(stage="segmentation", step="segment", fraction=0.1)
             yield pb.Progress(stage="orchestrator", step="mask", fraction=0.4, preview_png=png_of(disc()))
             stage, step, fraction = last
-            while not self.hold.wait(0.02):
+            while not self.hold.is_set():
                 yield pb.Progress(stage=stage, step=step, fraction=fraction)
+                await asyncio.sleep(0.02)
             if self.error:
                 raise self.error
-        except GeneratorExit:
+        except (asyncio.CancelledError, GeneratorExit):
             self.left.set()
             raise
 
@@ -187,7 +188,7 @@ def open_site(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenSite]:
     """Return a function that opens a gateway with settings of the test's own."""
     configure_logs("gateway", "error", "json")
     # Two seconds of drawing that test_mesh_sheet.py looks after.
-    monkeypatch.setattr("services.gateway.jobs.mesh_sheet.mesh_sheet", lambda photo, made: made.cutout)
+    monkeypatch.setattr("services.gateway.jobs.mesh_sheet.mesh_sheet", lambda result: result.cutout)
     running: list[tuple[uvicorn.Server, threading.Thread, DirectedOrchestrator]] = []
 
     def open_(**settings: Any) -> Site:

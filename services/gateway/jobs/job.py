@@ -23,7 +23,7 @@ PREVIEW, CUTOUT, VIEWS = "preview.png", "cutout.png", "views.png"
 
 
 @dataclass(frozen=True)
-class Result:
+class ResultInfo:
     """What came out, without its bytes."""
 
     media_type: str
@@ -57,7 +57,7 @@ class Job:
     elapsed_s: float = 0.0
     error: ProblemJson | None = None
     artifacts: tuple[str, ...] = ()
-    result: Result | None = None
+    result: ResultInfo | None = None
     receipt: dict[str, Any] | None = None
 
     @property
@@ -80,7 +80,7 @@ class Job:
         """Return it with one more picture."""
         return self if name in self.artifacts else replace(self, artifacts=(*self.artifacts, name))
 
-    def done(self, result: Result, artifacts: tuple[str, ...], receipt: dict[str, Any]) -> Job:
+    def done(self, result: ResultInfo, artifacts: tuple[str, ...], receipt: dict[str, Any]) -> Job:
         """Return it finished."""
         return replace(
             self,
@@ -129,7 +129,7 @@ def from_bytes(record: bytes) -> Job:
     fields = json.loads(record)
     result = fields.pop("result")
     artifacts = tuple(fields.pop("artifacts"))
-    return Job(**fields, artifacts=artifacts, result=None if result is None else Result(**result))
+    return Job(**fields, artifacts=artifacts, result=None if result is None else ResultInfo(**result))
 
 
 def _moment(unix_s: float) -> str:

@@ -39,7 +39,7 @@ def job_router(gateway: Gateway) -> APIRouter:
     router = APIRouter(tags=["jobs"])
 
     async def found(job_id: str) -> Job:
-        job = await gateway.book.read(job_id)
+        job = await gateway.jobs.read(job_id)
         if job is None:
             kept = f"jobs are kept for {gateway.settings.job_ttl_s:.0f} s after their last change"
             raise HTTPException(404, f"there is no job under this id; {kept}")
@@ -51,7 +51,7 @@ def job_router(gateway: Gateway) -> APIRouter:
         cutout_and_named: CutoutForm,
     ) -> Response:
         """Start what POST /remove-bg does, with the pictures of its steps as artifacts."""
-        return _started(await gateway.jobs.start_cutout(upload.photo, upload.mask, cutout_and_named[0], upload.name))
+        return _started(await gateway.runner.start_cutout(upload.photo, upload.mask, cutout_and_named[0], upload.name))
 
     @router.post("/jobs/mesh", status_code=202, response_class=JSONResponse, responses=_STARTED)
     async def start_mesh(
@@ -64,7 +64,7 @@ def job_router(gateway: Gateway) -> APIRouter:
         curl -N http://localhost:8000/jobs/ID/events
         curl http://localhost:8000/jobs/ID/result -o model.glb
         """
-        return _started(await gateway.jobs.start_mesh(upload.photo, upload.mask, mesh, upload.name))
+        return _started(await gateway.runner.start_mesh(upload.photo, upload.mask, mesh, upload.name))
 
     @router.get("/jobs/{job_id}", response_class=JSONResponse, responses=_STATE)
     async def job(job_id: str) -> JSONResponse:
@@ -102,7 +102,7 @@ def job_router(gateway: Gateway) -> APIRouter:
     @router.delete("/jobs/{job_id}", status_code=204, response_class=Response, responses=_READ)
     async def forget(job_id: str) -> Response:
         """Cancel the job on all stages, if it runs, and forget it."""
-        await gateway.book.forget(await found(job_id))
+        await gateway.jobs.forget(await found(job_id))
         return Response(status_code=204)
 
     return router
@@ -113,7 +113,7 @@ def _started(job: Job) -> Response:
 
 
 async def _file(gateway: Gateway, job_id: str, name: str) -> bytes:
-    data = await gateway.book.file(job_id, name)
+    data = await gateway.jobs.file(job_id, name)
     if data is None:
         raise HTTPException(410, "these bytes had to make room for younger ones; send the photo again")
     return data
@@ -122,7 +122,7 @@ async def _file(gateway: Gateway, job_id: str, name: str) -> bytes:
 async def _events(gateway: Gateway, first: Job) -> AsyncIterator[str]:
     yield f"retry: {_RETRY_MS}\n\n"
     try:
-        async for job in gateway.book.watch(first, gateway.settings.heartbeat_s):
+        async for job in gateway.jobs.watch(first, gateway.settings.heartbeat_s):
             if job is None:
                 yield ": still here\n\n"
             else:

@@ -1,19 +1,20 @@
-"""Starts jobs; they share threads and queue with the requests that wait for their answer."""
+"""Starts jobs; they share places and queue with the requests that wait for their answer."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 
-from services.common.client import CutoutResult, MeshResult
+from services.common.client import CutoutResult, MeshResult, Progress
 from services.common.options import CutoutOptions, MaskOptions, MeshOptions
-from services.gateway.jobs.job import CUTOUT, RESULT, VIEWS, Job, Result
+from services.common.serving.admission import AioAdmission
+from services.gateway.jobs.job import CUTOUT, RESULT, VIEWS, Job, ResultInfo
 from services.gateway.jobs.job_repository import JobRepository
-from services.gateway.jobs.job_worker import Events, JobSpec, JobWorker, Made
-from services.gateway.jobs.mesh_sheet import SheetMaker
+from services.gateway.jobs.job_worker import JobSpec, JobWorker, R
+from services.gateway.jobs.mesh_sheet import PHOTO, SheetMaker
 from services.gateway.orchestrator import Orchestrator
-from services.gateway.routes.responses import cutout_result, mesh_result
+from services.gateway.routes.responses import cutout_info, mesh_info
 from services.gateway.storage.receipt_repository import ReceiptRepository
-from services.gateway.work import WorkPool
 
 
 class JobRunner:
@@ -21,15 +22,17 @@ class JobRunner:
 
     Args:
         client: the way to the orchestrator.
-        pool: bounds what runs and what waits.
-        book: where jobs are written down.
+        admission: bounds what runs and what waits.
+        jobs: where jobs are written down.
         receipts: where receipts are kept, under the job's id.
     """
 
-    def __init__(self, client: Orchestrator, pool: WorkPool, book: JobRepository, receipts: ReceiptRepository) -> None:
+    def __init__(
+        self, client: Orchestrator, admission: AioAdmission, jobs: JobRepository, receipts: ReceiptRepository
+    ) -> None:
         self._client = client
-        self._pool = pool
-        self._book = book
+        self._admission = admission
+        self._jobs = jobs
         self._receipts = receipts
         self._sheets = SheetMaker()
         self._running: set[asyncio.Task[None]] = set()
@@ -47,16 +50,16 @@ class JobRunner:
             StageUnavailable: the store of jobs cannot be reached.
         """
 
-        def stream(job_id: str) -> Events[CutoutResult]:
+        def stream(job_id: str) -> AsyncGenerator[Progress | CutoutResult, None]:
             return self._client.stream_cutout(photo, mask=mask, cutout=cutout, debug=True, request_id=job_id)
 
-        async def files(made: CutoutResult) -> tuple[Result, dict[str, bytes]]:
-            is_cutout = made.media_type == "image/png" and not cutout.mask_only
-            pictures = {CUTOUT: made.data} if is_cutout else {}
-            result = cutout_result(made, upload, mask_only=cutout.mask_only)
-            return result, {RESULT: made.data, **pictures, **_as_files(made.debug)}
+        async def files(result: CutoutResult) -> tuple[ResultInfo, dict[str, bytes]]:
+            is_cutout = result.media_type == "image/png" and not cutout.mask_only
+            pictures = {CUTOUT: result.data} if is_cutout else {}
+            info = cutout_info(result, upload, mask_only=cutout.mask_only)
+            return info, {RESULT: result.data, **pictures, **_as_files(result.debug)}
 
-        return await self._start(JobSpec("cutout", stream, self._cancel, CutoutResult, files))
+        return await self._start(JobSpec("cutout", stream, files))
 
     async def start_mesh(self, photo: bytes, mask: MaskOptions, mesh: MeshOptions, upload: str) -> Job:
         """Return a new job that makes a mesh of the subject of `photo`.
@@ -66,16 +69,16 @@ class JobRunner:
             StageUnavailable: the store of jobs cannot be reached.
         """
 
-        def stream(job_id: str) -> Events[MeshResult]:
+        def stream(job_id: str) -> AsyncGenerator[Progress | MeshResult, None]:
             return self._client.stream_mesh(photo, mask=mask, mesh=mesh, debug=True, request_id=job_id)
 
-        async def files(made: MeshResult) -> tuple[Result, dict[str, bytes]]:
-            sheet = await self._sheets.draw(photo, made)
+        async def files(result: MeshResult) -> tuple[ResultInfo, dict[str, bytes]]:
+            sheet = await self._sheets.draw(result)
             views = {VIEWS: sheet} if sheet else {}
-            result = mesh_result(made, upload)
-            return result, {RESULT: made.data, CUTOUT: made.cutout, **_as_files(made.debug), **views}
+            info = mesh_info(result, upload)
+            return info, {RESULT: result.data, CUTOUT: result.cutout, **_as_files(result.debug), **views}
 
-        return await self._start(JobSpec("mesh", stream, self._cancel, MeshResult, files))
+        return await self._start(JobSpec("mesh", stream, files))
 
     async def close(self, grace_s: float) -> None:
         """Let running jobs finish within `grace_s`, then fail them."""
@@ -85,19 +88,15 @@ class JobRunner:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        self._sheets.close()
 
-    def _cancel(self, job_id: str) -> None:
-        self._client.cancel(job_id)
-
-    async def _start(self, order: JobSpec[Made]) -> Job:
-        self._pool.refuse_if_full()
-        job = await self._book.open(order.kind)
-        task = asyncio.create_task(JobWorker(job, order, self._pool, self._book, self._receipts).run())
+    async def _start(self, spec: JobSpec[R]) -> Job:
+        self._admission.refuse_if_full()
+        job = await self._jobs.open(spec.kind)
+        task = asyncio.create_task(JobWorker(job, spec, self._admission, self._jobs, self._receipts).run())
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return job
 
 
 def _as_files(pictures: dict[str, bytes]) -> dict[str, bytes]:
-    return {f"{name}.png": data for name, data in pictures.items()}
+    return {f"{name}.png": data for name, data in pictures.items() if name != PHOTO}

@@ -65,13 +65,13 @@ async def _serve(gateway: Gateway, socket: WebSocket) -> None:
         raise InvalidImage("the file is empty; wanted a picture", field="file")
     if len(photo) > settings.max_upload_bytes:
         raise ImageTooLarge(f"the limit for a photo is {settings.max_upload_mb} MiB (--max-upload-mb)", field="file")
-    job = await gateway.jobs.start_mesh(photo, mask, mesh, "")
-    async for now in gateway.book.watch(job, settings.heartbeat_s):
+    job = await gateway.runner.start_mesh(photo, mask, mesh, "")
+    async for now in gateway.jobs.watch(job, settings.heartbeat_s):
         if now is not None:
             job = now
             await socket.send_json(now.as_json())
     if job.state == "done":
-        await socket.send_bytes(await gateway.book.file(job.id, RESULT) or b"")
+        await socket.send_bytes(await gateway.jobs.file(job.id, RESULT) or b"")
     await socket.close()
 
 

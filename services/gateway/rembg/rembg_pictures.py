@@ -1,17 +1,12 @@
-"""What rembg's options do to a finished PNG: hard edges, a background colour, an empty cutout.
-
-Pictures come from the orchestrator, except for `upright_size`, which reads no more than a header.
-"""
+"""What rembg's options do to a finished PNG of the orchestrator: hard edges, a background colour, an empty cutout."""
 
 from __future__ import annotations
 
-import contextlib
 import io
 import zlib
 
-from PIL import ExifTags, Image
+from PIL import Image
 
-from services.common.errors import InvalidImage
 from services.gateway.routes.colours import ColourAlpha
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -48,29 +43,6 @@ def empty_picture(size: tuple[int, int], background: ColourAlpha | None, *, mask
     if mask:
         return _flat_png(size, _GREY, b"\0")
     return _flat_png(size, _RGBA, bytes(background or (0, 0, 0, 0)))
-
-
-def upright_size(data: bytes) -> tuple[int, int]:
-    """Return width and height of an encoded photo as it is seen, from its header alone.
-
-    Meant for files that the orchestrator has decoded: its limits held for them.
-
-    Raises:
-        InvalidImage: the header cannot be read.
-    """
-    with contextlib.suppress(ImportError):  # HEIC where the decoder is installed
-        import pillow_heif
-
-        pillow_heif.register_heif_opener()
-    try:
-        with Image.open(io.BytesIO(data)) as picture:
-            width, height = picture.size
-            turned = False
-            with contextlib.suppress(Exception):  # a broken EXIF block costs the orientation, not the answer
-                turned = picture.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
-    except Exception as problem:  # noqa: BLE001 - decoders raise what they like
-        raise InvalidImage(f"the picture's header cannot be read: {problem}", field="file") from None
-    return (height, width) if turned else (width, height)
 
 
 def _cut(value: int) -> int:

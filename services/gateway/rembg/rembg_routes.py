@@ -9,9 +9,8 @@ subject is an empty picture with a warning, because old clients save any body as
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import APIRouter
@@ -20,10 +19,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.common.client import CutoutResult
+from services.common.client import result_of
 from services.common.errors import InvalidImage, ModelMissing, NoSubject
 from services.common.models.manifest import BY_NAME
 from services.common.options import CutoutOptions, MaskOptions
+from services.gateway.callers import while_connected
 from services.gateway.gateway import Gateway
 from services.gateway.problems import REMBG_PATH, request_id_of
 from services.gateway.rembg.rembg_options import (
@@ -35,24 +35,13 @@ from services.gateway.rembg.rembg_options import (
     runs_as,
     unknown_model,
 )
-from services.gateway.rembg.rembg_pictures import empty_picture, harden, lay_on, upright_size
+from services.gateway.rembg.rembg_pictures import empty_picture, harden, lay_on
 from services.gateway.routes.forms import MOST_ERODE_PX
 from services.gateway.routes.pipeline_routes import keep_receipt
 from services.gateway.routes.responses import header_text
-from services.gateway.work import last_of
-from unflat.v1 import orchestrator_pb2 as pb
 
 _PNG = "image/png"
 _SEGMENTATION = "segmentation"
-
-
-@dataclass(frozen=True)
-class _Picture:
-    """A finished PNG, with its receipt or the reason why it is empty."""
-
-    png: bytes
-    receipt: pb.Receipt | None
-    warning: str = ""
 
 
 def rembg_router(gateway: Gateway) -> APIRouter:
@@ -90,7 +79,11 @@ def rembg_router(gateway: Gateway) -> APIRouter:
         if not photo:
             raise InvalidImage("the file is empty; wanted a picture", field="file")
         model = await _choose_model(gateway, options.model, place_of("model", request.query_params, texts))
-        return await _answer(gateway, request, options, model, lambda: photo)
+
+        async def uploaded() -> bytes:
+            return photo
+
+        return await _answer(gateway, request, options, model, uploaded)
 
     return router
 
@@ -106,7 +99,7 @@ async def _choose_model(gateway: Gateway, model: str, place: str) -> str:
     """
     if model in ("", "auto"):
         return ""
-    status = await gateway.board.get()
+    status = await gateway.status.get()
     running = next((stage.backend for stage in status.stages if stage.stage == _SEGMENTATION), "")
     if runs_as(model, running):
         return ""
@@ -120,26 +113,30 @@ async def _choose_model(gateway: Gateway, model: str, place: str) -> str:
 
 
 async def _answer(
-    gateway: Gateway, request: Request, options: RembgOptions, model: str, get_photo: Callable[[], bytes]
+    gateway: Gateway, request: Request, options: RembgOptions, model: str, get_photo: Callable[[], Awaitable[bytes]]
 ) -> Response:
     request_id = request_id_of(request.scope)
-
-    def work(gone: threading.Event) -> _Picture:
-        photo = get_photo()
-        mask = MaskOptions(preset="fast", depth=False, model=model)
-        events = gateway.client.stream_cutout(photo, mask=mask, cutout=cutout_wishes(options), request_id=request_id)
+    mask = MaskOptions(preset="fast", depth=False, model=model)
+    async with while_connected(request), gateway.admission.slot():
+        photo = await get_photo()
+        cutout = cutout_wishes(options)
         try:
-            made = last_of(events, CutoutResult, gone)
+            result = await result_of(
+                gateway.client.stream_cutout(photo, mask=mask, cutout=cutout, request_id=request_id)
+            )
         except NoSubject as problem:
-            empty = empty_picture(upright_size(photo), options.background, mask=options.om)
-            return _Picture(empty, None, f"no subject was found: {problem.message}")
-        return _Picture(_finish(made.data, options), made.receipt)
+            png = await asyncio.to_thread(_empty, problem, options)
+            return Response(
+                png, 200, {"X-Unflat-Warning": header_text(f"no subject was found: {problem.message}")}, _PNG
+            )
+        png = await asyncio.to_thread(_finish, result.data, options)
+    return Response(png, 200, await keep_receipt(gateway, result.receipt, request_id), _PNG)
 
-    picture = await gateway.pool.run(request, work, lambda: gateway.client.cancel(request_id))
-    headers = {"X-Unflat-Warning": header_text(picture.warning)} if picture.warning else {}
-    if picture.receipt is not None:
-        headers |= await keep_receipt(gateway, picture.receipt, request_id)
-    return Response(picture.png, 200, headers, _PNG)
+
+def _empty(problem: NoSubject, options: RembgOptions) -> bytes:
+    """Return what is left of a photo without a subject; the problem states its upright size."""
+    size = int(problem.facts["width"]), int(problem.facts["height"])
+    return empty_picture(size, options.background, mask=options.om)
 
 
 def cutout_wishes(options: RembgOptions) -> CutoutOptions:

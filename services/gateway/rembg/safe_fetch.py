@@ -7,30 +7,28 @@ number of redirects and the whole time are bounded; proxies of the environment a
 
 from __future__ import annotations
 
-import contextlib
-import http.client
+import asyncio
 import ipaddress
 import socket
 import ssl
-import threading
-import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
+
+import httpcore2
+from httpcore2 import AsyncNetworkBackend, AsyncNetworkStream
 
 from services.common.errors import UnflatError
 from services.common.version import VERSION
 
-Resolve: TypeAlias = Callable[[str, int], list[str]]
-"""Returns the addresses of a host and port; raises OSError."""
-Connect: TypeAlias = Callable[[str, int, float], socket.socket]
-"""Opens a connection to an address and port within seconds; raises OSError."""
+Resolve: TypeAlias = Callable[[str, int], Awaitable[list[str]]]
+"""Returns the addresses of a host at a port; raises OSError."""
 
 _PORTS = {"http": 80, "https": 443}
 _MOST_REDIRECTS = 4
 _REDIRECTS = (301, 302, 303, 307, 308)
-_PIECE_BYTES = 1 << 16
+_HEADERS = ((b"Accept", b"image/*"), (b"User-Agent", f"unflat/{VERSION}".encode()), (b"Connection", b"close"))
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # reaches any IPv4 address, private ones included
 
 
@@ -49,111 +47,108 @@ class FetchLimits:
     timeout_s: float
 
 
+class PinnedNetwork(AsyncNetworkBackend):
+    """Connects to hosts by an address that was checked; TLS and the request still name the host.
+
+    Args:
+        resolve: asks for a host's addresses.
+        network: opens the connections.
+    """
+
+    def __init__(self, resolve: Resolve | None = None, network: AsyncNetworkBackend | None = None) -> None:
+        self._resolve = resolve or _resolve
+        self._network = network or httpcore2.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> AsyncNetworkStream:
+        """Return a connection to the first address of `host`, after all of them were checked.
+
+        Raises:
+            FetchRefused: an address is not public, or nothing answers there.
+        """
+        try:
+            addresses = await self._resolve(host, port)
+        except (OSError, UnicodeError):
+            addresses = []
+        if not addresses:
+            raise _refused(f"the host {host[:100]} is not known")
+        if not all(is_global(address) for address in addresses):
+            raise _refused(f"the host {host[:100]} is not a public address")
+        try:
+            return await self._network.connect_tcp(addresses[0], port, timeout, local_address, socket_options)
+        except httpcore2.ConnectError as problem:
+            raise _refused(f"{host} could not be reached: {problem}") from None
+
+
 class Fetcher:
     """Fetches pictures by URL.
 
     Args:
         limits: size and time of one fetch.
-        resolve, connect: the network; replaced in tests.
+        network: how hosts are reached.
     """
 
-    def __init__(self, limits: FetchLimits, resolve: Resolve | None = None, connect: Connect | None = None) -> None:
+    def __init__(self, limits: FetchLimits, network: PinnedNetwork | None = None) -> None:
         self._limits = limits
-        self._resolve = resolve or _resolve
-        self._connect = connect or _connect
+        self._network = network or PinnedNetwork()
+        self._tls = ssl.create_default_context()
 
-    def get(self, url: str) -> bytes:
+    async def get(self, url: str) -> bytes:
         """Return the body behind `url`.
 
         Raises:
             FetchRefused: the URL is not public, or what is there does not answer as wanted.
         """
-        ends = time.monotonic() + self._limits.timeout_s
-        for _ in range(_MOST_REDIRECTS + 1):
-            body, onward = self._one(_checked(url), ends)
-            if onward is None:
-                return body
-            url = urljoin(url, onward)
-        raise FetchRefused(f"the URL redirects more than {_MOST_REDIRECTS} times", field="url")
+        try:
+            async with asyncio.timeout(self._limits.timeout_s):
+                for _ in range(_MOST_REDIRECTS + 1):
+                    body, onward = await self._one(url)
+                    if onward is None:
+                        return body
+                    url = urljoin(url, onward)
+        except TimeoutError:
+            raise _refused(f"the picture did not arrive within {self._limits.timeout_s:g} s") from None
+        raise _refused(f"the URL redirects more than {_MOST_REDIRECTS} times")
 
-    def _one(self, url: SplitResult, ends: float) -> tuple[bytes, str | None]:
+    async def _one(self, url: str) -> tuple[bytes, str | None]:
         """Return the body, or where a redirect leads."""
-        host, port = url.hostname or "", url.port or _PORTS[url.scheme]
-        address = self._pinned(host, port)
-        left = ends - time.monotonic()
-        if left <= 0:
-            raise _slow(self._limits.timeout_s)
-        overdue = threading.Event()
+        target = _checked(url)
+        host, authority = target.host.decode(), urlsplit(url).netloc.encode("idna")
         try:
-            raw = self._connect(address, port, left)
-        except OSError as problem:
-            raise FetchRefused(f"{host} could not be reached: {problem.strerror or problem}", field="url") from None
+            async with (
+                httpcore2.AsyncConnectionPool(self._tls, network_backend=self._network) as pool,
+                pool.stream("GET", target, headers=[(b"Host", authority), *_HEADERS]) as answer,
+            ):
+                headers = {name.lower(): value.decode("latin-1") for name, value in answer.headers}
+                if answer.status in _REDIRECTS:
+                    return b"", headers.get(b"location", "")
+                if answer.status != 200:
+                    raise _refused(f"{host} answered with status {answer.status}; wanted 200")
+                return await self._body(answer, int(headers.get(b"content-length", 0))), None
+        except (httpcore2.NetworkError, httpcore2.ProtocolError, ssl.SSLError) as problem:
+            raise _refused(f"{host} did not answer as HTTP should: {type(problem).__name__}") from None
 
-        control = raw.dup()  # TLS takes the socket over; its twin can still end the connection
-
-        def cut() -> None:  # a peer that sends a byte now and then never meets a timeout of the socket
-            overdue.set()
-            with contextlib.suppress(OSError):
-                control.shutdown(socket.SHUT_RDWR)
-
-        watchdog = threading.Timer(max(0.0, ends - time.monotonic()), cut)
-        watchdog.daemon = True
-        watchdog.start()
-        try:
-            answer = self._exchange(url, host, raw)
-        except FetchRefused:
-            if overdue.is_set():
-                raise _slow(self._limits.timeout_s) from None
-            raise
-        except (OSError, http.client.HTTPException, ValueError) as problem:
-            if overdue.is_set() or isinstance(problem, TimeoutError):
-                raise _slow(self._limits.timeout_s) from None
-            raise FetchRefused(f"{host} did not answer as HTTP should: {type(problem).__name__}", field="url") from None
-        finally:
-            watchdog.cancel()
-            control.close()
-            raw.close()
-        if overdue.is_set():  # a cut connection looks like the end of an answer without a length
-            raise _slow(self._limits.timeout_s)
-        return answer
-
-    def _pinned(self, host: str, port: int) -> str:
-        """Return the address to connect to, after all addresses of the host were checked."""
-        try:
-            addresses = self._resolve(host, port)
-        except (OSError, UnicodeError):
-            addresses = []
-        if not addresses:
-            raise FetchRefused(f"the host {host[:100]} is not known", field="url")
-        if not all(is_global(address) for address in addresses):
-            raise FetchRefused(f"the host {host[:100]} is not a public address", field="url")
-        return addresses[0]
-
-    def _exchange(self, url: SplitResult, host: str, raw: socket.socket) -> tuple[bytes, str | None]:
-        connection = http.client.HTTPConnection(host, url.port or _PORTS[url.scheme])
-        connection.sock = ssl.create_default_context().wrap_socket(raw, server_hostname=host) if _is_tls(url) else raw
-        with contextlib.closing(connection):
-            target = (url.path or "/") + (f"?{url.query}" if url.query else "")
-            headers = {"Accept": "image/*", "User-Agent": f"unflat/{VERSION}", "Connection": "close"}
-            connection.request("GET", target, headers=headers)
-            answer = connection.getresponse()
-            if answer.status in _REDIRECTS:
-                return b"", answer.headers.get("Location", "")
-            if answer.status != 200:
-                raise FetchRefused(f"{host} answered with status {answer.status}; wanted 200", field="url")
-            return self._body(answer, host), None
-
-    def _body(self, answer: http.client.HTTPResponse, host: str) -> bytes:
+    async def _body(self, answer: httpcore2.Response, length: int) -> bytes:
+        """Return the body; `length` is what the answer states, 0 where it states none."""
         limit = self._limits.max_bytes
-        if answer.length is not None and answer.length > limit:
-            raise FetchRefused(f"the picture has {answer.length} bytes; the limit is {limit}", field="url")
+        if length > limit:
+            raise _refused(f"the picture has {length} bytes; the limit is {limit}")
         body = bytearray()
-        while piece := answer.read(_PIECE_BYTES):
-            body += piece
-            if len(body) > limit:
-                raise FetchRefused(f"the picture is larger than {limit} bytes", field="url")
-        if answer.length:
-            raise FetchRefused(f"{host} ended its answer {answer.length} bytes early", field="url")
+        try:
+            async for piece in answer.aiter_stream():
+                body += piece
+                if len(body) > limit:
+                    raise _refused(f"the picture is larger than {limit} bytes")
+        except httpcore2.RemoteProtocolError:
+            if len(body) >= length:
+                raise
+            raise _refused(f"the answer ended {length - len(body)} bytes early") from None
         return bytes(body)
 
 
@@ -167,35 +162,29 @@ def is_global(address: str) -> bool:
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 
-def _checked(url: str) -> SplitResult:
+def _checked(url: str) -> httpcore2.URL:
     """Return the parts of a URL that may be fetched."""
     try:
         parts = urlsplit(url)
-        port, host = parts.port, parts.hostname
+        port, host = parts.port, (parts.hostname or "").encode("idna")
     except ValueError:
-        raise FetchRefused("the URL is not well formed", field="url") from None
+        raise _refused("the URL is not well formed") from None
     if parts.scheme not in _PORTS or not host:
-        raise FetchRefused(f"the URL begins with {parts.scheme[:20]!r}; wanted http:// or https://", field="url")
+        raise _refused(f"the URL begins with {parts.scheme[:20]!r}; wanted http:// or https://")
     if parts.username is not None or parts.password is not None:
-        raise FetchRefused("the URL carries a user name; wanted one without", field="url")
+        raise _refused("the URL carries a user name; wanted one without")
     if port not in (None, *_PORTS.values()):
-        raise FetchRefused(f"the URL names port {port}; wanted 80 or 443", field="url")
-    if any(ord(letter) <= 32 or ord(letter) >= 127 for letter in parts.path + parts.query):
-        raise FetchRefused("the URL holds characters that must be percent-encoded", field="url")
-    return parts
+        raise _refused(f"the URL names port {port}; wanted 80 or 443")
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if any(ord(letter) <= 32 or ord(letter) >= 127 for letter in target):
+        raise _refused("the URL holds characters that must be percent-encoded")
+    return httpcore2.URL(scheme=parts.scheme, host=host, port=port, target=target)
 
 
-def _is_tls(url: SplitResult) -> bool:
-    return url.scheme == "https"
+def _refused(sentence: str) -> FetchRefused:
+    return FetchRefused(sentence, field="url")
 
 
-def _slow(timeout_s: float) -> FetchRefused:
-    return FetchRefused(f"the picture did not arrive within {timeout_s:g} s", field="url")
-
-
-def _resolve(host: str, port: int) -> list[str]:
-    return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-
-
-def _connect(address: str, port: int, timeout_s: float) -> socket.socket:
-    return socket.create_connection((address, port), timeout=timeout_s)
+async def _resolve(host: str, port: int) -> list[str]:
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(entry[4][0]) for entry in found]

@@ -38,7 +38,7 @@ def health_router(gateway: Gateway) -> APIRouter:
         if gateway.draining.on:
             return JSONResponse({"status": "down", "reasons": ["the gateway is shutting down"]}, 503)
         try:
-            status = await gateway.board.get()
+            status = await gateway.status.get()
         except UnflatError as problem:
             return JSONResponse({"status": "down", "reasons": [problem.message]}, 503)
         body = readiness(status)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 from typing import Annotated, get_args
 
@@ -11,18 +10,18 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from services.common.client import CutoutResult, MeshResult
+from services.common.client import result_of
 from services.common.errors import Overloaded, StageUnavailable
 from services.common.options import CutoutOptions, ImageFormat, MeshOptions
 from services.common.receipts import receipt_to_dict
 from services.common.telemetry.logs import get_logger
+from services.gateway.callers import while_connected
 from services.gateway.gateway import Gateway
 from services.gateway.problems import request_id_of
 from services.gateway.routes.forms import accepted_format, cutout_form, mesh_form
 from services.gateway.routes.openapi import UPLOAD_REFUSALS, Responses, file_of, refusals
-from services.gateway.routes.responses import MESH_MEDIA_TYPES, cutout_result, file_answer, mesh_result, receipt_headers
+from services.gateway.routes.responses import MESH_MEDIA_TYPES, cutout_info, file_answer, mesh_info, receipt_headers
 from services.gateway.routes.uploads import Upload, upload_form
-from services.gateway.work import last_of
 from unflat.v1 import orchestrator_pb2 as pb
 
 # A quick cutout is what most callers of a background remover want; a mesh is worth the wait.
@@ -59,15 +58,12 @@ def pipeline_router(gateway: Gateway) -> APIRouter:
         if not named:
             cutout = replace(cutout, format=accepted_format(request.headers.get("accept", "")))
         request_id = request_id_of(request.scope)
-
-        def work(gone: threading.Event) -> CutoutResult:
-            events = gateway.client.stream_cutout(upload.photo, mask=upload.mask, cutout=cutout, request_id=request_id)
-            return last_of(events, CutoutResult, gone)
-
-        made = await gateway.pool.run(request, work, lambda: gateway.client.cancel(request_id))
-        headers = await keep_receipt(gateway, made.receipt, request_id)
-        result = cutout_result(made, upload.name, mask_only=cutout.mask_only)
-        return file_answer(made.data, result, headers)
+        async with while_connected(request), gateway.admission.slot():
+            result = await result_of(
+                gateway.client.stream_cutout(upload.photo, mask=upload.mask, cutout=cutout, request_id=request_id)
+            )
+        headers = await keep_receipt(gateway, result.receipt, request_id)
+        return file_answer(result.data, cutout_info(result, upload.name, mask_only=cutout.mask_only), headers)
 
     @router.post("/generate-mesh", response_class=Response, responses={200: _MESHES, **UPLOAD_REFUSALS})
     async def generate_mesh(
@@ -80,14 +76,12 @@ def pipeline_router(gateway: Gateway) -> APIRouter:
         curl -X POST -F "file=@test.jpg" http://localhost:8000/generate-mesh -o model.glb
         """
         request_id = request_id_of(request.scope)
-
-        def work(gone: threading.Event) -> MeshResult:
-            events = gateway.client.stream_mesh(upload.photo, mask=upload.mask, mesh=mesh, request_id=request_id)
-            return last_of(events, MeshResult, gone)
-
-        made = await gateway.pool.run(request, work, lambda: gateway.client.cancel(request_id))
-        headers = await keep_receipt(gateway, made.receipt, request_id)
-        return file_answer(made.data, mesh_result(made, upload.name), headers)
+        async with while_connected(request), gateway.admission.slot():
+            result = await result_of(
+                gateway.client.stream_mesh(upload.photo, mask=upload.mask, mesh=mesh, request_id=request_id)
+            )
+        headers = await keep_receipt(gateway, result.receipt, request_id)
+        return file_answer(result.data, mesh_info(result, upload.name), headers)
 
     @router.get("/receipts/{request_id}", response_class=JSONResponse, responses=_RECEIPTS)
     async def receipt(request_id: str) -> JSONResponse:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from services.common.client import CutoutResult, MeshResult
 from services.common.receipts import outcome_of
-from services.gateway.jobs.job import Result
+from services.gateway.jobs.job import ResultInfo
 from unflat.v1 import orchestrator_pb2 as pb
 
 _MESH_TYPES = {"glb": "model/gltf-binary", "obj": "model/obj", "ply": "application/octet-stream", "stl": "model/stl"}
@@ -57,23 +57,23 @@ def header_text(text: str) -> str:
     return ascii_only if len(ascii_only) <= _LONGEST_HEADER else ascii_only[: _LONGEST_HEADER - 3] + "..."
 
 
-def cutout_result(made: CutoutResult, upload: str, *, mask_only: bool) -> Result:
+def cutout_info(result: CutoutResult, upload: str, *, mask_only: bool) -> ResultInfo:
     """Return media type and name of a cutout, named after the upload."""
-    ending = made.media_type.removeprefix("image/")
-    return Result(made.media_type, f"{_stem(upload)}{'-mask' if mask_only else ''}.{ending}", len(made.data))
+    ending = result.media_type.removeprefix("image/")
+    return ResultInfo(result.media_type, f"{_stem(upload)}{'-mask' if mask_only else ''}.{ending}", len(result.data))
 
 
-def mesh_result(made: MeshResult, upload: str) -> Result:
+def mesh_info(result: MeshResult, upload: str) -> ResultInfo:
     """Return media type and name of a mesh, named after the upload."""
-    zipped = made.data.startswith(_ZIP_START)
-    media_type = _ZIP_TYPE if zipped else _MESH_TYPES[made.format]
-    return Result(media_type, f"{_stem(upload)}.{'zip' if zipped else made.format}", len(made.data))
+    zipped = result.data.startswith(_ZIP_START)
+    media_type = _ZIP_TYPE if zipped else _MESH_TYPES[result.format]
+    return ResultInfo(media_type, f"{_stem(upload)}.{'zip' if zipped else result.format}", len(result.data))
 
 
-def file_answer(data: bytes, result: Result, headers: dict[str, str]) -> Response:
+def file_answer(data: bytes, info: ResultInfo, headers: dict[str, str]) -> Response:
     """Return a result: a picture to be shown, a mesh to be saved."""
-    kind = "inline" if result.media_type.startswith("image/") else "attachment"
-    return Response(data, 200, {**headers, **_disposition(kind, result.name)}, result.media_type)
+    kind = "inline" if info.media_type.startswith("image/") else "attachment"
+    return Response(data, 200, {**headers, **_disposition(kind, info.name)}, info.media_type)
 
 
 def _backends(receipt: pb.Receipt) -> str:

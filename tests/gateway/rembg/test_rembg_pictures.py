@@ -7,8 +7,7 @@ import io
 import pytest
 from PIL import Image, ImageCms
 
-from services.common.errors import InvalidImage
-from services.gateway.rembg.rembg_pictures import empty_picture, harden, lay_on, upright_size
+from services.gateway.rembg.rembg_pictures import empty_picture, harden, lay_on
 
 
 def png(picture, **extra):
@@ -47,18 +46,3 @@ def test_empty_picture_is_one_colour_of_the_size(background, mask, mode, pixel):
 
 def test_large_empty_picture_is_small_in_bytes():
     assert len(empty_picture((8000, 6000), None, mask=False)) < 2_000_000
-
-
-@pytest.mark.parametrize("orientation", range(9))
-def test_size_is_upright(orientation):
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    out = io.BytesIO()
-    Image.new("RGB", (8, 4)).save(out, "JPEG", exif=exif)
-    assert upright_size(out.getvalue()) == ((4, 8) if orientation in (5, 6, 7, 8) else (8, 4))
-
-
-@pytest.mark.parametrize("data", [b"", b"no picture", b"\x89PNG\r\n\x1a\n"])
-def test_size_of_what_is_no_picture_is_refused(data):
-    with pytest.raises(InvalidImage):
-        upright_size(data)

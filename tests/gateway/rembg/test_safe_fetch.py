@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from contextlib import contextmanager
 
+import httpcore2
 import pytest
 
-from services.gateway.rembg.safe_fetch import Fetcher, FetchLimits, FetchRefused, is_global
+from services.gateway.rembg.safe_fetch import Fetcher, FetchLimits, FetchRefused, PinnedNetwork, is_global
 
 PUBLIC = "93.184.216.34"
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 4\r\n\r\nbody"
 
 
-class FakeNet:
-    """Names with addresses, and one canned answer for each connection, in order."""
+class FakeNet(httpcore2.AsyncNetworkBackend):
+    """Names with addresses, and one canned answer for each connection, in order; all addresses lead here."""
 
     def __init__(self, *answers, names=None):
         self.answers = list(answers)
@@ -24,19 +26,20 @@ class FakeNet:
         self.connected: list[tuple[str, int]] = []
         self.requests: list[bytes] = []
 
-    def resolve(self, host, port):
+    async def resolve(self, host, port):
         self.resolved.append(host)
         found = self.names.get(host, [PUBLIC])
         if not found:
             raise OSError("no such name")
         return found
 
-    def connect(self, address, port, timeout_s):
-        self.connected.append((address, port))
-        ours, theirs = socket.socketpair()
-        ours.settimeout(timeout_s)
+    async def connect_tcp(self, host, port, *options):
+        self.connected.append((host, port))
+        with socket.create_server(("127.0.0.1", 0)) as here:
+            stream = await httpcore2.AnyIOBackend().connect_tcp("127.0.0.1", here.getsockname()[1])
+            theirs, _ = here.accept()
         threading.Thread(target=self._serve, args=(theirs, self.answers.pop(0)), daemon=True).start()
-        return ours
+        return stream
 
     def _serve(self, theirs, answer):
         with theirs:
@@ -49,8 +52,8 @@ class FakeNet:
                     return
 
 
-def fetcher(net, max_bytes=100, timeout_s=10.0):
-    return Fetcher(FetchLimits(max_bytes, timeout_s), net.resolve, net.connect)
+def fetch(net, url, max_bytes=100, timeout_s=10.0):
+    return asyncio.run(Fetcher(FetchLimits(max_bytes, timeout_s), PinnedNetwork(net.resolve, net)).get(url))
 
 
 @contextmanager
@@ -67,7 +70,7 @@ def redirect(to):
 
 def test_body_of_a_public_host_is_returned():
     net = FakeNet(OK)
-    assert fetcher(net).get("http://pictures.example/a.png?size=1") == b"body"
+    assert fetch(net, "http://pictures.example/a.png?size=1") == b"body"
     assert net.connected == [(PUBLIC, 80)]
     assert net.requests[0].startswith(b"GET /a.png?size=1 HTTP/1.1\r\n")
     assert b"Host: pictures.example\r\n" in net.requests[0]
@@ -75,12 +78,12 @@ def test_body_of_a_public_host_is_returned():
 
 def test_body_in_pieces_and_chunks_is_read_whole():
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"2\r\nbo\r\n", b"2\r\ndy\r\n0\r\n\r\n"
-    assert fetcher(FakeNet(chunked)).get("http://p.example/") == b"body"
+    assert fetch(FakeNet(chunked), "http://p.example/") == b"body"
 
 
 def test_host_is_resolved_once_and_the_checked_address_is_the_one_used():
     net = FakeNet(OK)
-    fetcher(net).get("http://p.example/")
+    fetch(net, "http://p.example/")
     assert (net.resolved, net.connected) == (["p.example"], [(PUBLIC, 80)])
 
 
@@ -90,13 +93,13 @@ def test_host_is_resolved_once_and_the_checked_address_is_the_one_used():
 def test_host_with_any_inner_address_is_refused(addresses):
     net = FakeNet(OK, names={"rebind.example": addresses})
     with refused("not a public address"):
-        fetcher(net).get("http://rebind.example/")
+        fetch(net, "http://rebind.example/")
     assert net.connected == []
 
 
 def test_redirect_is_followed():
     net = FakeNet(redirect("/b.png"), OK)
-    assert fetcher(net).get("http://p.example/a.png") == b"body"
+    assert fetch(net, "http://p.example/a.png") == b"body"
     assert net.requests[1].startswith(b"GET /b.png ")
 
 
@@ -113,14 +116,14 @@ def test_redirect_is_followed():
 def test_redirect_is_checked_like_the_first_url(to):
     net = FakeNet(redirect(to), OK, names={"inner.example": ["10.1.2.3"]})
     with refused():
-        fetcher(net).get("http://p.example/")
+        fetch(net, "http://p.example/")
     assert len(net.connected) == 1
 
 
 def test_endless_redirects_end():
     net = FakeNet(*[redirect("/again")] * 10)
     with refused("redirects"):
-        fetcher(net).get("http://p.example/")
+        fetch(net, "http://p.example/")
     assert len(net.connected) == 5
 
 
@@ -144,37 +147,37 @@ def test_endless_redirects_end():
 def test_url_that_may_not_be_fetched_is_refused_before_any_name_is_asked(url):
     net = FakeNet(OK)
     with refused():
-        fetcher(net).get(url)
+        fetch(net, url)
     assert net.resolved == []
 
 
 def test_unknown_host_is_refused():
     with refused("not known"):
-        fetcher(FakeNet(names={"no.example": []})).get("http://no.example/")
+        fetch(FakeNet(names={"no.example": []}), "http://no.example/")
 
 
 def test_stated_length_beyond_the_limit_is_refused_before_the_body():
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n"
     with refused("101"):
-        fetcher(FakeNet(answer)).get("http://p.example/")
+        fetch(FakeNet(answer), "http://p.example/")
 
 
 def test_body_without_a_length_is_counted():
     answer = b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 101
     with refused("larger than 100"):
-        fetcher(FakeNet(answer)).get("http://p.example/")
+        fetch(FakeNet(answer), "http://p.example/")
 
 
 def test_body_that_ends_early_is_refused():
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nbody"
     with refused("early"):
-        fetcher(FakeNet(answer)).get("http://p.example/")
+        fetch(FakeNet(answer), "http://p.example/")
 
 
 @pytest.mark.parametrize("answer", [b"", b"garbage\r\n\r\n", b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"])
 def test_answer_that_is_no_200_is_refused(answer):
     with refused():
-        fetcher(FakeNet(answer)).get("http://p.example/")
+        fetch(FakeNet(answer), "http://p.example/")
 
 
 def test_peer_that_trickles_is_cut_off():
@@ -186,14 +189,14 @@ def test_peer_that_trickles_is_cut_off():
             yield b"X-Drop: 1\r\n"
 
     with refused("did not arrive within 0.3 s"):
-        fetcher(FakeNet(drops()), timeout_s=0.3).get("http://p.example/")
+        fetch(FakeNet(drops()), "http://p.example/", timeout_s=0.3)
     stop.set()
 
 
 def test_certificate_of_the_named_host_is_wanted():
     net = FakeNet(b"this is no TLS")
     with refused("did not answer"):
-        fetcher(net).get("https://p.example/")
+        fetch(net, "https://p.example/")
     assert net.connected == [(PUBLIC, 443)]
     assert b"p.example" in net.requests[0]  # the server name goes with the greeting
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from services.common.client import MeshResult
-from services.gateway.routes.responses import file_answer, header_text, mesh_result
+from services.gateway.routes.responses import file_answer, header_text, mesh_info
 from unflat.v1 import orchestrator_pb2 as pb
 
 
 def disposition(upload):
     made = MeshResult(b"x", "glb", b"", pb.Receipt(), {})
-    return file_answer(made.data, mesh_result(made, upload), {}).headers["content-disposition"]
+    return file_answer(made.data, mesh_info(made, upload), {}).headers["content-disposition"]
 
 
 @pytest.mark.parametrize(

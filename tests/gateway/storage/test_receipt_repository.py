@@ -18,21 +18,21 @@ class Clock:
 def test_receipt_is_found_until_its_time_is_over():
     async def scene():
         clock = Clock()
-        book = ReceiptRepository(MemoryStore(1 << 20, clock), ttl_s=60)
-        await book.put("a", {"n": 1})
+        receipts = ReceiptRepository(MemoryStore(1 << 20, clock), ttl_s=60)
+        await receipts.put("a", {"n": 1})
         clock.now = 59.0
-        early = await book.get("a")
+        early = await receipts.get("a")
         clock.now = 60.0
-        return early, await book.get("a")
+        return early, await receipts.get("a")
 
     assert asyncio.run(scene()) == ({"n": 1}, None)
 
 
 def test_younger_receipt_of_the_same_id_replaces_the_older():
     async def scene():
-        book = ReceiptRepository(MemoryStore(1 << 20), ttl_s=60)
-        await book.put("a", {"n": 1})
-        await book.put("a", {"n": 2})
-        return await book.get("a"), await book.get("b")
+        receipts = ReceiptRepository(MemoryStore(1 << 20), ttl_s=60)
+        await receipts.put("a", {"n": 1})
+        await receipts.put("a", {"n": 2})
+        return await receipts.get("a"), await receipts.get("b")
 
     assert asyncio.run(scene()) == ({"n": 2}, None)

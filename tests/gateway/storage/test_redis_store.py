@@ -80,7 +80,7 @@ def test_events_of_a_job_come_from_any_replica(replicas, photo):
     job_id = start(a, photo)
     with ThreadPoolExecutor(1) as pool:
         told = pool.submit(followed, b, job_id)
-        while not b.http.app.state.gateway.book.watched(job_id):
+        while not b.http.app.state.gateway.jobs.watched(job_id):
             PACE.wait(0.01)
         a.orchestrator.gate.set()
         assert told.result()[-1]["state"] == "done"
@@ -92,7 +92,7 @@ def test_any_replica_cancels_a_job(replicas, photo):
     job_id = start(a, photo)
     state(b, job_id, ("running",))
     assert b.http.delete(f"/jobs/{job_id}").status_code == 204
-    while not a.orchestrator.closed:
+    while not a.orchestrator.cancelled:
         PACE.wait(0.01)
     assert a.http.get(f"/jobs/{job_id}").status_code == 404
 
@@ -103,7 +103,7 @@ def test_job_of_a_replica_that_died_has_failed(replicas, redis_server, photo):
     job_id = start(a, photo)
     state(b, job_id, ("running",))
     with redis.Redis.from_url(redis_server.url) as client:
-        client.delete(f"unflat:gateway:{a.http.app.state.gateway.book.owner}")
+        client.delete(f"unflat:gateway:{a.http.app.state.gateway.jobs.owner}")
     job = b.http.get(f"/jobs/{job_id}").json()
     assert (job["state"], job["error"]["code"]) == ("failed", "STAGE_UNAVAILABLE")
     assert followed(b, job_id)[-1]["state"] == "failed"
@@ -156,7 +156,7 @@ def test_running_job_survives_a_redis_that_comes_back(replicas, redis_server, ph
     redis_server.stop()
     PACE.wait(0.3)
     redis_server.start()
-    while not a.orchestrator.closed:
+    while not a.orchestrator.cancelled:
         PACE.wait(0.01)
     assert a.http.get(f"/jobs/{job_id}").status_code == 404
     assert state(a, start(a, photo), ("running",))["error"] is None
