@@ -7,7 +7,7 @@ from fastapi.testclient import TestClient
 
 from services.gateway.routes.page_routes import page_assets, page_router
 
-PAGE = Path(__file__).resolve().parents[2] / "services/gateway/page"
+PAGE = Path(__file__).resolve().parents[3] / "services/gateway/page"
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ from unflat.v1 import common_pb2, mesher_pb2
 from unflat.v1 import orchestrator_pb2 as pb
 
 CHROMIUM = shutil.which("chromium")
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 AXE = ROOT / "node_modules/axe-core/axe.min.js"
 # WebGL without a GPU; root in a container has no sandbox.
 _FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]

@@ -13,18 +13,14 @@ from typing import Any
 
 import cv2
 import grpc
-import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as trace_service
 
 from services.cli.local_services import LocalServices, LocalServicesOptions
 from services.common.free_ports import free_port
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
-ROOT = Path(__file__).resolve().parents[2]
-SOON_S = 60.0
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @dataclass
@@ -50,7 +46,9 @@ class Collector:
     def wait_for(self, what: Callable[[list[Span]], bool]) -> list[Span]:
         """Return the spans once `what` holds of them."""
         with self.arrived:
-            assert self.arrived.wait_for(lambda: what(self.spans), SOON_S), [(s.service, s.name) for s in self.spans]
+            assert self.arrived.wait_for(lambda: what(self.spans), PATIENCE_S), [
+                (s.service, s.name) for s in self.spans
+            ]
             return list(self.spans)
 
     def export(self, request: Any, context: Any) -> Any:
@@ -94,12 +92,13 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[LocalServices]:
+def stack(
+    tmp_path_factory: pytest.TempPathFactory, depth_network: Path, collector: Collector
+) -> Iterator[LocalServices]:
     """The whole system with embedded backends and a small depth network; its requests are traced."""
-    folder = tmp_path_factory.mktemp("traced")
     environment = {
-        "UNFLAT_MODELS": str(folder / "empty-store"),
-        "UNFLAT_DEPTH_BACKEND": f"onnx:{_depth_network(folder)}?size=252",
+        "UNFLAT_MODELS": str(tmp_path_factory.mktemp("empty-store")),
+        "UNFLAT_DEPTH_BACKEND": f"onnx:{depth_network}?size=252",
         "UNFLAT_OTLP_ENDPOINT": f"http://{collector.address}",
         "OTEL_BSP_SCHEDULE_DELAY": "50",
     }
@@ -157,21 +156,3 @@ def _metrics(port: int) -> str:
         text: str = answer.read().decode()
     calls = r'^unflat_request_seconds_count\{code="(OK|200)",method="[^"]*(generate-mesh|GenerateMesh|Segment|Depth)"'
     return text if re.search(calls, text, re.M) else ""
-
-
-def _depth_network(folder: Path) -> Path:
-    """A depth network of any input size: how bright a pixel is, smoothed."""
-    kernel = np.full((1, 3, 7, 7), 1 / 147, np.float32)
-    graph = helper.make_graph(
-        [
-            helper.make_node("Conv", ["image", "kernel"], ["bright"], pads=[3, 3, 3, 3]),
-            helper.make_node("Squeeze", ["bright", "axis"], ["depth"]),
-        ],
-        "depth",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, "h", "w"])],
-        [helper.make_tensor_value_info("depth", TensorProto.FLOAT, [1, "h", "w"])],
-        [numpy_helper.from_array(kernel, "kernel"), numpy_helper.from_array(np.array([1], np.int64), "axis")],
-    )
-    path = folder / "depth.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10), str(path))
-    return path

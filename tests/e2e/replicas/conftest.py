@@ -23,9 +23,7 @@ from pathlib import Path
 import cv2
 import grpc
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
 
 from services.common.client import Client, MeshResult
 from services.common.free_ports import free_ports
@@ -243,30 +241,15 @@ def _wait_for(replica: Replica) -> None:
     assert replica.popen.poll() is None, replica.log.read_text()
 
 
-def _write_depth_network(path: Path) -> None:
-    """Write a depth network of any input size: how bright a pixel is."""
-    graph = helper.make_graph(
-        [
-            helper.make_node("ReduceMean", ["image"], ["bright"], axes=[1], keepdims=0),
-            helper.make_node("Sigmoid", ["bright"], ["depth"]),
-        ],
-        "depth",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, "h", "w"])],
-        [helper.make_tensor_value_info("depth", TensorProto.FLOAT, [1, "h", "w"])],
-    )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10), str(path))
-
-
 @pytest.fixture(scope="package")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def fleet(tmp_path_factory: pytest.TempPathFactory, depth_network: Path) -> Iterator[Fleet]:
     """Two replicas of each stage; a test may end some, the next one heals."""
     folder = tmp_path_factory.mktemp("fleet")
-    _write_depth_network(folder / "depth.onnx")
     one = Fleet(
         folder,
         {
             "UNFLAT_MODELS": str(folder / "empty-store"),
-            "UNFLAT_DEPTH_BACKEND": f"onnx:{folder / 'depth.onnx'}?size=56",
+            "UNFLAT_DEPTH_BACKEND": f"onnx:{depth_network}?size=56",
             "GRPC_DNS_RESOLVER": "ares",
         },
     )
