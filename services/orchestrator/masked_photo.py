@@ -61,9 +61,11 @@ def cut(masked: MaskedPhoto, options: CutoutOptions) -> Cutout:
     if masked.supplied is None or _is_coarse(masked.supplied.alpha, masked.photo):
         cutout = cut_out(masked.photo.pixels, masked.alpha, options)
     else:
-        # A supplied mask is taken as it is; only the colours under its soft edge are cleaned.
+        # A mask that we did not make is taken as it is, and so are the colours under it: a picture that was cut out
+        # before has no background left in them.
         alpha = resize(masked.supplied.alpha, masked.photo.pixels.shape)
-        cutout = cut_out(masked.photo.pixels, alpha, replace(options, alpha_matting=False))
+        options = replace(options, alpha_matting=False, estimate_foreground=False)
+        cutout = cut_out(masked.photo.pixels, alpha, options)
     if float(cutout.alpha.mean()) < LEAST_COVERAGE:
         raise NoSubject("nothing is left of the subject after refinement; wanted something that stands out")
     return cutout

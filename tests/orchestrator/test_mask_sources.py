@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import ExifTags, Image
@@ -70,6 +71,27 @@ def test_no_subject_states_the_size_of_the_upright_photo(bench):
 
 
 # ── what the caller brings ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("by", ["own alpha", "supplied mask"])
+def test_colours_under_a_mask_that_we_did_not_make_stay_as_they_are(bench, dtype, by):
+    full = np.iinfo(dtype).max
+    rng = np.random.default_rng(3)
+    colours = rng.integers(0, full, (SIDE, SIDE, 3)).astype(dtype)
+    soft = np.rint(np.clip((SIDE * 0.4 - np.hypot(*(np.mgrid[0:SIDE, 0:SIDE] - SIDE / 2))) / 8, 0, 1) * full).astype(
+        dtype
+    )
+    cut = imagecodecs.png_encode(np.dstack([colours, soft]))
+    if by == "own alpha":
+        result = bench.cut(cut)
+    else:
+        result = bench.cut(imagecodecs.png_encode(colours), mask=imagecodecs.png_encode(soft))
+    found = imagecodecs.png_decode(result.image)
+    assert np.array_equal(found[:, :, 3], soft)
+    assert np.array_equal(found[soft > 0], np.dstack([colours, soft])[soft > 0])
+    again = imagecodecs.png_decode(bench.cut(result.image).image)
+    assert np.array_equal(again, found)
 
 
 def test_a_supplied_mask_replaces_segmentation_and_depth_does_not_change_it(bench):

@@ -63,7 +63,8 @@ def of_fields(exif: Image.Exif) -> bytes:
         del exif[tag]
     if not exif:
         return b""
-    for fields in (exif, exif.get_ifd(_EXIF_IFD)):
+    details = [exif.get_ifd(_EXIF_IFD)] if _EXIF_IFD in exif else []  # to ask for one makes one
+    for fields in (exif, *details):
         for tag, value in list(fields.items()):
             if isinstance(value, str) and not value.isascii():
                 fields[tag] = value.encode("latin-1", "replace")  # Pillow writes "?" for these

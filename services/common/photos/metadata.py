@@ -9,6 +9,7 @@ from typing import Literal
 from services.common.photos import exif_block, xmp_packet
 
 MetadataMode = Literal["all", "no-gps", "none"]
+METRES_AN_INCH = 0.0254  # PNG counts pixels a metre
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ def keep(metadata: Metadata, mode: MetadataMode) -> Metadata:
     """Return what `mode` lets through.
 
     Without positions (`no-gps`) a block that cannot be read is dropped, since nobody knows what it says. The colour
-    profile stays in every mode: without it the pixels would show other colours.
+    profile stays in every mode, since without it the pixels would show other colours, and so does the resolution.
     """
     if mode == "all":
         return metadata

@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from services.common.errors import InvalidImage
 from services.common.photos import colour, exif_block
+from services.common.photos.metadata import METRES_AN_INCH
 from services.common.photos.raster import AlphaKind, Raster, Samples, check_size
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_METRE_INCHES = 39.37007874  # pHYs counts pixels a metre
 _GREY_TYPES = (0, 4)
 _ALPHA_TYPES = (4, 6)
 _RAW_PROFILE = b"Raw profile type "  # ImageMagick's and exiftool's older way to keep EXIF and XMP, as text in hex
@@ -156,7 +156,7 @@ def _dpi_of(chunks: Chunks) -> tuple[float, float] | None:
     if len(chunks.get(b"pHYs", b"")) != 9:
         return None
     across, down, unit = struct.unpack(">IIB", chunks[b"pHYs"])
-    return (across / _METRE_INCHES, down / _METRE_INCHES) if unit == 1 and across and down else None
+    return (across * METRES_AN_INCH, down * METRES_AN_INCH) if unit == 1 and across and down else None
 
 
 def _xmp_of(chunks: Chunks) -> bytes:

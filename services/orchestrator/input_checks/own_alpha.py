@@ -19,8 +19,9 @@ VISIBLE = 5 / 255  # fainter is not seen
 CLEAR = 0.1  # alpha up to which a pixel counts as taken away
 LEAST_CLEAR_SHARE = 0.03  # a cutout takes more away than this
 LEAST_VISIBLE_SHARE = 0.0005  # a subject covers more than this
-RECTANGLE_FILL = 0.96  # what fills its box so well is a picture with a frame or rounded corners (up to a fifth
-# of the side), not a subject
+RECTANGLE_FILL = 0.96  # what fills its box so well may be a picture with a frame or rounded corners (up to a fifth
+# of the side) as well as a box-shaped subject
+EXACT_FILL = 0.9999  # a frame around a picture leaves an upright rectangle and nothing soft
 
 BORDER_SHARE = 0.6  # so much of the border belongs to a mask that is suspected of being inverted
 EMPTIER_BY = 0.3  # while the centre is emptier than the border by that much,
@@ -29,7 +30,7 @@ LEAST_EMPTY = 0.1  # and at least so empty
 UNIFORM = 0.03  # standard deviation of colours in [0, 1] of a studio backdrop
 TEXTURE_RATIO = 2.0  # a backdrop is that much calmer than what stands before it
 
-RegionVerdict = Literal["cut", "opaque", "empty"]
+AlphaVerdict = Literal["cut", "opaque", "empty"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class MaskPolarity:
     reason: str
 
 
-def judge_own_alpha(alpha: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> RegionVerdict:
+def judge_own_alpha(alpha: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> AlphaVerdict:
     """Return whether an alpha channel is a useful cutout.
 
     Args:
@@ -60,9 +61,11 @@ def judge_own_alpha(alpha: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> Re
     if float(np.mean(alpha <= CLEAR * top)) < LEAST_CLEAR_SHARE:
         return "opaque"
     remains = np.asarray(alpha > CLEAR * top)
-    if not remains.any() or _box_fill(remains) >= RECTANGLE_FILL:
+    if not remains.any():
         return "opaque"
-    return "cut"
+    if _box_fill(remains) < RECTANGLE_FILL or _is_free_box(remains, alpha):
+        return "cut"
+    return "opaque"
 
 
 def check_polarity(mask: Alpha, rgb: RGB) -> MaskPolarity:
@@ -97,6 +100,17 @@ def _box_fill(mask: BoolMask) -> float:
     """Return the share of its bounding box that `mask` fills."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return float(mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].mean())
+
+
+def _is_free_box(remains: BoolMask, alpha: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bool:
+    """Tell whether what fills its box is a phone or a book that somebody cut out, and not a picture with a frame.
+
+    It stands free of the canvas on all sides, and its corners or edges show that they were cut: they are rounded,
+    slanting or soft, where a frame leaves an exact upright rectangle. A picture with rounded corners fills its canvas.
+    """
+    touches = remains[0].any() or remains[-1].any() or remains[:, 0].any() or remains[:, -1].any()
+    soft = (alpha > CLEAR * np.iinfo(alpha.dtype).max) & (alpha < (1 - CLEAR) * np.iinfo(alpha.dtype).max)
+    return not touches and (_box_fill(remains) < EXACT_FILL or bool(soft.any()))
 
 
 def _border_share(mask: BoolMask) -> float:

@@ -7,6 +7,7 @@ third edition, §11.3); TIFF by `tiff.py`; JPEG and WebP by Pillow. Alpha is str
 from __future__ import annotations
 
 import io
+import struct
 import zlib
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,7 +20,7 @@ from PIL import Image
 from services.common.arrays import Alpha, Pixels, alpha_to_bytes
 from services.common.errors import InvalidOption
 from services.common.photos.exif_block import strip_prefix
-from services.common.photos.metadata import Metadata, MetadataMode, keep
+from services.common.photos.metadata import METRES_AN_INCH, Metadata, MetadataMode, keep
 from services.orchestrator.output.tiff import encode_tiff
 
 ImageFormat = Literal["png", "webp", "tiff", "jpeg"]
@@ -123,6 +124,8 @@ def _write(array: npt.NDArray[Any], metadata: Metadata, options: EncodeOptions) 
     if fits(metadata.xmp):
         extra["xmp"] = metadata.xmp
     if options.format == "jpeg":
+        if metadata.dpi is not None:
+            extra["dpi"] = tuple(round(value) for value in metadata.dpi)
         extra |= {"quality": _JPEG_QUALITY, "subsampling": 0}
     else:
         extra |= {"quality": _WEBP_QUALITY, "alpha_quality": 100, "exact": True}
@@ -138,6 +141,9 @@ def _fits_jpeg(block: bytes) -> bool:
 
 def _with_png_metadata(png: bytes, metadata: Metadata) -> bytes:
     chunks = []
+    if metadata.dpi is not None:
+        per_metre = [round(value / METRES_AN_INCH) for value in metadata.dpi]
+        chunks.append(_chunk(b"pHYs", struct.pack(">IIB", *per_metre, 1)))
     if metadata.icc and png[25] in (2, 6):  # a colour picture: the profile describes three channels
         chunks.append(_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc)))
     if metadata.exif:

@@ -27,8 +27,9 @@ from services.common.photos.metadata import Metadata
 _EMPTY_BLOCK = b"II*\0" + struct.pack("<IHI", 8, 0, 0)
 _STRIP_BYTES = 1 << 18  # readers hold one at a time
 _DEFLATE_LEVEL = 1  # differences of neighbours hardly get smaller by more effort
-_BYTE, _SHORT, _LONG, _UNDEFINED = 1, 3, 4, 7
-_LETTERS = {_BYTE: "B", _SHORT: "H", _LONG: "I", _UNDEFINED: "B"}
+_BYTE, _SHORT, _LONG, _RATIONAL, _UNDEFINED = 1, 3, 4, 5, 7
+_LETTERS = {_BYTE: "B", _SHORT: "H", _LONG: "I", _RATIONAL: "I", _UNDEFINED: "B"}
+_NUMBERS_A_VALUE = {_RATIONAL: 2}
 
 
 def encode_tiff(array: npt.NDArray[Any], metadata: Metadata) -> bytes:
@@ -69,6 +70,9 @@ def encode_tiff(array: npt.NDArray[Any], metadata: Metadata) -> bytes:
         values.append((700, _BYTE, metadata.xmp))
     if metadata.icc and channels > 1:
         values.append((34675, _UNDEFINED, metadata.icc))
+    if metadata.dpi is not None:
+        hundredths = [(round(value * 100), 100) for value in metadata.dpi]
+        values += [(282, _RATIONAL, list(hundredths[0])), (283, _RATIONAL, list(hundredths[1])), (296, _SHORT, [2])]
     for tag, kind, value in values:
         fields[tag] = _field(file, order, tag, kind, value)
     _pad(file)
@@ -102,7 +106,8 @@ def _field(file: bytearray, order: ByteOrder, tag: int, kind: int, value: list[i
         position = len(file)
         file += data
         data = struct.pack(order + "I", position)
-    return struct.pack(order + "HHI", tag, kind, len(value)) + data.ljust(4, b"\0")
+    count = len(value) // _NUMBERS_A_VALUE.get(kind, 1)
+    return struct.pack(order + "HHI", tag, kind, count) + data.ljust(4, b"\0")
 
 
 def _pad(file: bytearray) -> None:

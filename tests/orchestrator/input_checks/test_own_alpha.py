@@ -68,6 +68,17 @@ def test_rounded_corners_are_no_cut(radius):
     assert judge_own_alpha(rounded(radius)) == "opaque"
 
 
+def test_a_box_shaped_subject_that_stands_free_is_a_cut():
+    phone = np.zeros((240, 200), np.uint8)
+    phone[60:180, 20:180] = rounded(8)
+    assert judge_own_alpha(phone) == "cut"
+    book = np.zeros((240, 200), np.uint8)
+    book[60:180, 20:180] = 255
+    assert judge_own_alpha(book) == "opaque"  # an exact rectangle is a picture with a frame
+    book[59, 20:180] = 128
+    assert judge_own_alpha(book) == "cut"  # a soft edge was cut by somebody
+
+
 def test_faint_transparency_is_no_cut():
     alpha = np.random.default_rng(0).integers(245, 256, (120, 160)).astype(np.uint8)
     assert judge_own_alpha(alpha) == "opaque"
