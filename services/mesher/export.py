@@ -48,7 +48,11 @@ def is_zip(mesh: Mesh, format: Format) -> bool:  # noqa: A002
 
 
 def linear_light(colours: Colours) -> npt.NDArray[np.float32]:
-    """Return (n, 3) sRGB bytes as linear light in [0, 1], IEC 61966-2-1."""
+    """Return (n, 3) sRGB bytes as linear light in [0, 1], IEC 61966-2-1.
+
+    >>> linear_light(np.array([[0, 188, 255]], np.uint8)).round(2).tolist()
+    [[0.0, 0.5, 1.0]]
+    """
     srgb = colours.astype(np.float32) / 255.0
     return np.asarray(np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4), dtype=np.float32)
 
@@ -66,10 +70,10 @@ def _export_glb(mesh: Mesh) -> bytes:
             body.vertex_attributes[COLOUR_ATTRIBUTE] = linear_light(mesh.colours)
     scene = trimesh.Scene()
     scene.add_geometry(body, node_name=NAME, geom_name=NAME)
-    return bytes(gltf.export_glb(scene, include_normals=True, tree_postprocessor=_finish_tree))
+    return bytes(gltf.export_glb(scene, include_normals=True, tree_postprocessor=_postprocess_tree))
 
 
-def _finish_tree(tree: dict[str, Any]) -> None:
+def _postprocess_tree(tree: dict[str, Any]) -> None:
     """Give the vertex colours their public name and a material: glTF's default material is bare metal."""
     for mesh in tree["meshes"]:
         for primitive in mesh["primitives"]:

@@ -70,8 +70,8 @@ Emit: TypeAlias = Callable[[Event], None]
 class MesherServicer(pb_grpc.MesherServiceServicer):
     """Answers GenerateMesh."""
 
-    def __init__(self, slot: ModelHolder[Backend], admission: Admission) -> None:
-        self._slot = slot
+    def __init__(self, holder: ModelHolder[Backend], admission: Admission) -> None:
+        self._holder = holder
         self._admission = admission
 
     def GenerateMesh(  # noqa: N802 - the proto's name
@@ -79,7 +79,7 @@ class MesherServicer(pb_grpc.MesherServiceServicer):
     ) -> Iterator[Event]:
         """Stream progress, then one result."""
         with stage_call(STAGE, context) as call:
-            backend = self._slot.get()
+            backend = self._holder.get()
             call.served_by(backend)
             with call.admitted(self._admission):
                 yield from _with_progress(lambda emit: self._mesh(backend, call, request, emit))
@@ -280,8 +280,8 @@ def main() -> None:
         _warm_up(backend)
         return backend
 
-    def register(slot: ModelHolder[Backend], admission: Admission, server: grpc.Server) -> None:
-        pb_grpc.add_MesherServiceServicer_to_server(MesherServicer(slot, admission), server)
+    def register(holder: ModelHolder[Backend], admission: Admission, server: grpc.Server) -> None:
+        pb_grpc.add_MesherServiceServicer_to_server(MesherServicer(holder, admission), server)
 
     run_stage(share_gpu(settings, find, len(find_gpus())), STAGE, SERVICE, load, register)
 

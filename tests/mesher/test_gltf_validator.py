@@ -42,9 +42,9 @@ def _assert_clean(issues: dict[str, Any]) -> None:
 
 @pytest.fixture
 def ball() -> Mesh:
-    made = trimesh.creation.icosphere(2, 0.5)
-    colours = np.random.default_rng(3).integers(0, 256, (len(made.vertices), 3)).astype(np.uint8)
-    return Mesh(np.asarray(made.vertices), np.asarray(made.faces, np.int32), colours)
+    sphere = trimesh.creation.icosphere(2, 0.5)
+    colours = np.random.default_rng(3).integers(0, 256, (len(sphere.vertices), 3)).astype(np.uint8)
+    return Mesh(np.asarray(sphere.vertices), np.asarray(sphere.faces, np.int32), colours)
 
 
 @pytest.mark.parametrize("size_mm", [None, 0.5, 250.0])

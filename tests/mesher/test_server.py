@@ -120,7 +120,7 @@ def test_size_place_and_faces_are_those_asked_for_and_said(form, unit):
     assert np.ptp(vertices, axis=0).max() == pytest.approx(80 * unit, rel=1e-5)
     assert vertices[:, 1].min() == pytest.approx(0, abs=1e-5 * unit)
     assert result.quality.watertight
-    assert [note.split()[0] for note in result.report.notes] == ["smoothed", "thinned"]
+    assert [note.split()[0] for note in result.report.notes] == ["smoothed", "simplified"]
 
 
 def test_unset_options_are_the_backends_own():

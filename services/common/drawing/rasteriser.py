@@ -27,6 +27,11 @@ def rasterise(screen: Float, depth: Float, faces: Faces, size: int) -> tuple[Int
         size: of the picture in pixels.
     Returns:
         The nearest face (p,), its barycentric weights (p, 3) in the picture, and the flat pixel index (p,).
+
+    >>> screen = np.array([[0, 0], [4, 0], [0, 4]], np.float32)
+    >>> face, weights, pixel = rasterise(screen, np.zeros(3, np.float32), np.array([[0, 1, 2]], np.int32), size=4)
+    >>> pixel.tolist()  # rows from the top
+    [0, 1, 2, 3, 4, 5, 6, 8, 9, 12]
     """
     a, b, c = (screen[faces[:, k]] for k in range(3))
     area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])

@@ -20,6 +20,14 @@ def is_planar(depth: InverseDepth, mask: BoolMask, camera: Camera) -> bool:
         depth: (H, W) float32, larger is nearer, NaN where unseen.
         mask: (H, W) bool, the subject.
         camera: of the frame.
+
+    >>> v, u = np.mgrid[:64, :64].astype(np.float32)
+    >>> subject = np.hypot(u - 32, v - 32) < 25
+    >>> camera = Camera(focal_px=90, cx=32, cy=32)
+    >>> leaning = 1 + 0.01 * v
+    >>> ball = 1 + 0.02 * np.sqrt(np.maximum(25**2 - (u - 32) ** 2 - (v - 32) ** 2, 0))
+    >>> is_planar(leaning, subject, camera), is_planar(ball, subject, camera)
+    (True, False)
     """
     return _unevenness(depth, mask, camera) < MAX_UNEVENNESS
 

@@ -40,6 +40,11 @@ def cell_triangles() -> tuple[Integers, Integers, Integers]:
     """Return (256,) first triangle of a case, (256,) their number, and (t, 3) edges that the triangles' corners lie on.
 
     Triangles are counter-clockwise seen from outside.
+
+    >>> first, counts, triangles = cell_triangles()
+    >>> case = 0b00000001  # the corner at the origin alone lies inside: one triangle cuts it off
+    >>> triangles[first[case] : first[case] + counts[case]].tolist()
+    [[4, 8, 0]]
     """
     by_case = [_triangulate_case(case) for case in range(256)]
     counts = np.array([len(triangles) for triangles in by_case])

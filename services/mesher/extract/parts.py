@@ -22,6 +22,15 @@ def keep_real_parts(vertices: Points, faces: Faces) -> tuple[Points, Faces, int]
     Args:
         vertices: (n, 3) float64.
         faces: (m, 3) int32 of a closed mesh.
+
+    >>> from services.mesher.extract.surface import extract_surface
+    >>> def ball_and_bead(points):
+    ...     ball, bead = np.linalg.norm(points, axis=1), np.linalg.norm(points - 0.5, axis=1)
+    ...     return (100 * np.maximum(0.5 - ball, 0.02 - bead)).astype(np.float32)
+    >>> surface = extract_surface(ball_and_bead, level=0.0, resolution=96)
+    >>> vertices, faces, dropped = keep_real_parts(surface.vertices, surface.faces)
+    >>> dropped, round(float(np.abs(vertices).max()), 2)
+    (1, 0.5)
     """
     if len(faces) == 0:
         return vertices, faces, 0

@@ -30,7 +30,11 @@ class Camera:
 
 
 def project(points: Points, camera: Camera) -> Points:
-    """Return (n, 2) pixel positions (u, v) of (n, 3) points in the camera's space."""
+    """Return (n, 2) pixel positions (u, v) of (n, 3) points in the camera's space.
+
+    >>> project(np.array([[1.0, 1.0, -2.0]]), Camera(focal_px=100, cx=50, cy=50)).tolist()
+    [[100.0, 0.0]]
+    """
     distance = np.maximum(-points[:, 2], 1e-9)
     u = camera.cx + camera.focal_px * points[:, 0] / distance
     v = camera.cy - camera.focal_px * points[:, 1] / distance
@@ -38,7 +42,11 @@ def project(points: Points, camera: Camera) -> Points:
 
 
 def unproject(u: Points, v: Points, distance: Points, camera: Camera) -> Points:
-    """Return (n, 3) points in the camera's space that fall on (u, v) at `distance` along the view axis; (n,) each."""
+    """Return (n, 3) points in the camera's space that fall on (u, v) at `distance` along the view axis; (n,) each.
+
+    >>> unproject(np.array([100.0]), np.array([0.0]), np.array([2.0]), Camera(focal_px=100, cx=50, cy=50)).tolist()
+    [[1.0, 1.0, -2.0]]
+    """
     x = (u - camera.cx) * distance / camera.focal_px
     y = (camera.cy - v) * distance / camera.focal_px
     return np.stack([x, y, -distance], axis=1)

@@ -43,7 +43,12 @@ class Mesh:
 
 
 def normalise(mesh: Mesh, size: float = 1.0) -> Mesh:
-    """Return the mesh centred on its bounding box, its largest extent `size`."""
+    """Return the mesh centred on its bounding box, its largest extent `size`.
+
+    >>> triangle = Mesh(np.array([[0.0, 0, 0], [4, 0, 0], [0, 2, 0]]), np.array([[0, 1, 2]], np.int32))
+    >>> normalise(triangle).vertices.tolist()
+    [[-0.5, -0.25, 0.0], [0.5, -0.25, 0.0], [-0.5, 0.25, 0.0]]
+    """
     if len(mesh.vertices) == 0:
         return mesh
     low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
@@ -63,13 +68,24 @@ def vertex_normals(vertices: Points, faces: Faces) -> Points:
 
 
 def signed_volume(vertices: Points, faces: Faces) -> float:
-    """Return the enclosed volume: positive when the faces of a closed mesh look outward."""
+    """Return the enclosed volume: positive when the faces of a closed mesh look outward.
+
+    >>> corners = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    >>> faces = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [0, 3, 2]], np.int32)
+    >>> 6 * signed_volume(corners, faces), 6 * signed_volume(corners, faces[:, ::-1])
+    (1.0, -1.0)
+    """
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     return float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6)
 
 
 def merge_by_position(vertices: Points, faces: Faces) -> tuple[Points, Faces]:
-    """Return the mesh with equal positions (to six decimals) made one vertex and collapsed faces dropped."""
+    """Return the mesh with equal positions (to six decimals) made one vertex and collapsed faces dropped.
+
+    >>> corners = np.array([[0.0, 0, 0], [1, 0, 0], [1, 1e-9, 0], [0, 1, 0]])
+    >>> merge_by_position(corners, np.array([[0, 1, 3], [1, 2, 3]], np.int32))[1].tolist()
+    [[0, 2, 1]]
+    """
     _, first, inverse = np.unique(np.round(vertices, DECIMALS), axis=0, return_index=True, return_inverse=True)
     merged = inverse.reshape(-1)[faces].astype(np.int32)
     a, b, c = merged.T
@@ -78,7 +94,12 @@ def merge_by_position(vertices: Points, faces: Faces) -> tuple[Points, Faces]:
 
 
 def is_watertight(faces: Faces) -> bool:
-    """Return whether each directed edge has exactly one partner of the other direction: closed, wound one way."""
+    """Return whether each directed edge has exactly one partner of the other direction: closed, wound one way.
+
+    >>> tetrahedron = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [0, 3, 2]], np.int32)
+    >>> is_watertight(tetrahedron), is_watertight(tetrahedron[1:])
+    (True, False)
+    """
     if len(faces) == 0:
         return False
     size = np.int64(faces.max()) + 1
@@ -90,6 +111,11 @@ def is_watertight(faces: Faces) -> bool:
 
 
 def label_components(faces: Faces, vertex_count: int) -> tuple[int, npt.NDArray[np.int32]]:
-    """Return how many connected parts there are and (n,) int32 the part of each vertex."""
+    """Return how many connected parts there are and (n,) int32 the part of each vertex.
+
+    >>> count, label = label_components(np.array([[0, 1, 2], [3, 4, 5]], np.int32), 6)
+    >>> count, label.tolist()
+    (2, [0, 0, 0, 1, 1, 1])
+    """
     label = connected_component_labels(np.concatenate([faces[:, :2], faces[:, 1:]]), vertex_count)
     return int(label.max(initial=-1)) + 1, np.asarray(label, dtype=np.int32)

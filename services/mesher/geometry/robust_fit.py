@@ -21,6 +21,12 @@ def fit_robustly(
         least: the residual at which it is halved at the least, in the unit of `seen`.
     Source: Holland and Welsch 1977, "Robust regression using iteratively reweighted least squares"; Cauchy's weights,
         applied to both sides and so squared.
+
+    >>> x = np.arange(10.0)
+    >>> seen = np.where(x == 7, 100.0, 2 * x + 1)  # one of ten is far off
+    >>> line, _ = fit_robustly(np.stack([x, np.ones(10)], axis=1), seen, rounds=10, spread=2.0, least=1e-6)
+    >>> line.round(3).tolist()
+    [2.0, 1.0]
     """
     weight = np.ones(len(seen))
     found: Vector = np.zeros(design.shape[1])

@@ -19,6 +19,12 @@ def simplify(vertices: Points, faces: Faces, max_faces: int) -> tuple[Points, Fa
     """Return a closed mesh of at most `max_faces` faces, or the given one if it will not stay closed.
 
     Source: Garland and Heckbert 1997 (quadric error), as fast-simplification has it.
+
+    >>> import trimesh
+    >>> ball = trimesh.creation.icosphere(4)
+    >>> vertices, faces = simplify(np.asarray(ball.vertices), np.asarray(ball.faces, np.int32), 1000)
+    >>> len(ball.faces), len(faces) <= 1000, is_watertight(faces)
+    (5120, True, True)
     """
     if len(faces) <= max_faces:
         return vertices, faces
@@ -40,7 +46,7 @@ def simplify_mesh(mesh: Mesh, max_faces: int, purpose: str = "") -> Mesh:
     vertices, faces = simplify(mesh.vertices, mesh.faces, max_faces)
     if len(faces) == len(mesh.faces):
         return mesh
-    note = f"thinned out from {len(mesh.faces)} to {len(faces)} faces{purpose}"
+    note = f"simplified from {len(mesh.faces)} to {len(faces)} faces{purpose}"
     colours = None if mesh.colours is None else mesh.colours[cKDTree(mesh.vertices).query(vertices)[1]]
     return replace(mesh, vertices=vertices, faces=faces, colours=colours, notes=(*mesh.notes, note))
 

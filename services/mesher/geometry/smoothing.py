@@ -14,6 +14,13 @@ def smooth_taubin(vertices: Points, faces: Faces, rounds: int) -> Points:
     """Return the vertices after `rounds` of λ|μ smoothing: stair-steps go, volume and size stay.
 
     Source: Taubin 1995, "A signal processing approach to fair surface design".
+
+    >>> import trimesh
+    >>> ball = trimesh.creation.icosphere(3)
+    >>> rough = ball.vertices * np.random.default_rng(0).uniform(0.98, 1.02, (len(ball.vertices), 1))
+    >>> radius = np.linalg.norm(smooth_taubin(np.asarray(rough), np.asarray(ball.faces, np.int32), 10), axis=1)
+    >>> f"{radius.mean():.2f}, uneven by {np.linalg.norm(rough, axis=1).std():.3f} before, {radius.std():.3f} after"
+    '1.00, uneven by 0.011 before, 0.004 after'
     """
     count = len(vertices)
     row = faces.ravel()

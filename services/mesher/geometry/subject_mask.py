@@ -15,6 +15,9 @@ def subject_mask(alpha: Alpha) -> BoolMask:
 
     Args:
         alpha: (H, W) float32 in [0, 1].
+
+    >>> subject_mask(np.array([[0.4, 0.5, 1.0]], np.float32)).tolist()
+    [[False, True, True]]
     """
     mask = np.asarray(alpha >= 0.5, dtype=np.bool_)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
@@ -27,6 +30,10 @@ def subject_mask(alpha: Alpha) -> BoolMask:
 
 
 def long_side(mask: BoolMask) -> int:
-    """Return the longer side of the mask's box in pixels, 0 of an empty one."""
+    """Return the longer side of the mask's box in pixels, 0 of an empty one.
+
+    >>> long_side(np.array([[0, 1, 1, 1], [0, 1, 0, 0]], bool))
+    3
+    """
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return 0 if len(rows) == 0 else int(max(rows[-1] - rows[0], columns[-1] - columns[0])) + 1

@@ -41,7 +41,13 @@ class Membrane:
         self._solver = _factorise(sparse.csc_matrix(4.0 * sparse.identity(count) - adjacency))
 
     def poisson(self, load: float) -> Float:
-        """Return (h, w) float32 φ with ∇²φ = -load inside and φ = 0 outside; lengths in cells."""
+        """Return (h, w) float32 φ with ∇²φ = -load inside and φ = 0 outside; lengths in cells.
+
+        >>> cell = np.zeros((3, 3), bool)
+        >>> cell[1, 1] = True
+        >>> Membrane(cell).poisson(4.0).tolist()
+        [[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
+        """
         found = np.zeros(self.mask.shape, dtype=np.float32)
         found[self.mask] = self._solver.solve(np.full(np.count_nonzero(self.mask), load))
         return found

@@ -48,6 +48,12 @@ def trace_silhouette(alpha: Alpha, max_faces: float, span: float | None = None) 
 
     Raises:
         NoSubject: no pixel is covered by half.
+
+    >>> v, u = np.mgrid[:64, :64] + 0.5
+    >>> disc = (np.hypot(u - 32, v - 32) < 25).astype(np.float32)
+    >>> outline = trace_silhouette(disc, max_faces=60_000, span=50)
+    >>> outline.span, outline.cell_px, int(outline.mask.sum()), int(disc.sum())
+    (50.0, 1.0, 1941, 1976)
     """
     mask = subject_mask(alpha)
     if not mask.any():

@@ -58,6 +58,16 @@ def inflate(rgba: RGBA, depth: InverseDepth | None, camera: Camera, max_faces: i
         NoSubject: the alpha is empty.
         InvalidImage: the arrays do not fit each other.
         InvalidOption: a focal length or a number of faces out of its range.
+
+    >>> from services.mesher.geometry.mesh import is_watertight
+    >>> v, u = np.mgrid[:64, :64] + 0.5
+    >>> rgba = np.full((64, 64, 4), 200, np.uint8)
+    >>> rgba[..., 3] = np.where(np.hypot(u - 32, v - 32) < 25, 255, 0)
+    >>> ball = inflate(rgba, None, Camera(focal_px=90, cx=32, cy=32), max_faces=4000)
+    >>> is_watertight(ball.faces), len(ball.faces) <= 4000
+    (True, True)
+    >>> np.ptp(ball.vertices, axis=0).round(1).tolist()  # nearly as deep as it is wide
+    [1.0, 1.0, 0.9]
     """
     _check(rgba, depth, camera, max_faces)
     alpha = rgba[..., 3].astype(np.float32) / 255.0

@@ -22,6 +22,12 @@ def circle_profile(silhouette: Silhouette) -> Float:
     Q is the geometric mean of the largest disc in the subject and the largest disc round the point: limbs bulge less
     than the body, but more than a tube of their own width would, since they are seldom seen singly. Measured without
     depth on 25 scenes, aligned F@0.1 and F@0.05: Q the largest disc 0.791 and 0.547, the mean 0.789 and 0.556.
+
+    >>> v, u = np.mgrid[:61, :61] - 30.0
+    >>> distance = (25 - np.hypot(u, v)).astype(np.float32)  # a disc of radius 25 cells
+    >>> disc = Silhouette(distance, distance > 0, x0=0.0, y0=0.0, cell_px=1.0, span=50.0)
+    >>> circle_profile(disc)[30, [30, 45, 54]].astype(int).tolist()  # about a ball: √(25² - r²) is 25, 20, 7
+    [25, 19, 6]
     """
     s = np.maximum(silhouette.distance, 0.0)
     largest = float(s.max())
@@ -30,7 +36,14 @@ def circle_profile(silhouette: Silhouette) -> Float:
 
 
 def dome(silhouette: Silhouette, height: float) -> Float:
-    """Return a bulge of the outline with its holes filled, `height` cells at the highest: a guess for nets of wire."""
+    """Return a bulge of the outline with its holes filled, `height` cells at the highest: a guess for nets of wire.
+
+    >>> v, u = np.mgrid[:61, :61] - 30.0
+    >>> distance = (5 - np.abs(np.hypot(u, v) - 20)).astype(np.float32)  # a ring
+    >>> ring = Silhouette(distance, distance > 0, x0=0.0, y0=0.0, cell_px=1.0, span=50.0)
+    >>> dome(ring, height=10.0)[30, [30, 45, 60]].astype(int).tolist()  # at the middle of its hole, on it, outside
+    [10, 6, 0]
+    """
     contours, _ = cv2.findContours(silhouette.mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     filled = cv2.drawContours(np.zeros(silhouette.mask.shape, np.uint8), contours, -1, 1, cv2.FILLED)
     s = cv2.distanceTransform(filled, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)

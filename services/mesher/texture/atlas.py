@@ -109,7 +109,12 @@ def _join(
 
 
 def find_texels(atlas: Atlas, resolution: int) -> Texels:
-    """Return which point of which face lies behind each covered texel."""
+    """Return which point of which face lies behind each covered texel.
+
+    >>> corner = Atlas(np.arange(3), np.array([[0, 1, 2]], np.int32), np.array([[0, 0], [1, 0], [0, 1]], np.float32))
+    >>> find_texels(corner, resolution=4).index.reshape(-1).tolist()  # rows from the top
+    [0, 4, 5, 8, 9, 10, 12, 13, 14, 15]
+    """
     screen = np.stack([atlas.uv[:, 0], 1.0 - atlas.uv[:, 1]], axis=1) * np.float32(resolution)
     face, weights, index = rasterise(
         np.asarray(screen, np.float32), np.zeros(len(screen), np.float32), atlas.faces, resolution

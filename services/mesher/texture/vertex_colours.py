@@ -47,7 +47,12 @@ def fill_evenly(picture: RGB, known: BoolMask, reach_px: float) -> RGB:
 
 
 def fill_nearest(picture: RGB, known: BoolMask) -> RGB:
-    """Return the picture with every unknown pixel replaced by the nearest known one."""
+    """Return the picture with every unknown pixel replaced by the nearest known one.
+
+    >>> picture = np.array([[[1, 1, 1], [0, 0, 0], [0, 0, 0], [9, 9, 9]]], np.uint8)
+    >>> fill_nearest(picture, np.array([[True, False, False, True]]))[0, :, 0].tolist()
+    [1, 1, 9, 9]
+    """
     if known.all() or not known.any():
         return picture
     _, label = cv2.distanceTransformWithLabels(
@@ -73,25 +78,33 @@ def paint(pixels: Points, facing: Float | Points, sharp: RGB, soft: RGB) -> Colo
 
 
 def photo_share(facing: Float | Points) -> Float:
-    """Return (n,) the photo's share of the colour: 1 where a point faces the camera, 0 where it turns away."""
+    """Return (n,) the photo's share of the colour: 1 where a point faces the camera, 0 where it turns away.
+
+    >>> photo_share(np.array([1.0, 0.2, 0.0])).round(2).tolist()
+    [1.0, 0.5, 0.0]
+    """
     share = np.clip((np.asarray(facing, np.float32) - FACING[0]) / (FACING[1] - FACING[0]), 0, 1)
     return np.asarray(share * share * (3 - 2 * share), dtype=np.float32)
 
 
 def facing_camera(vertices: Points, normals: Points) -> Points:
-    """Return (n,) cosine between each normal and the direction to the camera at the origin."""
+    """Return (n,) cosine between each normal and the direction to the camera at the origin.
+
+    >>> facing_camera(np.array([[0.0, 0, -2], [0, 0, -2]]), np.array([[0.0, 0, 1], [0, 0, -1]])).tolist()
+    [1.0, -1.0]
+    """
     length = np.maximum(np.linalg.norm(vertices, axis=1), 1e-12)
     return np.asarray(-np.einsum("ij,ij->i", vertices, normals) / length)
 
 
 def _look_up(picture: RGB, pixels: Points) -> npt.NDArray[np.float32]:
-    """Return (n, 3) float32 colours, bilinear, in pieces that the remapping's 16-bit sizes allow."""
+    """Return (n, 3) float32 colours, bilinear, in parts that the remapping's 16-bit sizes allow."""
     x = (pixels[:, 0] - 0.5).astype(np.float32)
     y = (pixels[:, 1] - 0.5).astype(np.float32)
-    pieces = [
+    parts = [
         cv2.remap(
             picture, x[k : k + 30000, None], y[k : k + 30000, None], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )[:, 0]
         for k in range(0, len(x), 30000)
     ]
-    return np.concatenate(pieces).astype(np.float32) if pieces else np.zeros((0, 3), np.float32)
+    return np.concatenate(parts).astype(np.float32) if parts else np.zeros((0, 3), np.float32)

@@ -16,8 +16,8 @@ BUMP = 0.08  # of the ball's diameter
 
 @pytest.fixture
 def ball() -> Mesh:
-    made = trimesh.creation.icosphere(5, 0.5)
-    return Mesh(np.asarray(made.vertices), np.asarray(made.faces, np.int32))
+    sphere = trimesh.creation.icosphere(5, 0.5)
+    return Mesh(np.asarray(sphere.vertices), np.asarray(sphere.faces, np.int32))
 
 
 @pytest.fixture

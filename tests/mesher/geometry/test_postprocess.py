@@ -39,7 +39,7 @@ def test_a_face_budget_is_kept_closed_and_coloured(rough: Mesh) -> None:
     assert light.colours is not None
     high = light.vertices[:, 1] > 0.1
     assert (light.colours[high] == (250, 0, 0)).all()
-    assert "thinned out from 5120" in light.notes[0]
+    assert "simplified from 5120" in light.notes[0]
 
 
 def test_a_budget_above_what_there_is_changes_nothing(rough: Mesh) -> None:

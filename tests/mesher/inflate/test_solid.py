@@ -112,11 +112,11 @@ def test_depth_that_says_nothing_changes_nothing(
         "noise": np.random.default_rng(0).uniform(0.5, 1.0, ball_depth.shape),
     }[kind].astype(np.float32)
     alone = inflate(cut(disc), None, camera, FEW)
-    # Sums in threads may differ in their last bit, which thinning can turn into another triangle.
-    made = inflate(cut(disc), useless, camera, FEW)
-    assert len(made.faces) == pytest.approx(len(alone.faces), rel=0.01)
+    # Sums in threads may differ in their last bit, which simplification can turn into another triangle.
+    mesh = inflate(cut(disc), useless, camera, FEW)
+    assert len(mesh.faces) == pytest.approx(len(alone.faces), rel=0.01)
     for side in (np.min, np.max, np.mean, np.std):
-        np.testing.assert_allclose(side(made.vertices, axis=0), side(alone.vertices, axis=0), atol=1e-3)
+        np.testing.assert_allclose(side(mesh.vertices, axis=0), side(alone.vertices, axis=0), atol=1e-3)
 
 
 def test_depth_unseen_beyond_the_photo_is_no_obstacle(disc: Field, ball_depth: Field, cut: Cut, camera: Camera) -> None:
