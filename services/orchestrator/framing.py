@@ -22,12 +22,11 @@ from services.common.errors import InvalidOption, NoSubject
 
 RATIO = 0.85  # TripoSR's training framing
 SIDE_PX = 512  # what its image tokenizer takes
-GREY = 0.5  # the backdrop it was trained on
 FOCAL_OF_LONG_SIDE = 1.4  # a phone's main camera, about 40° across the long side
 CORE = 0.5  # alpha from which a pixel is more subject than not
 VISIBLE = 5 / 255  # fainter alpha is neither seen nor framed
-PART_SHARE = 0.1  # a piece of at least this share of the largest belongs too: the second shoe
-CRUMB_SHARE = 0.001  # smaller pieces go even inside the box: they would float in the mesh
+PART_SHARE = 0.1  # a component of at least this share of the largest belongs too: the second shoe
+CRUMB_SHARE = 0.001  # smaller components go even inside the box: they would float in the mesh
 SOFT_REACH = 0.05  # soft edges count for the box up to this share of its longer side; a haze beyond does not
 
 
@@ -116,23 +115,8 @@ def frame_subject(foreground: RGB, alpha: Alpha, depth: InverseDepth | None, opt
     )
 
 
-def composite_on_grey(rgba: RGBA, grey: float = GREY) -> RGB:
-    """Return `rgba` on a grey backdrop, bit for bit as TripoSR's own script does it.
-
-    Args:
-        rgba: (H, W, 4) uint8, straight alpha.
-        grey: the backdrop, 0–1.
-    Returns:
-        (H, W, 3) uint8. Values are truncated, not rounded, so the backdrop 0.5 becomes 127: what the network saw.
-    """
-    values = rgba.astype(np.float32) / np.float32(255.0)
-    alpha = values[..., 3:]
-    mixed = values[..., :3] * alpha + (np.float32(1.0) - alpha) * np.float32(grey)
-    return np.asarray((mixed * np.float32(255.0)).astype(np.uint8))
-
-
 def _select_subject(alpha: Alpha) -> tuple[BoolMask, BoolMask]:
-    """Return which pixels are kept, and the core of the pieces that decide the box."""
+    """Return which pixels are kept, and the core of the components that decide the box."""
     strongest = float(alpha.max(initial=0.0))
     if strongest < VISIBLE:
         raise NoSubject(f"the mask is empty: its highest alpha is {strongest:.3f}, wanted {VISIBLE:.3f} or more")
@@ -159,7 +143,7 @@ def _select_subject(alpha: Alpha) -> tuple[BoolMask, BoolMask]:
 
 
 def _lies_inside(stats: npt.NDArray[np.int32], belongs: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Return, for each piece, whether its box lies inside the common box of the pieces that belong."""
+    """Return, for each component, whether its box lies inside the common box of those that belong."""
     x0, y0 = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
     x1, y1 = x0 + stats[:, cv2.CC_STAT_WIDTH], y0 + stats[:, cv2.CC_STAT_HEIGHT]
     inside_x = (x0 >= x0[belongs].min()) & (x1 <= x1[belongs].max())

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from services.common.errors import InvalidOption, NoSubject
-from services.orchestrator.framing import FramingOptions, composite_on_grey, frame_subject
+from services.mesher.triposr.picture import compose_on_grey
+from services.orchestrator.framing import FramingOptions, frame_subject
 from tests.needs import SHARED
 
 GOLDEN = SHARED / "golden" / "triposr"
@@ -72,7 +73,7 @@ def test_second_shoe_belongs_to_the_subject():
     assert frame_subject(photo, alpha, None, FramingOptions()).box == (50, 80, 320, 240)
 
 
-def test_small_piece_within_the_box_stays():
+def test_small_component_within_the_box_stays():
     photo, alpha = scene(box=(100, 50, 300, 250))
     alpha[100:200, 150:250] = 0.0
     alpha[140:150, 190:200] = 1.0  # a bead in a ring
@@ -196,24 +197,16 @@ def test_wrong_option_is_refused(wrong):
         FramingOptions(**wrong)
 
 
-def test_grey_backdrop_is_127_as_the_network_saw_it():
-    rgba = np.zeros((2, 2, 4), np.uint8)
-    rgba[0, 0] = (10, 20, 30, 255)
-    grey = composite_on_grey(rgba)
-    assert tuple(grey[0, 0]) == (10, 20, 30)
-    assert tuple(grey[1, 1]) == (127, 127, 127)
-
-
 def test_equals_the_official_framing_but_for_its_lost_row_and_column():
     y, x = np.mgrid[0:300, 0:420]
     alpha = np.clip(100 - np.hypot(x - 200, (y - 140) * 1.3) + 0.5, 0, 1)
     rgba = np.zeros((300, 420, 4), np.uint8)
     rgba[..., :3] = np.stack([x % 256, y % 256, (x + y) % 256], axis=2)
     rgba[..., 3] = np.rint(alpha * 255)
-    wanted = composite_on_grey(official_framing(rgba, 0.85, lost=0))
+    wanted = compose_on_grey(official_framing(rgba, 0.85, lost=0))
     side = wanted.shape[0]
     frame = frame_subject(rgba[..., :3], rgba[..., 3] / np.float32(255), None, FramingOptions(side=side))
-    assert np.array_equal(composite_on_grey(frame.rgba), wanted)
+    assert np.array_equal(compose_on_grey(frame.rgba), wanted)
 
 
 @pytest.mark.needs_shared
@@ -226,18 +219,18 @@ class TestAgainstOfficialCases:
     @pytest.mark.parametrize("case", cases)
     def test_composite_is_bit_equal(self, case):
         data = np.load(GOLDEN / "framing.npz")
-        assert np.array_equal(composite_on_grey(data[f"{case}/resized"]), data[f"{case}/framed"])
+        assert np.array_equal(compose_on_grey(data[f"{case}/resized"]), data[f"{case}/framed"])
 
     @pytest.mark.parametrize("case", cases)
     def test_frame_equals_the_official_one_without_its_defect(self, case):
         data = np.load(GOLDEN / "framing.npz")
         rgba, ratio = data[f"{case}/rgba"], float(data[f"{case}/ratio"])
         assert np.array_equal(official_framing(rgba, ratio), data[f"{case}/resized"]), "the reference in this test"
-        wanted = composite_on_grey(official_framing(rgba, ratio, lost=0))
+        wanted = compose_on_grey(official_framing(rgba, ratio, lost=0))
         side = wanted.shape[0]
         frame = frame_subject(
             rgba[..., :3], rgba[..., 3] / np.float32(255), None, FramingOptions(ratio=ratio, side=side)
         )
-        difference = np.abs(composite_on_grey(frame.rgba).astype(int) - wanted)
+        difference = np.abs(compose_on_grey(frame.rgba).astype(int) - wanted)
         # Alpha fainter than 2 % is dropped here: up to 5 steps of 255 at the outermost ring of a soft edge.
         assert difference.max() <= 5, f"largest difference {difference.max()} of 255"

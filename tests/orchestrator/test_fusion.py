@@ -58,7 +58,7 @@ def _useless(kind: str, subject: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", ["constant", "zero", "nan", "infinite", "inverted", "elsewhere", "slope"])
-def test_depth_that_is_no_witness_leaves_the_mask_bit_equal(kind: str) -> None:
+def test_unreliable_depth_leaves_the_mask_bit_equal(kind: str) -> None:
     subject = _disc()
     alpha = _soft(subject)
     fused = fuse(_paint((subject, RED)), alpha, _useless(kind, subject), AUTO)
@@ -142,7 +142,7 @@ def test_something_nearer_than_the_subject_is_not_taken_in() -> None:
     assert _iou(fused.alpha, subject) > 0.99
 
 
-def test_a_bite_at_the_subjects_depth_and_colour_comes_back() -> None:
+def test_a_missing_part_at_the_subjects_depth_and_colour_comes_back() -> None:
     subject = _disc(radius=90)
     bitten = subject & ~_disc(225, 160, 28)
     fused = fuse(_paint((subject, RED)), _soft(bitten), _depth((subject, 5.0)), AUTO)

@@ -27,7 +27,7 @@ SMALLEST_SIDE_PX = 16
 # and 1 leave 95, 94 and 95 % of the mask's error on photos with soft alpha; 0 frays crisp edges.
 KEPT_DETAIL = np.float32(0.7)
 SOLVED = 1e-7  # of the first residual's energy: what is left then moves alpha by less than 8 bit can hold
-FAINT_PULL = 1e-6  # keeps an unknown region without any known pixel solvable; it then stays at the guess
+FAINT_DATA_TERM = 1e-6  # keeps an unknown region without any known pixel solvable; it then stays at the guess
 
 
 @dataclass(frozen=True)
@@ -61,25 +61,25 @@ BALANCED = MattingOptions(steps=(0, 120, 160))  # 0.94 in 1/14
 THOROUGH = MattingOptions(steps=(0, 300, 300))  # 0.94 in 1/14; better in wide bands full of hairs
 
 
-def matte(photo: Pixels, guess: Alpha, unknown: BoolMask, pull: DataTerm | None, options: MattingOptions) -> Alpha:
+def matte(photo: Pixels, guess: Alpha, unknown: BoolMask, data_term: DataTerm | None, options: MattingOptions) -> Alpha:
     """Return `guess` with alpha decided anew where `unknown`.
 
     Args:
         photo: (H, W, 3) uint8 or uint16.
         guess: (H, W) in [0, 1]: what is known, and a first guess where unknown.
         unknown: (H, W) bool.
-        pull: how strongly unknown pixels are held to their guess; None: not at all.
+        data_term: how strongly unknown pixels are held to their guess; None: not at all.
         options: how exactly.
     Returns:
         (H, W) in [0, 1], equal to `guess` where known, and everywhere if nothing is known.
     """
     if not unknown.any() or unknown.all() or min(unknown.shape) < 3:
         return guess.copy()
-    return _solve_level(photo, guess, unknown, pull, options, 0)
+    return _solve_level(photo, guess, unknown, data_term, options, 0)
 
 
 def _solve_level(
-    photo: Pixels, guess: Alpha, unknown: BoolMask, pull: DataTerm | None, options: MattingOptions, level: int
+    photo: Pixels, guess: Alpha, unknown: BoolMask, data_term: DataTerm | None, options: MattingOptions, level: int
 ) -> Alpha:
     count = int(np.count_nonzero(unknown))
     steps = options.steps[min(level, len(options.steps) - 1)]
@@ -87,21 +87,21 @@ def _solve_level(
     if count == 0:
         return result
     if (count <= DIRECT_PX and steps > 0) or min(unknown.shape) < 2 * SMALLEST_SIDE_PX:
-        system = _hold(build_band_system(photo, guess, unknown), guess, pull)
+        system = _hold(build_band_system(photo, guess, unknown), guess, data_term)
         solution = linalg.splu(system.matrix.tocsc().astype(np.float64)).solve(system.right_side.astype(np.float64))
         result[unknown] = np.clip(solution, 0.0, 1.0)
         return result
 
     half_photo, half_guess, half_unknown = _halve(photo, guess, unknown)
-    coarse = _solve_level(half_photo, half_guess, half_unknown, pull, options, level + 1)
+    coarse = _solve_level(half_photo, half_guess, half_unknown, data_term, options, level + 1)
     if steps == 0 or count > options.max_unknown_px:
         flat = np.flatnonzero(unknown).astype(np.int32)
-        kept = np.float32(0) if pull is None else KEPT_DETAIL
+        kept = np.float32(0) if data_term is None else KEPT_DETAIL
         enlarged = upsample_at(flat, coarse - kept * half_guess, photo, half_photo, (0.5, 0.5))
         result[unknown] = np.clip(enlarged + kept * guess[unknown], 0.0, 1.0)
         return result
     start = double(coarse, unknown.shape)[unknown]
-    system = _hold(build_band_system(photo, guess, unknown), guess, pull)
+    system = _hold(build_band_system(photo, guess, unknown), guess, data_term)
     result[unknown] = np.clip(_conjugate_gradients(system, start, steps), 0.0, 1.0)
     return result
 
@@ -116,12 +116,14 @@ def _halve(photo: Pixels, guess: Alpha, unknown: BoolMask) -> tuple[Pixels, Alph
     return halve_photo(photo), half_guess, none_known
 
 
-def _hold(system: BandSystem, guess: Alpha, pull: DataTerm | None) -> BandSystem:
-    """Add pull · (alpha − guess)² to the quadratic form."""
+def _hold(system: BandSystem, guess: Alpha, data_term: DataTerm | None) -> BandSystem:
+    """Add the data term, weight · (alpha − guess)², to the quadratic form."""
     values = guess.reshape(-1)[system.flat]
-    held = np.full(system.flat.size, FAINT_PULL, np.float32)
-    if pull is not None:
-        held += np.float32(pull.base) + np.float32(pull.sure) * np.square(np.float32(2) * values - np.float32(1))
+    held = np.full(system.flat.size, FAINT_DATA_TERM, np.float32)
+    if data_term is not None:
+        held += np.float32(data_term.base) + np.float32(data_term.sure) * np.square(
+            np.float32(2) * values - np.float32(1)
+        )
     matrix = (system.matrix + sparse.diags_array(held)).tocsr().astype(np.float32)
     return BandSystem(matrix, system.right_side + held * values, system.flat)
 

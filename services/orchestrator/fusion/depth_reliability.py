@@ -1,4 +1,4 @@
-"""Is this depth map a witness at all? Only if its steps lie on the mask's outline and the subject is the near side.
+"""Is this depth map reliable? Only if its steps lie on the mask's outline and the subject is the near side.
 
 A flat map has no steps; an inverted one has the subject far; one of another picture has its steps elsewhere, so a
 shifted outline fits it as well as the true one; one that is out of place fits better when the outline is nudged.

@@ -18,7 +18,7 @@ from services.orchestrator.fusion.regions import step_limit
 
 SMALLEST = 0.002  # share of the picture: depth cannot be read from less
 LEAST_BORDER = 0.03  # of its rim must lie on the sure subject, and as much on the sure background
-OPINION = 1.5  # log odds: a part at 0.2 or 0.8 is turned, a surer one is not
+EVIDENCE = 1.5  # log odds: a part at 0.2 or 0.8 is turned, a surer one is not
 
 
 def decide_doubtful_parts(view: FusionInput) -> Alpha:
@@ -27,23 +27,23 @@ def decide_doubtful_parts(view: FusionInput) -> Alpha:
     Returns:
         (H, W) float32 in [0, 1], equal to `view.alpha` outside the parts that depth decides.
     """
-    plateaus = find_uncertain_regions((view.alpha > 0.1) & (view.alpha < 0.9))
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(plateaus.astype(np.uint8), connectivity=4)
+    uncertain = find_uncertain_regions((view.alpha > 0.1) & (view.alpha < 0.9))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(uncertain.astype(np.uint8), connectivity=4)
     limit = step_limit(view)
     alpha = view.alpha
     for index in range(1, len(stats)):
-        if stats[index, cv2.CC_STAT_AREA] < SMALLEST * plateaus.size:
+        if stats[index, cv2.CC_STAT_AREA] < SMALLEST * uncertain.size:
             continue
         part = np.asarray(labels == index)
-        opinion = _opinion(view, part, limit)
-        if opinion:
+        evidence = _evidence(view, part, limit)
+        if evidence:
             around = dilate(part, view.reach) & (view.alpha > 0.1) & (view.alpha < 0.9)
-            moved = from_log_odds(to_log_odds(alpha) + opinion)
+            moved = from_log_odds(to_log_odds(alpha) + evidence)
             alpha = np.asarray(np.where(around, moved, alpha), dtype=np.float32)
     return alpha
 
 
-def _opinion(view: FusionInput, part: BoolMask, limit: float) -> float:
+def _evidence(view: FusionInput, part: BoolMask, limit: float) -> float:
     rim = dilate(part, 3 * view.reach) & ~dilate(part, view.reach)
     subject = rim & view.inner
     background = rim & view.outer
@@ -53,9 +53,9 @@ def _opinion(view: FusionInput, part: BoolMask, limit: float) -> float:
     inwards = _step_between(view, subject, part)
     outwards = _step_between(view, part, background)
     if abs(inwards) < limit and outwards > 1.5 * limit:
-        return OPINION
+        return EVIDENCE
     if inwards > 1.5 * limit and abs(outwards) < limit:
-        return -OPINION
+        return -EVIDENCE
     return 0.0
 
 

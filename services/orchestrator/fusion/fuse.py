@@ -1,6 +1,6 @@
 """Mask and depth become one mask.
 
-    examine the depth → decide doubtful parts → reject pieces across depth steps → restore bites → weigh unsure pixels
+    assess depth → decide doubtful parts → reject regions behind steps → restore missing parts → weigh unsure pixels
 
 Depth is an improvement, never a condition: a map that says nothing, or contradicts the mask along its outline, leaves
 the mask bit for bit as it came.
@@ -95,14 +95,14 @@ def _scale(depth: InverseDepth) -> Float | None:
 
 
 def _fuse_locally(rgb: RGB, alpha: Alpha, depth: Float) -> tuple[Alpha, str]:
-    """Return the fused mask (`alpha` itself if depth is no witness) and what happened."""
+    """Return the fused mask (`alpha` itself if depth is not reliable) and what happened."""
     small = shrink_to(alpha, WORKING_SIDE)
     view = FusionInput(shrink_to(rgb, WORKING_SIDE), small, shrink_to(depth, WORKING_SIDE))
     if not (view.mask.any() and view.inner.any() and view.outer.any()):
         return alpha, "the mask has no sure subject or no sure background"
-    witness = assess_depth(view)
-    if not witness.reliable:
-        return alpha, witness.reason
+    reliability = assess_depth(view)
+    if not reliability.reliable:
+        return alpha, reliability.reason
     decided = replace(view, alpha=decide_doubtful_parts(view))
     separated = remove_rejected(decided, judge_regions(decided))
     cleaned = replace(view, alpha=separated)

@@ -1,6 +1,6 @@
-"""Give back what was bitten out of the subject: background beside the mask that depth and colour call subject.
+"""Restore parts that the mask misses: background beside it that depth and colour call subject.
 
-A bite's inside lies at the subject's depth and ends, like the subject, in a depth step. The ground in front of the
+A missing part lies at the subject's depth and ends, like the subject, in a depth step. The ground in front of the
 subject lies at its depth as well, but is wide, and has the ground's colours.
 """
 
@@ -15,14 +15,14 @@ from services.orchestrator.fusion.fusion_input import FusionInput, dilate, erode
 from services.orchestrator.fusion.regions import find_cores, is_compact, step_limit
 
 SMALLEST = 0.001  # share of the picture
-LARGEST = 0.15  # share of the subject: more is no bite
-SUBJECT_COLOURS = 0.5  # mean log likelihood ratio a bite must have
-CONTACT = 0.2  # share of a piece's rim that must lie on the mask
-RESTORED = 0.9  # alpha of what is given back
+LARGEST = 0.15  # share of the subject: more is no missing part
+SUBJECT_COLOURS = 0.5  # mean log likelihood ratio a missing part must have
+CONTACT = 0.2  # share of a part's rim that must lie on the mask
+RESTORED = 0.9  # alpha of what is restored
 
 
 def restore_missing_parts(view: FusionInput, alpha: Alpha) -> Alpha:
-    """Return `alpha` with bites filled.
+    """Return `alpha` with missing parts filled.
 
     Args:
         view: photo, mask and depth; its inner and outer parts teach the colours.
@@ -40,25 +40,25 @@ def restore_missing_parts(view: FusionInput, alpha: Alpha) -> Alpha:
     subject_depth, known = local_mean(view.depth, erode(mask, view.reach), 3.0 * view.reach)
     restored = alpha
     for index in candidates:
-        piece = np.asarray(labels == index)
-        near = piece & (known > 0.05)
-        if not near.any() or evidence[piece].mean() < SUBJECT_COLOURS or not is_compact(piece):
+        part = np.asarray(labels == index)
+        near = part & (known > 0.05)
+        if not near.any() or evidence[part].mean() < SUBJECT_COLOURS or not is_compact(part):
             continue
-        if abs(float(np.median((view.depth - subject_depth)[near]))) > 2 * limit or not _touches(view, piece, mask):
+        if abs(float(np.median((view.depth - subject_depth)[near]))) > 2 * limit or not _touches(view, part, mask):
             continue
-        restored = np.where(_with_rim(view, piece, mask), np.maximum(restored, RESTORED), restored)
+        restored = np.where(_with_rim(view, part, mask), np.maximum(restored, RESTORED), restored)
     return np.asarray(restored, dtype=np.float32)
 
 
-def _touches(view: FusionInput, piece: BoolMask, mask: BoolMask) -> bool:
-    rim = dilate(piece, view.reach) & ~piece
+def _touches(view: FusionInput, part: BoolMask, mask: BoolMask) -> bool:
+    rim = dilate(part, view.reach) & ~part
     return bool(np.count_nonzero(rim & dilate(mask, 2)) >= CONTACT * np.count_nonzero(rim))
 
 
-def _with_rim(view: FusionInput, piece: BoolMask, mask: BoolMask) -> BoolMask:
-    """Return the piece and the gap that the depth's blur left between it and the mask."""
-    both = (piece | mask).astype(np.uint8)
+def _with_rim(view: FusionInput, part: BoolMask, mask: BoolMask) -> BoolMask:
+    """Return the part and the gap that the depth's blur left between it and the mask."""
+    both = (part | mask).astype(np.uint8)
     size = 2 * view.reach + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     closed = cv2.morphologyEx(both, cv2.MORPH_CLOSE, kernel) > 0
-    return np.asarray(closed & dilate(piece, view.reach) & ~mask)
+    return np.asarray(closed & dilate(part, view.reach) & ~mask)

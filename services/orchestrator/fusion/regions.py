@@ -1,7 +1,7 @@
-"""Cut a region where its depth jumps, and judge the pieces against the one that is surely the subject.
+"""Split the mask where its depth jumps, and judge the regions against the one that is surely the subject.
 
-A piece of the mask that lies behind the subject across a sharp step is something else: an object behind it, or what is
-seen through a window. Two things keep a piece whatever its depth: a connection through anything longer than a depth
+A region of the mask that lies behind the subject across a sharp step is something else: an object behind it, or what is
+seen through a window. Two things keep a region whatever its depth: a connection through anything longer than a depth
 edge is wide (the arm between a lamp's head and its base), and the subject's own colours.
 """
 
@@ -20,22 +20,22 @@ from services.orchestrator.fusion.fusion_input import FusionInput, dilate
 STEP = 0.05  # of the depth's range within 5 pixels: more than slopes and noise of a depth map make
 NOISE_STEPS = 6.0  # times the depth's own noise, where that is more
 SMALLEST = 0.002  # share of the picture: depth cannot be read from less
-COMPACT = 0.2  # share of a piece that its inscribed disc makes up: a strip along an edge is blur, not a piece
-CONTACT = 4  # in units of the view's reach: how far across a step two pieces still touch
-OTHER_COLOURS = -0.5  # mean log likelihood ratio below which a piece has the background's colours
+COMPACT = 0.2  # share of a region that its inscribed disc makes up: a strip along an edge is blur, not a region
+CONTACT = 4  # in units of the view's reach: how far across a step two regions still touch
+OTHER_COLOURS = -0.5  # mean log likelihood ratio below which a region has the background's colours
 LARGEST = 1 / 3  # share of the subject: so large a part is no leak, and losing it would cost more than keeping it
-ALIEN_COLOURS = -2.0  # below which a small piece that touches nothing thick goes by colour and depth range alone
+ALIEN_COLOURS = -2.0  # below which a small region that touches nothing thick goes by colour and depth range alone
 ALIEN_LARGEST = 0.1  # its largest size, share of the subject
 OWN_COLOURS = 1.0  # above which it has the subject's
 
 
 @dataclass(frozen=True)
 class RegionVerdict:
-    """What became of the mask's pieces.
+    """What became of the mask's regions.
 
     Args:
-        kept: (H, W) bool, cores of pieces that belong to the subject.
-        rejected: (H, W) bool, cores of pieces that do not.
+        kept: (H, W) bool, cores of regions that belong to the subject.
+        rejected: (H, W) bool, cores of regions that do not.
     """
 
     kept: BoolMask
@@ -74,57 +74,57 @@ def judge_regions(view: FusionInput) -> RegionVerdict:
     subject = labels == candidates[0]
     evidence = _colours_against(view, subject, np.isin(labels, candidates[1:]))
     for index in candidates[1:]:
-        piece = labels == index
-        if not is_compact(piece):
+        region = labels == index
+        if not is_compact(region):
             continue
-        if _is_other(view, piece, np.asarray(subject), float(evidence[piece].mean()), limit):
-            rejected |= piece
+        if _is_other(view, region, np.asarray(subject), float(evidence[region].mean()), limit):
+            rejected |= region
         else:
-            subject = subject | piece
+            subject = subject | region
     return RegionVerdict((labels > 0) & ~rejected, rejected)
 
 
-def is_compact(piece: BoolMask) -> bool:
-    """Return whether the inscribed disc makes up at least `COMPACT` of the piece."""
-    framed = np.pad(piece.astype(np.uint8), 1)
+def is_compact(region: BoolMask) -> bool:
+    """Return whether the inscribed disc makes up at least `COMPACT` of the region."""
+    framed = np.pad(region.astype(np.uint8), 1)
     radius = float(cv2.distanceTransform(framed, cv2.DIST_L2, 5).max())
-    return bool(np.pi * radius**2 >= COMPACT * np.count_nonzero(piece))
+    return bool(np.pi * radius**2 >= COMPACT * np.count_nonzero(region))
 
 
 def _colours_against(view: FusionInput, subject: BoolMask, query: BoolMask) -> Float:
     return colour_evidence(view.lab, subject & (view.alpha > 0.9), view.outer, query, whole=WHOLE)
 
 
-def _is_other(view: FusionInput, piece: BoolMask, subject: BoolMask, colours: float, limit: float) -> bool:
-    size = float(np.count_nonzero(piece) / np.count_nonzero(subject))
+def _is_other(view: FusionInput, region: BoolMask, subject: BoolMask, colours: float, limit: float) -> bool:
+    size = float(np.count_nonzero(region) / np.count_nonzero(subject))
     if colours > OWN_COLOURS or size > LARGEST:
         return False
     low, high = (float(v) for v in np.percentile(view.depth[subject], [3, 97]))
     margin = 0.5 * (high - low)
-    median = float(np.median(view.depth[piece]))
-    jump = _jump(view, piece, subject)
+    median = float(np.median(view.depth[region]))
+    jump = _jump(view, region, subject)
     if jump is None:
         return colours < ALIEN_COLOURS and size < ALIEN_LARGEST and median < low - margin
     if abs(jump) < 1.5 * limit:
         return False
-    if jump > 0:  # the piece lies behind
+    if jump > 0:  # the region lies behind
         return colours < OTHER_COLOURS or median < low - margin
     return colours < OTHER_COLOURS and median > high + margin
 
 
-def _jump(view: FusionInput, piece: BoolMask, subject: BoolMask) -> float | None:
+def _jump(view: FusionInput, region: BoolMask, subject: BoolMask) -> float | None:
     """Return how much nearer the subject is where both touch; None if they do not touch.
 
-    Touching means: a way inside the mask, not longer than a depth edge is wide.
+    Touching means: a path inside the mask, not longer than a depth edge is wide.
     """
-    way = _grow_within(piece, view.mask, CONTACT * view.reach)
-    if not (way & subject).any():
+    path = _grow_within(region, view.mask, CONTACT * view.reach)
+    if not (path & subject).any():
         return None
-    subject_side = way & subject
-    piece_side = _grow_within(np.asarray(subject_side), view.mask, 2 * CONTACT * view.reach) & piece
-    if not piece_side.any():
+    subject_side = path & subject
+    region_side = _grow_within(np.asarray(subject_side), view.mask, 2 * CONTACT * view.reach) & region
+    if not region_side.any():
         return None
-    return float(np.median(view.depth[subject_side]) - np.median(view.depth[piece_side]))
+    return float(np.median(view.depth[subject_side]) - np.median(view.depth[region_side]))
 
 
 def _grow_within(seed: BoolMask, region: BoolMask, steps: int) -> BoolMask:

@@ -67,7 +67,7 @@ def test_ring_keeps_its_hole(composite, disc_alpha):
     assert sad(cutout.alpha, scene.alpha) < 0.5
 
 
-def test_grey_plateau_stays_what_the_mask_said(composite, disc_alpha):
+def test_grey_region_stays_what_the_mask_said(composite, disc_alpha):
     scene = composite(disc_alpha((300, 300), 100))
     mask = scene.alpha * np.float32(0.5)
     cutout = cut_out(scene.photo, mask, CutoutOptions())
@@ -143,7 +143,7 @@ def test_a_matting_network_decides_the_band_and_nothing_else(composite, disc_alp
     options = replace(CutoutOptions(), adaptive_trimap=adaptive, network=Network())
     found = cut_out(scene.photo, scene.alpha, options)
     unknown = found.trimap == 128
-    if not adaptive:  # where the band follows the mask's doubt, trust blends the answer with the mask
+    if not adaptive:  # where the band follows the mask's doubt, confidence blends the answer with the mask
         assert np.all(found.alpha[unknown] == np.float32(0.25))
     plain = cut_out(scene.photo, scene.alpha, replace(options, network=None))
     assert np.array_equal(found.alpha[~unknown], plain.alpha[~unknown])

@@ -19,7 +19,7 @@ def _view(dx: int = 0, dy: int = 0) -> FusionInput:
     return FusionInput(np.full((SIDE, SIDE, 3), 128, np.uint8), SUBJECT.astype(np.float32), shifted)
 
 
-def test_a_depth_map_in_its_place_is_a_witness() -> None:
+def test_a_depth_map_in_its_place_is_reliable() -> None:
     assert assess_depth(_view()).reliable
 
 
@@ -29,6 +29,6 @@ def test_a_small_offset_is_forgiven() -> None:
 
 @pytest.mark.parametrize(("dx", "dy"), [(8, 0), (-6, 6), (0, -8)])
 def test_a_depth_map_out_of_place_is_none(dx: int, dy: int) -> None:
-    witness = assess_depth(_view(dx, dy))
-    assert not witness.reliable
-    assert "out of place" in witness.reason
+    found = assess_depth(_view(dx, dy))
+    assert not found.reliable
+    assert "out of place" in found.reason

@@ -28,20 +28,20 @@ def _wrong() -> dict[str, np.ndarray]:
     grown = cv2.dilate(TRUE, np.ones((15, 15)))
     return {
         "leak": np.maximum(TRUE, blob),
-        "bite": TRUE * ~blob,
+        "missing part": TRUE * ~blob,
         "large": grown,
         "small": 1 - cv2.dilate(1 - TRUE, np.ones((15, 15))),
     }
 
 
-@pytest.mark.parametrize("kind", ["leak", "bite", "large", "small"])
+@pytest.mark.parametrize("kind", ["leak", "missing part", "large", "small"])
 def test_the_true_outline_is_confirmed_most(kind):
     wrong = _wrong()[kind].astype(np.float32)
     assert boundary_contrast(_photo(), TRUE) > boundary_contrast(_photo(), wrong) + 0.02
 
 
 @pytest.mark.parametrize("mask", [np.zeros_like(TRUE), np.ones_like(TRUE)], ids=["nothing", "everything"])
-def test_a_mask_without_an_outline_has_no_support(mask):
+def test_a_mask_without_an_outline_has_no_contrast(mask):
     assert boundary_contrast(_photo(), mask) == 0
 
 
@@ -52,7 +52,7 @@ def test_the_size_of_the_photo_hardly_matters():
 
 
 @pytest.mark.needs_shared
-def test_on_rendered_photos_the_truth_has_more_support_than_a_leak_or_a_bite():
+def test_on_rendered_photos_the_truth_has_more_contrast_than_a_leak_or_a_missing_part():
     random, right, asked = np.random.default_rng(0), 0, 0
     for folder in sorted(SCENES.iterdir())[::3]:
         rgb = cv2.cvtColor(cv2.imread(str(folder / "photo.jpg")), cv2.COLOR_BGR2RGB)
@@ -61,7 +61,7 @@ def test_on_rendered_photos_the_truth_has_more_support_than_a_leak_or_a_bite():
         y, x = edge[random.integers(len(edge))]
         blob = np.zeros_like(truth)
         cv2.circle(blob, (int(x), int(y)), int(0.25 * np.sqrt(np.count_nonzero(truth > 0.5))), 1.0, -1)
-        support = boundary_contrast(rgb, truth)
+        contrast = boundary_contrast(rgb, truth)
         for wrong in (np.maximum(truth, blob), truth * (1 - blob)):
-            right, asked = right + (support > boundary_contrast(rgb, wrong)), asked + 1
+            right, asked = right + (contrast > boundary_contrast(rgb, wrong)), asked + 1
     assert right >= 0.85 * asked, f"{right} of {asked}"
