@@ -19,9 +19,10 @@ from bench.section import Section
 from bench.timing import Spread, measure
 from services.common.arrays import Float
 from services.common.backends.gpu_memory import find_gpus
+from services.common.backends.openvino_cpu import bfloat16_processor
 from services.depth.depth_anything_v2.config import CONFIGS, Config, tensor_shapes
 from services.depth.depth_anything_v2.graph import build_graphs
-from services.depth.depth_anything_v2.openvino_engine import Dtype, Engine, OpenVinoEngine, has_bfloat16
+from services.depth.depth_anything_v2.openvino_engine import Dtype, Engine, OpenVinoEngine
 from services.depth.depth_anything_v2.preprocess import PATCH_PX
 from services.depth.depth_anything_v2.trial import MAX_ERROR, WHOLE_MAX_ERROR, error_share, probe
 
@@ -79,7 +80,7 @@ def compare_depth(sizes: tuple[str, ...], runs: int) -> Section:
     for size in sizes:
         reference: _Answer | None = None
         exact: _Answer | None = None
-        for variant in variants(has_bfloat16(), bool(find_gpus()) and find_spec("torch") is not None):
+        for variant in variants(bool(bfloat16_processor()), bool(find_gpus()) and find_spec("torch") is not None):
             answer = apart(run_variant, variant, size, min(runs, _MOST_RUNS[size]))
             reference = reference or answer
             exact = answer if exact is None and variant.engine != "reference" else exact
@@ -119,7 +120,7 @@ def _product_rates() -> dict[str, float]:
     import torch
 
     rates = {}
-    for name in ("float32", "bfloat16") if has_bfloat16() else ("float32",):
+    for name in ("float32", "bfloat16") if bfloat16_processor() else ("float32",):
         a = torch.ones(_MATRIX, _MATRIX, dtype=getattr(torch, name))
         rates[name] = 2 * _MATRIX**3 / measure(lambda a=a: a @ a, 5).low  # type: ignore[misc]
     return rates

@@ -20,9 +20,10 @@ from bench.section import Section
 from bench.stub_network import convolutions
 from bench.timing import measure
 from services.common.arrays import Float
+from services.common.backends.openvino_cpu import bfloat16_processor
 from services.depth.depth_anything_v2.config import CONFIGS
 from services.depth.depth_anything_v2.graph import build_graphs
-from services.depth.depth_anything_v2.openvino_engine import OpenVinoEngine, has_bfloat16
+from services.depth.depth_anything_v2.openvino_engine import OpenVinoEngine
 
 BATCHES = (1, 2, 4, 8)
 SIDE_PX, LAYERS = 320, 12
@@ -79,7 +80,7 @@ def _openvino(path: Path) -> Run:
 
 def _depth() -> Run:
     config = CONFIGS["vits"]
-    dtype = "bfloat16" if has_bfloat16() else "float32"
+    dtype = "bfloat16" if bfloat16_processor() else "float32"
     return OpenVinoEngine(build_graphs(random_weights(config), config), 0, dtype).infer  # type: ignore[arg-type]
 
 

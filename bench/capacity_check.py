@@ -40,10 +40,9 @@ from services.common.client import Client
 from services.common.options import CutoutOptions, MaskOptions
 from services.common.serving.admission import Admission
 from services.common.serving.interceptors import ErrorInterceptor
-from services.common.serving.model_holder import ModelHolder
 from services.common.telemetry.logs import configure_logs
-from services.segmentation.backends.base import Backend, RawMask
-from services.segmentation.models import OneModel
+from services.segmentation.backends.base import RawMask
+from services.segmentation.served_models import ServedModels
 from services.segmentation.server import SegmentationServicer
 from unflat.v1 import orchestrator_pb2 as pb
 from unflat.v1 import segmentation_pb2_grpc
@@ -172,12 +171,10 @@ def _stack(replicas: int, mean_s: float, cv: float) -> Iterator[Client]:
 def _serve(pipe: Connection, mean_s: float, cv: float, seed: int) -> None:
     """Be one replica until killed."""
     configure_logs(_STAGE, "error")
-    slot: ModelHolder[Backend] = ModelHolder(_STAGE, lambda: StubBackend(mean_s, cv, seed))
-    slot.start(lambda _: None).join()
     server = grpc.server(
         futures.ThreadPoolExecutor(_CALLERS), interceptors=[ErrorInterceptor()], options=server_options(_AGE_S)
     )
-    servicer = SegmentationServicer(OneModel(slot), Admission(_STAGE, 1, _CALLERS))
+    servicer = SegmentationServicer(ServedModels.only(StubBackend(mean_s, cv, seed)), Admission(_STAGE, 1, _CALLERS))
     segmentation_pb2_grpc.add_SegmentationServiceServicer_to_server(servicer, server)
     pipe.send(server.add_insecure_port("127.0.0.1:0"))
     server.start()

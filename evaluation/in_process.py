@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
 from functools import cache
 from typing import TypeVar, cast
 
@@ -22,6 +21,7 @@ from evaluation.raw_masks import SuppliedMasks, has_mask, open_segmenter
 from evaluation.requests import TIMEOUT_S, Plan, make_outputs
 from evaluation.sets import Item
 from services.common.arrays import RGB
+from services.common.backends.backend_catalogue import Resources
 from services.common.models.model_store import ModelStore
 from services.common.photos.decode_pool import DecodePool
 from services.common.photos.decoding import decode_photo
@@ -31,14 +31,15 @@ from services.common.serving.model_holder import ModelHolder
 from services.common.settings import StageSettings
 from services.common.wire import alpha_from_proto, depth_to_proto, image_to_proto
 from services.mesher.backends.base import Backend as MesherBackend
-from services.mesher.backends.catalogue import open_backend as open_mesher
-from services.mesher.server import MesherServicer, find_weights
+from services.mesher.backends.catalogue import BACKENDS as MESHERS
+from services.mesher.server import MesherServicer
 from services.orchestrator.pipeline import Pipeline
 from services.orchestrator.request_options import parse_encoding, parse_request_options
 from services.orchestrator.run import Run
 from services.orchestrator.stages.depth_stage import NoDepthStage
 from services.orchestrator.stages.stage_protocols import Meshed, MeshJob, Segmented, Stages
 from services.segmentation.backends.base import Backend
+from services.segmentation.served_models import ServedModels
 from services.segmentation.server import SegmentationServicer
 from unflat.v1 import common_pb2, mesher_pb2, segmentation_pb2
 from unflat.v1 import orchestrator_pb2 as pb
@@ -107,7 +108,7 @@ class SegmentationInProcess:
     """
 
     def __init__(self, backend: Backend) -> None:
-        self._servicer = SegmentationServicer(_OneModel(backend), Admission("segmentation", 1, 1))
+        self._servicer = SegmentationServicer(ServedModels.only(backend), Admission("segmentation", 1, 1))
         self._answers: dict[bytes, Segmented] = {}
 
     async def segment(
@@ -166,31 +167,16 @@ class MesherInProcess:
 @cache
 def _mesher(name: str) -> MesherServicer:
     """Return the servicer of a loaded backend; each is loaded once a process."""
-    store = ModelStore(StageSettings().models)
+    resources = Resources(ModelStore(StageSettings().models).find)
 
     def load() -> MesherBackend:
-        backend = open_mesher(name, lambda model: find_weights(store, model))
+        backend = MESHERS.open(name, resources)
         backend.load()
         return backend
 
-    slot: ModelHolder[MesherBackend] = ModelHolder("mesher", load)
-    slot.start(lambda serving: None).join()
-    return MesherServicer(slot, Admission("mesher", 1, 1))
-
-
-class _OneModel:
-    """One backend for all requests; see `services.segmentation.models.Models`."""
-
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-
-    def own(self) -> Backend:
-        return self._backend
-
-    @contextmanager
-    def use(self, asked: str, check: Callable[[], None]) -> Iterator[Backend]:
-        del asked, check
-        yield self._backend
+    holder: ModelHolder[MesherBackend] = ModelHolder("mesher", load)
+    holder.start(lambda serving: None).join()
+    return MesherServicer(holder, Admission("mesher", 1, 1))
 
 
 class _DecodeHere(DecodePool):

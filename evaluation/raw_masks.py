@@ -17,7 +17,7 @@ from services.common.models.model_store import ModelStore
 from services.common.photos.decoding import decode_photo
 from services.common.settings import StageSettings
 from services.segmentation.backends.base import Backend, RawMask
-from services.segmentation.backends.catalogue import open_backend
+from services.segmentation.backends.catalogue import BACKENDS, NetworkResources
 
 SIMULATED = "simulated"  # a segmenter that damages the exact mask: what a network might say
 
@@ -64,7 +64,7 @@ def has_mask(item: Item, segmenter: str) -> bool:
 @cache
 def open_segmenter(name: str) -> Backend:
     """Return a loaded segmentation backend; each is loaded once a process."""
-    backend = open_backend(name, ModelStore(StageSettings().models).find)
+    backend = BACKENDS.open(name, NetworkResources(ModelStore(StageSettings().models).find))
     backend.load()
     return backend
 

@@ -30,7 +30,7 @@ from services.common.serving.interceptors import ErrorInterceptor
 from services.common.serving.model_holder import ModelHolder
 from services.common.serving.stage_server import StageStatus
 from services.segmentation.backends.base import Backend
-from services.segmentation.models import STAGE, OneModel
+from services.segmentation.served_models import STAGE, ServedModels
 from services.segmentation.server import SegmentationServicer
 from unflat.v1 import orchestrator_pb2 as pb
 from unflat.v1 import orchestrator_pb2_grpc, segmentation_pb2_grpc, status_pb2_grpc
@@ -85,14 +85,14 @@ class Services:
         return make_outputs(item, item.photo.read_bytes(), plan, self._orchestrator, unrefined=None)
 
     def _serve(self, address: str) -> grpc.Server:
-        slot: ModelHolder[Backend] = ModelHolder(STAGE, lambda: self._backend)
-        slot.start(lambda serving: None).join(_LOAD_S)
+        holder: ModelHolder[Backend] = ModelHolder(STAGE, lambda: self._backend)
+        holder.start(lambda serving: None).join(_LOAD_S)
         server = grpc.server(
             ThreadPoolExecutor(4), interceptors=[ErrorInterceptor()], options=server_options(_CONNECTION_AGE_S)
         )
         admission = Admission(STAGE, concurrency=2, queue=8)
-        servicer = SegmentationServicer(OneModel(slot), admission)
-        status_pb2_grpc.add_StatusServiceServicer_to_server(StageStatus(STAGE, slot, admission), server)
+        servicer = SegmentationServicer(ServedModels.only(self._backend), admission)
+        status_pb2_grpc.add_StatusServiceServicer_to_server(StageStatus(STAGE, holder, admission), server)
         segmentation_pb2_grpc.add_SegmentationServiceServicer_to_server(servicer, server)
         if server.add_insecure_port(address) == 0:
             raise StageUnavailable(f"{address} is taken; the segmentation service cannot listen there")

@@ -72,9 +72,9 @@ def _has_weights() -> bool:
 
 
 def _has_bfloat16() -> bool:
-    from services.depth.depth_anything_v2.openvino_engine import has_bfloat16
+    from services.common.backends.openvino_cpu import bfloat16_processor
 
-    return has_bfloat16()
+    return bfloat16_processor() != ""
 
 
 NEEDS = {

@@ -15,6 +15,8 @@ import grpc
 import numpy as np
 
 from services.common.arrays import alpha_from_bytes
+from services.common.backends.backend_catalogue import Resources
+from services.common.backends.batching import GPU_BATCH, BatchOptions
 from services.common.backends.gpu_memory import find_gpus
 from services.common.errors import InvalidOption, NoSubject, UnflatError
 from services.common.models.model_store import ModelStore
@@ -27,8 +29,7 @@ from services.common.telemetry import metrics
 from services.common.telemetry.logs import get_logger
 from services.common.wire import depth_from_proto, image_from_proto
 from services.mesher.backends.base import Backend, FramedSubject, MeshOptions
-from services.mesher.backends.catalogue import find_row, open_backend
-from services.mesher.backends.weights import FindModel, StoredWeights
+from services.mesher.backends.catalogue import BACKENDS
 from services.mesher.export import Format, export
 from services.mesher.geometry.camera import Camera
 from services.mesher.geometry.mesh import Mesh
@@ -61,7 +62,6 @@ _RESOLUTION = (32, 1024)
 _DEFAULT_TEXTURE_RESOLUTION = 1024
 _WARM_UP_SIDE_PX = 64
 _GLTF_UNIT_MM = 1000.0
-GPU_CALLS = 8  # side by side on a GPU: as many as its batch takes
 
 Event: TypeAlias = pb.MesherServiceGenerateMeshResponse
 Emit: TypeAlias = Callable[[Event], None]
@@ -109,7 +109,7 @@ class MesherServicer(pb_grpc.MesherServiceServicer):
             format = _FORMATS[request.options.format]  # noqa: A001 - the word users know
             data = export(resize_and_place(mesh, wanted, _GLTF_UNIT_MM if format == "glb" else 1.0), format)
         form = request.options.format or pb.MESH_FORMAT_GLB
-        report = call.report((*mesh.notes, *filter(None, [backend.about])))
+        report = call.report(mesh.notes)
         return Event(
             result=pb.MesherResult(mesh=data, format=form, quality=quality_to_proto(mesh, quality), report=report)
         )
@@ -136,7 +136,7 @@ def _with_progress(compute: Callable[[Emit], Event]) -> Iterator[Event]:
             if event.HasField("result"):
                 return
     finally:
-        thread.join()  # a caller that left gives the slot back only when nothing computes in it any more
+        thread.join()  # a caller that left gives the place back only when nothing computes in it any more
 
 
 def _subject(request: pb.MesherServiceGenerateMeshRequest) -> FramedSubject:
@@ -237,53 +237,37 @@ def _warm_up(backend: Backend) -> None:
     export(mesh, "glb")
 
 
-def share_gpu(settings: MesherSettings, find: FindModel, gpus: int) -> MesherSettings:
+def share_gpu(settings: MesherSettings, resources: Resources, gpus: int) -> MesherSettings:
     """Return the settings with calls side by side where that fills a GPU: networks batch them, surfaces use the CPU.
 
     Args:
         settings: as they were read; a concurrency of its own stays.
-        find: of the model store.
+        resources: what the backend is opened with.
         gpus: of this machine.
     """
     try:
-        fills = gpus > 0 and settings.concurrency == 1 and find_row(settings.backend, find).batches
+        fills = gpus > 0 and settings.concurrency == 1 and BACKENDS.find(settings.backend, resources).batches
     except UnflatError:
         return settings  # loading will say what is wrong
-    return settings.model_copy(update={"concurrency": GPU_CALLS}) if fills else settings
-
-
-def find_weights(store: ModelStore, name: str) -> StoredWeights | None:
-    """Return the files of a model if all are here, else None."""
-    found = store.find(name)
-    if found is None:
-        return None
-    model = store.models[name]
-    largest = max(model.files, key=lambda file: store.path_of(model, file).stat().st_size)
-    variant = store.variant_here(model, largest)
-    return StoredWeights(found.folder, "" if variant is None else variant.digest, found.licence)
+    return settings.model_copy(update={"concurrency": GPU_BATCH}) if fills else settings
 
 
 def main() -> None:
     """Run the service until it is told to stop."""
     settings = load_settings(MesherSettings, STAGE)
-    store = ModelStore(settings.models)
-
-    def find(name: str) -> StoredWeights | None:
-        return find_weights(store, name)
+    batching = BatchOptions(observe=metrics.BATCH_SIZE.labels(STAGE).observe)
+    resources = Resources(ModelStore(settings.models).find, settings.threads, batching)
 
     def load() -> Backend:
-        observe = metrics.BATCH_SIZE.labels(STAGE).observe
-        backend = open_backend(settings.backend, find, settings.threads, observe)
+        backend = BACKENDS.open(settings.backend, resources, get_logger().info)
         backend.load()
-        if backend.about:
-            get_logger().info("model loaded", about=backend.about)
         _warm_up(backend)
         return backend
 
     def register(holder: ModelHolder[Backend], admission: Admission, server: grpc.Server) -> None:
         pb_grpc.add_MesherServiceServicer_to_server(MesherServicer(holder, admission), server)
 
-    run_stage(share_gpu(settings, find, len(find_gpus())), STAGE, SERVICE, load, register)
+    run_stage(share_gpu(settings, resources, len(find_gpus())), STAGE, SERVICE, load, register)
 
 
 if __name__ == "__main__":

@@ -21,13 +21,14 @@ from services.common.serving.model_holder import ModelHolder
 from services.common.serving.stage_call import StageCall, stage_call
 from services.common.serving.stage_server import run_stage
 from services.common.settings import load_settings
+from services.common.telemetry.logs import get_logger
 from services.common.wire import alpha_to_proto, image_from_proto
 from services.segmentation.backends.base import Backend
-from services.segmentation.backends.catalogue import open_backend
+from services.segmentation.backends.catalogue import BACKENDS, NetworkResources
 from services.segmentation.backends.model_pool import ModelPool
-from services.segmentation.models import STAGE, ManyModels, ModelFacts, Models, Observed
 from services.segmentation.refine.chain import RefineOptions, refine
 from services.segmentation.refine.test_time_augmentation import AugmentedMask, augment
+from services.segmentation.served_models import STAGE, PoolMetrics, ServedModels
 from services.segmentation.settings import SegmentationSettings
 from unflat.v1 import segmentation_pb2 as pb
 from unflat.v1 import segmentation_pb2_grpc as pb_grpc
@@ -39,7 +40,7 @@ _LEAST_SCORE = 0.4
 _LEAST_AREA = 1e-4  # share of the picture over one half below which there is nothing to cut
 
 _COLOURS_ALONE = ("grabcut",)  # backends that know nothing but the photo's colours: the chain would only repeat them
-_MORE_LOOKS_COST = 4.0  # times the first look's time that must be left: two more looks, the chain, and some air
+_AUGMENTATION_COST = 4.0  # times the first run's time that must be left: two more runs, the chain, and some air
 
 _PRESETS = {
     pb.PRESET_UNSPECIFIED: "balanced",
@@ -52,7 +53,7 @@ _PRESETS = {
 class SegmentationServicer(pb_grpc.SegmentationServiceServicer):
     """Answers Segment."""
 
-    def __init__(self, models: Models, admission: Admission) -> None:
+    def __init__(self, models: ServedModels, admission: Admission) -> None:
         self._models = models
         self._admission = admission
 
@@ -78,23 +79,23 @@ class SegmentationServicer(pb_grpc.SegmentationServiceServicer):
             raise NoSubject(
                 f"nothing in the photo stands out as a subject ({backend.name} is at most {raw.score:.0%} sure)"
             )
-        looked = AugmentedMask(raw.alpha, ())
-        if options.second_look and not options.from_colours:
+        augmented = AugmentedMask(raw.alpha, ())
+        if options.augment and not options.from_colours:
             with call.phase("compute"):
-                looked = _look_again(call, backend, rgb, raw.alpha, took_s)
+                augmented = _augment(call, backend, rgb, raw.alpha, took_s)
         with call.phase("postprocess"):
-            refined = refine(rgb, looked.alpha, options)
+            refined = refine(rgb, augmented.alpha, options)
             answer = pb.SegmentResponse(mask=alpha_to_proto(refined.alpha))
             if request.explain:
                 answer.raw_mask.CopyFrom(alpha_to_proto(raw.alpha))
-        answer.report.CopyFrom(call.report((*backend.notes, *looked.notes, *refined.notes)))
+        answer.report.CopyFrom(call.report((*augmented.notes, *refined.notes)))
         return answer
 
 
-def _look_again(call: StageCall, backend: Backend, rgb: RGB, first: Alpha, took_s: float) -> AugmentedMask:
-    """Return what the backend says at second sight; the first mask where the caller has no time for that."""
-    if call.remaining_s() < _MORE_LOOKS_COST * took_s:
-        return AugmentedMask(first, ("no time for a second look",))
+def _augment(call: StageCall, backend: Backend, rgb: RGB, first: Alpha, took_s: float) -> AugmentedMask:
+    """Return what the backend says of more views; the first mask where the caller has no time for that."""
+    if call.remaining_s() < _AUGMENTATION_COST * took_s:
+        return AugmentedMask(first, ("no time for test-time augmentation",))
 
     def segment(view: RGB) -> Alpha:
         call.check()
@@ -125,24 +126,26 @@ def main() -> None:
     settings = load_settings(SegmentationSettings, STAGE)
     store = ModelStore(settings.models)
 
-    def open_model(name: str) -> Backend:
-        return open_backend(
-            name,
-            store.find,
-            provider=settings.provider,
-            require_gpu=settings.require_gpu,
-            threads=settings.threads,
-            precision=settings.precision,
-        )
-
-    pool = ModelPool(open_model, settings.model_budget_mb << 20, settings.backend, Observed())
+    resources = NetworkResources(
+        store.find,
+        settings.threads,
+        provider=settings.provider,
+        require_gpu=settings.require_gpu,
+        precision=settings.precision,
+    )
+    pool = ModelPool(
+        lambda name: BACKENDS.open(name, resources, get_logger().info),
+        settings.model_budget_mb << 20,
+        settings.backend,
+        PoolMetrics(),
+    )
 
     def load() -> BackendInfo:
         with pool.use(settings.backend) as backend:
-            return ModelFacts(backend.name, backend.device, backend.dtype, backend.digest, backend.licence)
+            return backend
 
-    def register(slot: ModelHolder[BackendInfo], admission: Admission, server: grpc.Server) -> None:
-        servicer = SegmentationServicer(ManyModels(slot, pool, settings.backend), admission)
+    def register(holder: ModelHolder[BackendInfo], admission: Admission, server: grpc.Server) -> None:
+        servicer = SegmentationServicer(ServedModels(holder.get, pool, settings.backend), admission)
         pb_grpc.add_SegmentationServiceServicer_to_server(servicer, server)
 
     run_stage(settings, STAGE, SERVICE, load, register)

@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from services.common.backends.batching import GPU_BATCH, Batcher, BatchOptions
 from services.common.errors import DeadlineExceeded, InvalidImage, StageUnavailable
 from services.common.serving.admission import Admission
 from services.common.serving.model_holder import ModelHolder
 from services.common.serving.stage_call import CallAbandonedError
 from services.common.wire import depth_from_proto, image_to_proto
-from services.depth.backends.base import GPU_BATCH, Batching
 from services.depth.server import DepthServicer, DepthSettings, share_runs
 from unflat.v1 import depth_pb2 as pb
 
@@ -24,7 +24,7 @@ CONTEXT = SimpleNamespace(
 
 
 class _Backend:
-    name, device, dtype, digest, licence = "fake", "cpu", "float32", "ab", "MIT"
+    name, device, dtype, digest, licence, notes = "fake", "cpu", "float32", "ab", "MIT", ()
 
     def __init__(self, note: str = "") -> None:
         self._note = note
@@ -34,8 +34,8 @@ class _Backend:
         self.seen.append(rgb.shape[:2])
         return RAMP[: rgb.shape[0], : rgb.shape[1]]
 
-    def note(self, width_px: int, height_px: int) -> str:
-        return f"{self._note}{width_px} × {height_px}" if self._note else ""
+    def size_notes(self, width_px: int, height_px: int) -> tuple[str, ...]:
+        return (f"{self._note}{width_px} × {height_px}",) if self._note else ()
 
 
 def _estimate(slot, pixels: np.ndarray, quality: int = pb.DEPTH_QUALITY_UNSPECIFIED, context=CONTEXT):
@@ -72,7 +72,7 @@ def test_high_quality_looks_six_times_and_says_so():
     answer = _estimate(SimpleNamespace(get=lambda: backend), photo, pb.DEPTH_QUALITY_HIGH)
     assert backend.seen == [(20, 30)] * 2 + [(12, 18)] * 4
     assert depth_from_proto(answer.depth).shape == (20, 30)
-    assert "6 looks" in answer.report.notes[0]
+    assert "6 estimates" in answer.report.notes[0]
 
 
 def test_standard_quality_looks_once():
@@ -127,8 +127,8 @@ def test_calls_side_by_side_meet_in_one_run_of_the_network():
         runs.append(len(photos))
         return [photo[..., 0].astype(np.float32) for photo in photos]
 
-    batching = Batching(most=3, patience_s=30.0)  # only a full batch goes before the time limit
-    with batching.open(run, lambda _: False, on_gpu=False) as batcher:
+    batching = BatchOptions(most=3, max_wait_s=30.0)  # only a full batch goes before the time limit
+    with Batcher(run, batching) as batcher:
 
         class Batched(_Backend):
             def estimate(self, rgb: np.ndarray, check) -> np.ndarray:

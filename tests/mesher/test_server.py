@@ -8,15 +8,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from services.common.backends.backend_catalogue import Resources
+from services.common.backends.batching import GPU_BATCH
 from services.common.drawing.mesh_file import read_mesh
 from services.common.errors import InvalidImage, InvalidOption
 from services.common.serving.admission import Admission
 from services.common.wire import depth_to_proto, image_to_proto
 from services.mesher.backends.base import MeshOptions
-from services.mesher.backends.catalogue import open_backend
-from services.mesher.backends.weights import no_models
+from services.mesher.backends.catalogue import BACKENDS
 from services.mesher.server import (
-    GPU_CALLS,
     MesherServicer,
     MesherSettings,
     _with_progress,
@@ -57,7 +57,7 @@ def _request(**rest: object) -> pb.MesherServiceGenerateMeshRequest:
 
 
 def _mesh(request: pb.MesherServiceGenerateMeshRequest, context: _Context | None = None):
-    backend = open_backend("inflate")
+    backend = BACKENDS.open("inflate", Resources())
     backend.load()
     servicer = MesherServicer(SimpleNamespace(get=lambda: backend), Admission("mesher", 1, 1))
     return servicer.GenerateMesh(request, context or _Context())
@@ -158,7 +158,7 @@ def test_a_caller_that_leaves_gives_the_slot_back_only_when_the_work_has_stopped
 @pytest.mark.parametrize(
     ("backend", "gpus", "concurrency", "wanted"),
     [
-        ("triposr", 1, 1, GPU_CALLS),
+        ("triposr", 1, 1, GPU_BATCH),
         ("triposr", 0, 1, 1),
         ("triposr", 1, 3, 3),
         ("inflate", 1, 1, 1),
@@ -167,12 +167,12 @@ def test_a_caller_that_leaves_gives_the_slot_back_only_when_the_work_has_stopped
 )
 def test_a_gpu_is_filled_by_calls_side_by_side_where_the_mesher_batches(backend, gpus, concurrency, wanted):
     settings = MesherSettings(backend=backend, concurrency=concurrency)
-    assert share_gpu(settings, no_models, gpus).concurrency == wanted
+    assert share_gpu(settings, Resources(), gpus).concurrency == wanted
 
 
 def test_the_receipt_says_how_the_backend_runs():
-    backend = open_backend("inflate")
-    backend.about = "made of thin air"
+    backend = BACKENDS.open("inflate", Resources())
+    backend.notes = ("made of thin air",)
     servicer = MesherServicer(SimpleNamespace(get=lambda: backend), Admission("mesher", 1, 1))
     result = list(servicer.GenerateMesh(_request(), _Context()))[-1].result
-    assert result.report.notes[-1] == "made of thin air"
+    assert result.report.notes[0] == "made of thin air"

@@ -11,7 +11,7 @@ from services.common.errors import DeadlineExceeded, InvalidImage, InvalidOption
 from services.common.serving.admission import Admission
 from services.common.wire import alpha_from_proto, image_to_proto
 from services.segmentation.backends.base import RawMask
-from services.segmentation.models import OneModel
+from services.segmentation.served_models import ServedModels
 from services.segmentation.server import SegmentationServicer, refine_options
 from unflat.v1 import segmentation_pb2 as pb
 
@@ -23,9 +23,16 @@ PHOTO = np.where(DISC[:, :, None], np.uint8([200, 60, 40]), np.uint8([60, 90, 16
 
 class _Backend:
     name, device, dtype, digest, licence, notes = "fake", "cpu", "float32", "", "", ()
+    file_bytes = 0
 
     def __init__(self, alpha: np.ndarray, score: float = 1.0) -> None:
         self._raw = RawMask(alpha.astype(np.float32), score)
+
+    def load(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
     def segment(self, rgb: np.ndarray) -> RawMask:
         return self._raw
@@ -42,11 +49,9 @@ def _context(left_s: float) -> SimpleNamespace:
 
 def _segment(alpha: np.ndarray = DISC, score: float = 1.0, left_s: float = 60.0, **request: object):
     context = _context(left_s)
-    slot = SimpleNamespace(get=lambda: _Backend(alpha, score))
+    models = ServedModels.only(_Backend(alpha, score))
     values = {"image": image_to_proto(PHOTO)} | request
-    return SegmentationServicer(OneModel(slot), Admission("segmentation", 1, 1)).Segment(
-        pb.SegmentRequest(**values), context
-    )
+    return SegmentationServicer(models, Admission("segmentation", 1, 1)).Segment(pb.SegmentRequest(**values), context)
 
 
 def test_a_mask_comes_with_what_ran():
@@ -124,9 +129,9 @@ class _UnsureAtFirst(_Backend):
 
 def _segment_with(backend: object, preset: int, left_s: float = 60.0) -> pb.SegmentResponse:
     context = _context(left_s)
-    slot = SimpleNamespace(get=lambda: backend)
+    models = ServedModels.only(backend)
     request = pb.SegmentRequest(image=image_to_proto(PHOTO), options=pb.RefineOptions(preset=preset))
-    return SegmentationServicer(OneModel(slot), Admission("segmentation", 1, 1)).Segment(request, context)
+    return SegmentationServicer(models, Admission("segmentation", 1, 1)).Segment(request, context)
 
 
 def test_quality_looks_again_where_the_network_was_unsure_and_says_so():
@@ -156,11 +161,11 @@ def test_a_second_look_that_finds_no_subject_changes_nothing():
 
 
 def test_a_caller_in_a_hurry_gets_the_first_look(monkeypatch):
-    monkeypatch.setattr("services.segmentation.server._MORE_LOOKS_COST", 1e12)
+    monkeypatch.setattr("services.segmentation.server._AUGMENTATION_COST", 1e12)
     backend = _UnsureAtFirst()
     answer = _segment_with(backend, pb.PRESET_QUALITY)
     assert backend.looks == 1
-    assert "no time for a second look" in answer.report.notes
+    assert "no time for test-time augmentation" in answer.report.notes
 
 
 def test_a_mask_of_grabcut_comes_back_as_it_is():

@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class BackendInfo(Protocol):
-    """What a receipt says of a backend."""
+    """What a receipt says of a backend; final once it is loaded."""
 
     @property
     def name(self) -> str:
@@ -27,3 +27,7 @@ class BackendInfo(Protocol):
     @property
     def licence(self) -> str:
         """Licence of the weights, or empty."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What else a receipt should say of it, a phrase each: above all what was asked for and is not so."""

@@ -1,6 +1,6 @@
-"""A verdict on how a network should compute, kept beside its weights, so that only the first start has to look.
+"""Which precision a network computes in, kept beside its weights, so that only the first start has to measure.
 
-It holds for one situation: the weights, what runs them and on which processor.
+A record holds for one situation: the weights, what runs them and on which processor.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 
-def load_verdict(record: Path, situation: str) -> dict[str, Any] | None:
+def load_precision(record: Path, situation: str) -> dict[str, Any] | None:
     """Return what was written down in the same situation; None where there is nothing, or nothing of ours."""
     try:
         known = json.loads(record.read_text(encoding="utf-8"))
@@ -21,7 +21,7 @@ def load_verdict(record: Path, situation: str) -> dict[str, Any] | None:
         return None
 
 
-def store_verdict(record: Path, situation: str, verdict: Mapping[str, Any]) -> None:
-    """Write a verdict down; where the folder cannot be written to, the next start looks again."""
+def store_precision(record: Path, situation: str, precision: Mapping[str, Any]) -> None:
+    """Write a precision down; where the folder cannot be written to, the next start measures again."""
     with suppress(OSError):
-        record.write_text(json.dumps({"situation": situation} | dict(verdict)), encoding="utf-8")
+        record.write_text(json.dumps({"situation": situation} | dict(precision)), encoding="utf-8")

@@ -23,7 +23,13 @@ _CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class StoredModel:
-    """A model that is here, whole and checked: its first file, that file's hash, what its weights may be used for."""
+    """A model that is here, whole and checked.
+
+    Attributes:
+        path: the weights, its largest file.
+        sha256: of the weights; empty where there is no such file.
+        licence: of the weights.
+    """
 
     path: Path
     sha256: str
@@ -31,12 +37,12 @@ class StoredModel:
 
     @property
     def folder(self) -> Path:
-        """Where all its files lie."""
+        """Where all its files lie, under their published names."""
         return self.path.parent
 
     @classmethod
     def own_file(cls, path: Path) -> StoredModel:
-        """Return a file from outside the store with its hash, which is empty where there is no such file."""
+        """Return a file from outside the store, with its hash."""
         digest = ""
         if path.is_file():
             with path.open("rb") as file:
@@ -46,6 +52,12 @@ class StoredModel:
 
 FindModel = Callable[[str], StoredModel | None]
 """Answers a name of the store, or None where the model is not here whole."""
+
+
+def find_nothing(name: str) -> StoredModel | None:
+    """Answer as an empty store would."""
+    del name
+    return None
 
 
 class ModelStore:
@@ -79,8 +91,8 @@ class ModelStore:
                     f"{self.path_of(model, file)} does not have the hash of {name}; "
                     f"remove it and run `unflat models pull {name}`"
                 )
-        first = self.path_of(model, model.files[0])
-        return StoredModel(first, self._record(first)["sha256"], model.licence)
+        weights = max((self.path_of(model, file) for file in model.files), key=lambda path: path.stat().st_size)
+        return StoredModel(weights, self._record(weights)["sha256"], model.licence)
 
     def is_good(self, model: Model, file: ModelFile) -> bool:
         """Tell whether the file here has the hash of one of its variants."""

@@ -85,5 +85,7 @@ class ModelHolder(Generic[B_co]):
         metrics.MODEL_LOAD_SECONDS.labels(self._stage).set(seconds)
         what = (backend.name, backend.device, backend.dtype, backend.digest[:12], backend.licence)
         metrics.MODEL_INFO.labels(self._stage, *what).set(1)
-        _log.info("serving", backend=backend.name, device=backend.device, seconds=round(seconds, 3))
+        _log.info(
+            "serving", backend=backend.name, device=backend.device, seconds=round(seconds, 3), notes=list(backend.notes)
+        )
         on_change(True)

@@ -37,7 +37,7 @@ class StageCall:
         self._stage = stage
         self._context = context
         self._seconds: dict[Phase, float] = {}
-        self._facts: BackendInfo | None = None
+        self._backend: BackendInfo | None = None
         self._trace = tracing.here()  # phases may run in a thread of their own
 
     def check(self) -> None:
@@ -63,9 +63,9 @@ class StageCall:
     def admitted(self, admission: Admission) -> Iterator[None]:
         """Wait for a turn at `admission`, counted as the queue phase."""
         self._context.add_callback(admission.wake)
-        with ExitStack() as slot:
+        with ExitStack() as place:
             with tracing.span("queue", parent=self._trace):
-                self._seconds["queue"] = slot.enter_context(self._turn_at(admission))
+                self._seconds["queue"] = place.enter_context(self._turn_at(admission))
             yield
 
     def _turn_at(self, admission: Admission) -> AbstractContextManager[float]:
@@ -83,27 +83,31 @@ class StageCall:
         finally:
             self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - begin
 
-    def served_by(self, facts: BackendInfo) -> None:
+    def served_by(self, backend: BackendInfo) -> None:
         """Say which backend works on this call."""
-        self._facts = facts
+        self._backend = backend
 
     def report(self, notes: Sequence[str] = ()) -> common_pb2.StageReport:
-        """Return what ran and how long each phase took."""
-        facts = self._facts
+        """Return what ran and how long each phase took.
+
+        Args:
+            notes: of this call; those of the backend go before them.
+        """
+        backend = self._backend
         timings = common_pb2.PhaseTimings(**{f"{phase}_s": seconds for phase, seconds in self._seconds.items()})
         return common_pb2.StageReport(
-            backend=facts.name if facts else "",
-            device=facts.device if facts else "",
-            dtype=facts.dtype if facts else "",
-            model_digest=facts.digest if facts else "",
-            licence=facts.licence if facts else "",
+            backend=backend.name if backend else "",
+            device=backend.device if backend else "",
+            dtype=backend.dtype if backend else "",
+            model_digest=backend.digest if backend else "",
+            licence=backend.licence if backend else "",
             timings=timings,
-            notes=notes,
+            notes=[*(backend.notes if backend else ()), *notes],
         )
 
     def observe(self, outcome: str) -> None:
         """Put the phases into the histograms."""
-        backend, device = (self._facts.name, self._facts.device) if self._facts else ("", "")
+        backend, device = (self._backend.name, self._backend.device) if self._backend else ("", "")
         tracing.describe(backend=backend, device=device, outcome=outcome)
         for phase, seconds in self._seconds.items():
             metrics.observe(metrics.PHASE_SECONDS.labels(self._stage, phase, backend, device, outcome), seconds)

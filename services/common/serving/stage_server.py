@@ -30,26 +30,26 @@ B = TypeVar("B", bound=BackendInfo)
 class StageStatus(status_pb2_grpc.StatusServiceServicer):
     """Says of a stage what health cannot: why it does not serve, what it runs, how busy it is."""
 
-    def __init__(self, stage: str, slot: ModelHolder[BackendInfo], admission: Admission) -> None:
+    def __init__(self, stage: str, holder: ModelHolder[BackendInfo], admission: Admission) -> None:
         self._stage = stage
-        self._slot = slot
+        self._holder = holder
         self._admission = admission
 
     def GetServiceStatus(  # noqa: N802 - the proto's name
         self, request: status_pb2.GetServiceStatusRequest, context: grpc.ServicerContext
     ) -> status_pb2.GetServiceStatusResponse:
         """Return the status as it is now."""
-        backend = self._slot.backend
+        backend = self._holder.backend
         return status_pb2.GetServiceStatusResponse(
             service=self._stage,
             version=VERSION,
             serving=backend is not None,
-            reason=self._slot.reason,
+            reason=self._holder.reason,
             backend=backend.name if backend else "",
             device=backend.device if backend else "",
             in_flight=self._admission.running,
             queued=self._admission.waiting,
-            loading=self._slot.loading,
+            loading=self._holder.loading,
         )
 
 
@@ -67,10 +67,10 @@ def run_stage(
         stage: short name, e.g. "depth".
         service: full gRPC name, e.g. "unflat.v1.DepthService".
         load: returns the warm backend; called while the port is already open.
-        register: adds the service's own servicer, which takes the model from a slot behind a gate, to the server.
+        register: adds the service's own servicer, which takes the model from the holder, to the server.
     """
     identity = prepare_process(settings, stage)
-    slot, admission = ModelHolder(stage, load), Admission(stage, settings.concurrency, settings.queue)
+    holder, admission = ModelHolder(stage, load), Admission(stage, settings.concurrency, settings.queue)
     board = HealthBoard(service, stage)
     workers = settings.concurrency + settings.queue + _SPARE_WORKERS
     server = grpc.server(
@@ -78,11 +78,11 @@ def run_stage(
         interceptors=[ErrorInterceptor()],
         options=server_options(settings.max_connection_age_s),
     )
-    register(slot, admission, server)
-    status_pb2_grpc.add_StatusServiceServicer_to_server(StageStatus(stage, slot, admission), server)
+    register(holder, admission, server)
+    status_pb2_grpc.add_StatusServiceServicer_to_server(StageStatus(stage, holder, admission), server)
     health_pb2_grpc.add_HealthServicer_to_server(board.servicer, server)
 
     async def begin() -> None:
-        slot.start(board.set_serving)
+        holder.start(board.set_serving)
 
     asyncio.run(serve(settings, server, board, identity, services=(service, _STATUS_NAME), begin=begin))

@@ -17,52 +17,47 @@ from pathlib import Path
 import numpy as np
 
 from services.common.arrays import RGB, Float, InverseDepth
-from services.common.backends.backend_spec import refuse_unknown
-from services.common.backends.batching import Batcher
+from services.common.backends.backend_catalogue import Resources
+from services.common.backends.backend_spec import BackendSpec
+from services.common.backends.batching import Batcher, BatchOptions
 from services.common.errors import StageUnavailable
-from services.common.models.model_store import FindModel, StoredModel
-from services.depth.backends.base import Batching, go_on
-from services.depth.backends.engine_choice import EngineOptions, open_engine
-from services.depth.backends.input_size import parse_size
-from services.depth.backends.retry_smaller import WithinMemory, is_out_of_memory
+from services.common.models.model_store import StoredModel
+from services.depth.backends.base import go_on
+from services.depth.backends.engine_choice import DTYPES, ENGINES, EngineOptions, open_engine
+from services.depth.backends.retry_smaller import SmallerRetry
 from services.depth.depth_anything_v2.config import CONFIGS
 from services.depth.depth_anything_v2.openvino_engine import Engine
-from services.depth.depth_anything_v2.preprocess import INPUT_PX, network_size, to_network, to_photo
+from services.depth.depth_anything_v2.preprocess import INPUT_PX, network_size, read_size, to_network, to_photo
 from services.depth.depth_anything_v2.weights import read_weights
 
 DEPTH_ANYTHING = "depth-anything-v2"  # the family, as backends and the model store name it
-_OPTIONS = ("size", "dtype", "engine", "device", "weights")
 
 
-def open_depth_anything(
-    size: str, options: dict[str, str], find_model: FindModel, threads: int, batching: Batching | None = None
-) -> DepthAnythingBackend:
+def open_depth_anything(size: str, spec: BackendSpec, resources: Resources) -> DepthAnythingBackend:
     """Return the backend for `size` (vits, vitb, vitl), not yet loaded.
 
     Raises:
         InvalidOption: an option is unknown or wrong.
         StageUnavailable: the weights are not here.
     """
-    refuse_unknown(options, _OPTIONS)
-    named = {key: options[key] for key in ("engine", "device", "dtype") if key in options}
-    wanted = EngineOptions(threads=threads, **named)
-    size_px = parse_size(options["size"]) if "size" in options else INPUT_PX
-    return DepthAnythingBackend(size, _find_weights(size, options, find_model), wanted, size_px, batching)
+    spec.refuse_unknown("size", "dtype", "engine", "device", "weights")
+    wanted = EngineOptions(
+        engine=spec.choice("engine", ENGINES, "auto"),
+        device=spec.options.get("device", "auto"),
+        dtype=spec.choice("dtype", DTYPES, "auto"),
+        threads=resources.threads,
+    )
+    size_px = read_size(spec, INPUT_PX)
+    return DepthAnythingBackend(size, _find_weights(size, spec, resources), wanted, size_px, resources.batching)
 
 
-def _find_weights(size: str, options: dict[str, str], find_model: FindModel) -> StoredModel:
-    if "weights" in options:
-        path = Path(options["weights"])
-        if not path.is_file():
-            raise StageUnavailable(f"there are no weights at {path}")
-        return StoredModel.own_file(path)
-    model = find_model(f"{DEPTH_ANYTHING}-{size}")
-    if model is None:
-        raise StageUnavailable(
-            f"the weights of {DEPTH_ANYTHING}:{size} are not here; "
-            f"get them with `unflat models pull {DEPTH_ANYTHING}-{size}`"
-        )
-    return model
+def _find_weights(size: str, spec: BackendSpec, resources: Resources) -> StoredModel:
+    if "weights" not in spec.options:
+        return resources.weights(f"{DEPTH_ANYTHING}-{size}")
+    path = Path(spec.options["weights"])
+    if not path.is_file():
+        raise StageUnavailable(f"there are no weights at {path}")
+    return StoredModel.own_file(path)
 
 
 class DepthAnythingBackend:
@@ -82,7 +77,7 @@ class DepthAnythingBackend:
         weights: StoredModel,
         options: EngineOptions,
         size_px: int = INPUT_PX,
-        batching: Batching | None = None,
+        batching: BatchOptions | None = None,
     ) -> None:
         self.name = f"{DEPTH_ANYTHING}:{size}"
         self.digest = weights.sha256
@@ -95,8 +90,8 @@ class DepthAnythingBackend:
         self._lock = threading.Lock()
         self._engine: Engine | None = None
         self._batcher: Batcher[Float, Float] | None = None
-        self._memory = WithinMemory()
-        self._said = ""
+        self._retry = SmallerRetry()
+        self.notes: tuple[str, ...] = ()
 
     @property
     def device(self) -> str:
@@ -117,9 +112,9 @@ class DepthAnythingBackend:
         with self._lock:
             if self._engine is not None:
                 return
-            self._engine, self._said = self._open(self._options)
+            self._engine, self.notes = self._open(self._options)
             if self._batching is not None:
-                self._batcher = self._batching.open(self._run, is_out_of_memory, on_gpu=self.device != "cpu")
+                self._batcher = Batcher(self._run, self._batching.on(self.device))
 
     def estimate(self, rgb: RGB, check: Callable[[], None] = go_on) -> InverseDepth:
         """Return (H, W) float32 inverse depth of an (H, W, 3) uint8 photo, 0 and up, larger is nearer."""
@@ -127,18 +122,18 @@ class DepthAnythingBackend:
             self.load()
         height, width = rgb.shape[:2]
         wanted = network_size(width, height, self._size_px)
-        values = self._memory.run(
+        values = self._retry.run(
             lambda size: self._infer(to_network(rgb, size.width_px, size.height_px), check), wanted, self.device
         )
         return to_photo(values, width, height)
 
-    def note(self, width_px: int, height_px: int) -> str:
-        """Say when a photo is too long or large for the full resolution, and why a slower way runs than was to."""
+    def size_notes(self, width_px: int, height_px: int) -> tuple[str, ...]:
+        """Say when a photo is too long or too large for the full resolution."""
         size = network_size(width_px, height_px, self._size_px)
-        said = (self._memory.note(size, self.device) or size.note, self._said)
-        return "; ".join(sentence for sentence in said if sentence)
+        said = self._retry.note(size, self.device) or size.note
+        return (said,) if said else ()
 
-    def _open(self, options: EngineOptions) -> tuple[Engine, str]:
+    def _open(self, options: EngineOptions) -> tuple[Engine, tuple[str, ...]]:
         try:
             return open_engine(read_weights(self._path, self._config), self._config, options)
         except StageUnavailable as problem:
@@ -168,4 +163,4 @@ class DepthAnythingBackend:
             if self.dtype != dtype:
                 return  # another call was first
             self._engine, _ = self._open(replace(self._options, dtype="float32"))
-            self._said = f"{dtype} answered values that are not finite, so depth runs in float32 from now on"
+            self.notes = (f"{dtype} answered values that are not finite, so depth runs in float32 from now on",)

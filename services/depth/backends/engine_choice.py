@@ -18,10 +18,11 @@ from functools import partial
 
 from services.common.arrays import Float
 from services.common.backends.gpu_memory import find_gpus
+from services.common.backends.openvino_cpu import bfloat16_processor
 from services.common.errors import InvalidOption, StageUnavailable
 from services.depth.depth_anything_v2.config import Config
 from services.depth.depth_anything_v2.graph import build_graphs
-from services.depth.depth_anything_v2.openvino_engine import Dtype, Engine, OpenVinoEngine, has_bfloat16
+from services.depth.depth_anything_v2.openvino_engine import Dtype, Engine, OpenVinoEngine
 from services.depth.depth_anything_v2.trial import WHOLE_MAX_ERROR, Faster, settle
 
 ENGINES = ("auto", "openvino", "torch")
@@ -55,8 +56,8 @@ class EngineOptions:
             raise InvalidOption("engine=openvino runs on the CPU, in float32 or bfloat16", field="backend")
 
 
-def open_engine(weights: Weights, config: Config, options: EngineOptions) -> tuple[Engine, str]:
-    """Return an engine that passed its trial, and what a receipt should say of the choice, or an empty string.
+def open_engine(weights: Weights, config: Config, options: EngineOptions) -> tuple[Engine, tuple[str, ...]]:
+    """Return an engine that passed its trial, and what a receipt should say of the choice.
 
     Args:
         weights: every tensor of the checkpoint by its official name, float32.
@@ -67,17 +68,17 @@ def open_engine(weights: Weights, config: Config, options: EngineOptions) -> tup
     """
     if _is_torch_named(options):
         return _open_torch(weights, config, options)
-    said = ""
+    notes: tuple[str, ...] = ()
     if options.engine == "auto" and options.device == "auto" and _is_gpu_here():
         try:
             return _open_torch(weights, config, options)
         except Exception as problem:  # noqa: BLE001 - a sick driver raises anything
             why = problem.message if isinstance(problem, StageUnavailable) else f"{type(problem).__name__}: {problem}"
-            said = f"the GPU could not be used ({why[:200]}), so depth runs on the CPU"
+            notes = (f"the GPU could not be used ({why[:200]}), so depth runs on the CPU",)
     if importlib.util.find_spec("openvino") is None and importlib.util.find_spec("torch") is not None:
         return _open_torch(weights, config, options, device="cpu")
-    engine, fallback = _open_openvino(weights, config, options)
-    return engine, "; ".join(sentence for sentence in (said, fallback) if sentence)
+    engine, more = _open_openvino(weights, config, options)
+    return engine, notes + more
 
 
 def _is_torch_named(options: EngineOptions) -> bool:
@@ -89,7 +90,7 @@ def _is_gpu_here() -> bool:
     return importlib.util.find_spec("torch") is not None and (bool(find_gpus()) or sys.platform == "darwin")
 
 
-def _open_openvino(weights: Weights, config: Config, options: EngineOptions) -> tuple[Engine, str]:
+def _open_openvino(weights: Weights, config: Config, options: EngineOptions) -> tuple[Engine, tuple[str, ...]]:
     try:
         import openvino as _openvino  # noqa: F401
     except ImportError:
@@ -97,11 +98,13 @@ def _open_openvino(weights: Weights, config: Config, options: EngineOptions) -> 
     graphs = build_graphs(weights, config)
     whole = Faster(partial(OpenVinoEngine, graphs, options.threads, "bfloat16", "bfloat16"), WHOLE_MAX_ERROR)
     encoder_only = Faster(partial(OpenVinoEngine, graphs, options.threads, "bfloat16"))
-    wanted = options.dtype == "bfloat16" or (options.dtype == "auto" and has_bfloat16())
+    wanted = options.dtype == "bfloat16" or (options.dtype == "auto" and bfloat16_processor() != "")
     return settle(OpenVinoEngine(graphs, options.threads), (whole, encoder_only) if wanted else ())
 
 
-def _open_torch(weights: Weights, config: Config, options: EngineOptions, device: str = "") -> tuple[Engine, str]:
+def _open_torch(
+    weights: Weights, config: Config, options: EngineOptions, device: str = ""
+) -> tuple[Engine, tuple[str, ...]]:
     try:
         import torch
     except ImportError:

@@ -1,29 +1,17 @@
-"""Memory that ran out, on a GPU above all: one more try at a smaller size, then a clear error; the process lives.
-
-It is told by its words, since engines have no error of their own for it.
-"""
+"""Memory that ran out, on a GPU above all: one more try at a smaller size, then a clear error; the process lives."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TypeVar
 
+from services.common.backends.out_of_memory import is_out_of_memory
 from services.common.errors import StageUnavailable
 from services.depth.depth_anything_v2.preprocess import PATCH_PX, NetworkSize
 
 T = TypeVar("T")
 
-_WORDS = re.compile(
-    r"out of memory|out_of_memory|failed to allocate|bad allocation|bad_alloc|alloc_failed|not enough memory",
-    re.IGNORECASE,
-)
 _SHRINK = 0.6  # of each side: a third of the patches, and attention holds an eighth of the memory
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether `error` means that memory ran out (CUDA, cuDNN and cuBLAS, ONNX Runtime's arena, the heap)."""
-    return isinstance(error, MemoryError) or bool(_WORDS.search(str(error)))
 
 
 def smaller(size: NetworkSize) -> NetworkSize:
@@ -32,7 +20,7 @@ def smaller(size: NetworkSize) -> NetworkSize:
     return NetworkSize(columns * PATCH_PX, rows * PATCH_PX, bounded=True)
 
 
-class WithinMemory:
+class SmallerRetry:
     """Runs a network at a size that fits, and knows which sizes did not fit the last time."""
 
     def __init__(self) -> None:
@@ -68,7 +56,7 @@ class WithinMemory:
         return answer
 
     def note(self, size: NetworkSize, device: str) -> str:
-        """Say that a photo of this size was seen smaller, or nothing."""
+        """Return that a photo of this size was seen smaller, or an empty string."""
         if size not in self._too_large:
             return ""
         less = smaller(size)

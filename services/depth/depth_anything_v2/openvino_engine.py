@@ -7,11 +7,12 @@ half a second to compile and holds a copy of the weights of its own.
 from __future__ import annotations
 
 import threading
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
 from services.common.arrays import Float
+from services.common.backends.openvino_cpu import compile_for_cpu
 from services.depth.depth_anything_v2.graph import Graphs
 from services.depth.depth_anything_v2.positions import PositionTables
 from services.depth.depth_anything_v2.preprocess import PATCH_PX
@@ -55,8 +56,8 @@ class OpenVinoEngine:
 
     def __init__(self, graphs: Graphs, threads: int, dtype: Dtype = "float32", head: Dtype = "float32") -> None:
         self.dtype: Dtype = dtype
-        self._encoder = _compile(graphs.encoder, threads, dtype)
-        self._head = _compile(graphs.head, threads, head)
+        self._encoder = compile_for_cpu(graphs.encoder, threads, dtype).create_infer_request()
+        self._head = compile_for_cpu(graphs.head, threads, head).create_infer_request()
         self._tables = PositionTables(graphs.table)
         self._lock = threading.Lock()
 
@@ -68,23 +69,3 @@ class OpenVinoEngine:
             tokens = {f"tokens{i}": self._encoder.get_output_tensor(i) for i in range(4)}
             self._head.infer({**tokens, "grid": np.array(grid, dtype=np.int64)})
             return np.array(self._head.get_output_tensor().data[:, 0], dtype=np.float32)
-
-
-def _compile(graph: Any, threads: int, dtype: Dtype) -> Any:
-    """Return an openvino.InferRequest that uses all `threads` for one run."""
-    import openvino as ov
-
-    settings: dict[str, Any] = {
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_PRECISION_HINT": ov.Type.bf16 if dtype == "bfloat16" else ov.Type.f32,
-    }
-    if threads:
-        settings["INFERENCE_NUM_THREADS"] = threads
-    return ov.Core().compile_model(graph, "CPU", settings).create_infer_request()
-
-
-def has_bfloat16() -> bool:
-    """Tell whether this CPU multiplies bfloat16 natively (AVX512-BF16 or AMX)."""
-    import openvino as ov
-
-    return "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.common.arrays import RGB, Float, InverseDepth
-from services.common.backends.backend_spec import Triple
+from services.common.backends.backend_spec import BackendSpec, Triple
 
 PATCH_PX = 14  # side of a DINOv2 patch
 INPUT_PX = 518  # the short side that the published weights were trained with: 37 patches
@@ -73,6 +73,15 @@ def network_size(width_px: int, height_px: int, input_px: int = INPUT_PX, max_to
     long = min(math.floor(max(rows, columns) * shrink), max_tokens // short)
     columns, rows = (long, short) if columns >= rows else (short, long)
     return NetworkSize(columns * PATCH_PX, rows * PATCH_PX, bounded=True)
+
+
+def read_size(spec: BackendSpec, default: int) -> int:
+    """Return the option `size`, the short side in pixels.
+
+    Raises:
+        InvalidOption: not a multiple of 14 between 14 and 1554.
+    """
+    return spec.number("size", default, PATCH_PX, 3 * INPUT_PX, PATCH_PX)
 
 
 def _patches(side_px: float, lower_bound_px: int) -> int:

@@ -29,7 +29,7 @@ class Faster:
     max_error: float | None = None
 
 
-def settle(exact: Engine, faster: Sequence[Faster]) -> tuple[Engine, str]:
+def settle(exact: Engine, faster: Sequence[Faster]) -> tuple[Engine, tuple[str, ...]]:
     """Return the first engine of `faster` that passes its trial, else `exact`, and what to say where none did.
 
     Args:
@@ -41,23 +41,23 @@ def settle(exact: Engine, faster: Sequence[Faster]) -> tuple[Engine, str]:
     reference = exact.infer(probe())[0]
     if not np.isfinite(reference).all() or np.ptp(reference) == 0:
         raise StageUnavailable("the weights answer a flat map on a trial picture; their numbers are damaged")
-    said = ""
+    notes: tuple[str, ...] = ()
     for candidate in faster:
         limit = MAX_ERROR if candidate.max_error is None else candidate.max_error
         try:
             engine = candidate.open()
             error = error_share(engine.infer(probe())[0], reference)
         except Exception as problem:  # noqa: BLE001 - whatever a device cannot do, float32 can
-            said = f"a faster arithmetic could not be tried ({type(problem).__name__}), so depth runs in float32"
+            notes = (f"a faster arithmetic could not be tried ({type(problem).__name__}), so depth runs in float32",)
             continue
         if error <= limit:  # False for NaN
-            return engine, ""
-        said = (
+            return engine, ()
+        notes = (
             f"{engine.dtype} would change a trial map by {error:.1%} of its range "
-            f"(at most {limit:.1%} is allowed), so depth runs in float32, which is slower"
+            f"(at most {limit:.1%} is allowed), so depth runs in float32, which is slower",
         )
         del engine  # its memory, before the next one is opened
-    return exact, said
+    return exact, notes
 
 
 def error_share(fast: Float, exact: Float) -> float:

@@ -1,6 +1,6 @@
 """What a mesher is: it loads once, and turns framed subjects into meshes.
 
-A new mesher is one file with one class like this and one row in `catalogue.py`; `docs/backends.md` walks through it.
+A new one is one file with a class like this and one row in `catalogue.py`; `docs/backends.md` walks through it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,6 @@ from services.mesher.geometry.mesh import Mesh
 
 Progress = Callable[[str, float], None]
 """Called with the step's name and the share done, 0 to 1; may raise to stop the work."""
-
-ObserveBatch = Callable[[int], None]
-"""Called with the number of pictures that went through a network at once."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +54,6 @@ class MeshOptions:
 
 class Backend(BackendInfo, Protocol):
     """A mesher."""
-
-    @property
-    def about(self) -> str:
-        """How it runs and why, in one sentence for log and receipt; final once `load` has returned, or empty."""
 
     def load(self) -> None:
         """Load weights; called once, before the service meshes a disc to warm up and says SERVING."""

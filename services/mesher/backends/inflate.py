@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from services.common.backends.backend_catalogue import Resources
+from services.common.backends.backend_spec import BackendSpec
 from services.mesher.backends.base import FramedSubject, MeshOptions, Progress
 from services.mesher.extract.parts import drop_floaters
 from services.mesher.geometry.mesh import Mesh
@@ -12,6 +14,17 @@ CRUMB_AREA = 0.001  # of the surface: what is smaller is no part of the mask, wh
 _FACES_PER_CELL_SQUARED = 3.7  # measured: 60,000 faces at 128 cells along the longest side of a compact subject
 
 
+def open_inflate(spec: BackendSpec, resources: Resources) -> InflateBackend:
+    """Return the backend; it has no options and needs nothing.
+
+    Raises:
+        InvalidOption: an option was given.
+    """
+    del resources
+    spec.refuse_unknown()
+    return InflateBackend()
+
+
 class InflateBackend:
     """Inflates the silhouette; with depth, the front follows it."""
 
@@ -20,7 +33,7 @@ class InflateBackend:
     dtype = "float32"
     digest = ""
     licence = ""
-    about = ""
+    notes: tuple[str, ...] = ()
 
     def load(self) -> None:
         """Do nothing: there are no weights."""

@@ -3,7 +3,7 @@
     triposr[?device=auto&dtype=auto&weights=/folder&batch=8]
 
 `device` is auto, cpu, cuda, cuda:1, … or mps; auto is the best there is. `dtype` is float32, bfloat16, float16 (for
-GPUs) or auto: bfloat16 where the device has it and a look at a made-up picture shows that the surface stays, see
+GPUs) or auto: bfloat16 where the device has it and a synthetic picture shows that the surface stays, see
 `services.mesher.triposr.precision`. `batch` is the most pictures that go through the network at once, 8 on a GPU and 1
 elsewhere unless told; surfaces are taken side by side with it, each in its call's own thread.
 `weights` is a folder outside the model store with config.yaml and model.ckpt or model.safetensors.
@@ -11,22 +11,23 @@ elsewhere unless told; surfaces are taken side by side with it, each in its call
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from services.common.arrays import Colours, Faces, Float, Points, alpha_from_bytes
+from services.common.backends.backend_catalogue import Resources
+from services.common.backends.backend_spec import BackendSpec
 from services.common.backends.batching import Batcher, BatchOptions
+from services.common.backends.out_of_memory import is_out_of_memory
 from services.common.errors import InvalidOption, NoSubject, Overloaded, StageUnavailable
-from services.mesher.backends.base import FramedSubject, MeshOptions, ObserveBatch, Progress
-from services.mesher.backends.weights import FindModel, StoredWeights
+from services.common.models.model_store import StoredModel
+from services.mesher.backends.base import FramedSubject, MeshOptions, Progress
 from services.mesher.depth_guidance.follow_depth import follow_depth
 from services.mesher.extract import extract_surface, keep_real_parts
 from services.mesher.extract.parts import say_dropped
@@ -41,62 +42,40 @@ if TYPE_CHECKING:
 
 NAME = "triposr"
 DTYPES: tuple[Precision, ...] = ("float32", "bfloat16", "float16")
-OPTIONS = ("device", "dtype", "weights", "batch")
-GPU_BATCH = 8
 BATCHES = (1, 64)
 RESOLUTION = 256  # the official default
 THRESHOLD = 25.0  # the official default
 THRESHOLDS = (0.01, 10_000.0)
 TO_GLTF = (1, 2, 0)  # TripoSR looks along −x with z up; ours has the camera at +z and y up
-PATIENCE_S = 0.005  # that the first picture of a batch waits for others
 ON_METAL = "pictures are resized on the CPU, for Metal has no antialiased resize"
 INSTALL = "install it with `pip install torch`, beside `pip install 'unflat[mesher]'`"
 
 
-def is_triposr_here(find_model: FindModel) -> bool:
-    """Return whether the weights are in the store and torch can be imported."""
-    return importlib.util.find_spec("torch") is not None and find_model(NAME) is not None
-
-
-def open_triposr(
-    options: dict[str, str], find_model: FindModel, threads: int, observe: ObserveBatch = lambda _: None
-) -> TripoSRBackend:
+def open_triposr(spec: BackendSpec, resources: Resources) -> TripoSRBackend:
     """Return the backend, not yet loaded.
 
-    Args:
-        options: see the head of this module.
-        find_model: of the model store.
-        threads: of one computation on the CPU; 0 leaves the choice to torch.
-        observe: called with the size of each batch.
     Raises:
         InvalidOption: an option is unknown or wrong.
     """
-    unknown = sorted(set(options) - set(OPTIONS))
-    if unknown:
-        raise InvalidOption(f"triposr knows no option {unknown[0]!r}; there are {', '.join(OPTIONS)}", field="backend")
-    dtype = options.get("dtype", "auto")
-    if dtype not in ("auto", *DTYPES):
-        raise InvalidOption(f"dtype={dtype} is none of auto, {', '.join(DTYPES)}", field="backend")
-    batch = options.get("batch", "0")
-    if not batch.isdecimal() or ("batch" in options and not BATCHES[0] <= int(batch) <= BATCHES[1]):
-        raise InvalidOption(f"batch={batch}; wanted {BATCHES[0]} to {BATCHES[1]}", field="backend")
-    device = options.get("device", "auto")
-    return TripoSRBackend(lambda: _find_weights(options, find_model), device, dtype, threads, int(batch), observe)
+    spec.refuse_unknown("device", "dtype", "weights", "batch")
+    batching = resources.batching or BatchOptions()
+    return TripoSRBackend(
+        lambda: _find_weights(spec, resources),
+        device=spec.options.get("device", "auto"),
+        dtype=spec.choice("dtype", ("auto", *DTYPES), "auto"),
+        threads=resources.threads,
+        batching=replace(batching, most=spec.number("batch", batching.most, *BATCHES)),
+    )
 
 
-def _find_weights(options: dict[str, str], find_model: FindModel) -> StoredWeights:
-    if "weights" in options:
-        folder = Path(options["weights"])
-        files = [folder / name for name in ("model.safetensors", "model.ckpt") if (folder / name).is_file()]
-        if not files:
-            raise StageUnavailable(f"there are no weights in {folder}; wanted model.ckpt or model.safetensors")
-        with files[0].open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return StoredWeights(folder, digest, "not stated (a file of your own)")
-    weights = find_model(NAME)
-    if weights is None:
-        raise StageUnavailable("the weights of triposr are not here; get them with `unflat models pull triposr`")
-    return weights
+def _find_weights(spec: BackendSpec, resources: Resources) -> StoredModel:
+    if "weights" not in spec.options:
+        return resources.weights(NAME)
+    folder = Path(spec.options["weights"])
+    files = [folder / name for name in ("model.safetensors", "model.ckpt") if (folder / name).is_file()]
+    if not files:
+        raise StageUnavailable(f"there are no weights in {folder}; wanted model.ckpt or model.safetensors")
+    return StoredModel.own_file(files[0])
 
 
 class TripoSRBackend:
@@ -107,8 +86,7 @@ class TripoSRBackend:
         device: auto, or a device of torch.
         dtype: of the matrix products, or auto.
         threads: of one computation on the CPU; 0 leaves the choice to torch.
-        batch: the most pictures at once; 0 is 8 on a GPU and 1 elsewhere.
-        observe: called with the size of each batch.
+        batching: how concurrent calls share a run.
     """
 
     name = NAME
@@ -118,20 +96,18 @@ class TripoSRBackend:
 
     def __init__(
         self,
-        find_weights: Callable[[], StoredWeights],
+        find_weights: Callable[[], StoredModel],
         device: str,
         dtype: str,
         threads: int,
-        batch: int = 0,
-        observe: ObserveBatch = lambda _: None,
+        batching: BatchOptions,
     ) -> None:
         self.device = device
         self.dtype = dtype
-        self.about = ""
+        self.notes: tuple[str, ...] = ()
         self._find_weights = find_weights
         self._threads = threads
-        self._batch = batch
-        self._observe = observe
+        self._batching = batching
         self._lock = threading.Lock()
         self._network: TripoSR | None = None
         self._batcher: Batcher[Tensor, SceneField] | None = None
@@ -145,9 +121,7 @@ class TripoSRBackend:
         with self._lock:
             if self._network is None:
                 network = self._open()
-                most = self._batch or (GPU_BATCH if self.device.startswith("cuda") else 1)
-                waits = BatchOptions(most, PATIENCE_S if most > 1 else 0.0)
-                self._batcher = Batcher(self._run, waits, _is_out_of_memory, self._observe)
+                self._batcher = Batcher(self._run, self._batching.on(self.device))
                 self._network = network
 
     def mesh(self, subject: FramedSubject, options: MeshOptions, progress: Progress) -> Mesh:
@@ -172,7 +146,7 @@ class TripoSRBackend:
             field = self._batcher.ask(image, check=lambda: progress("network", 0.05))
             mesh = _extract(field, level, options.resolution or RESOLUTION, progress)
         except RuntimeError as problem:
-            if not _is_out_of_memory(problem):
+            if not is_out_of_memory(problem):
                 raise
             raise Overloaded(f"the memory of {self.device} is full", retry_after_s=5.0) from problem
         if subject.depth is None or not options.use_depth:
@@ -201,7 +175,7 @@ class TripoSRBackend:
         self.dtype = dtype
         size_mb = sum(value.nbytes for value in network.state_dict().values()) / 1e6
         said = (f"TripoSR in {dtype}, {size_mb:,.0f} MB of weights", why, ON_METAL if self.device == "mps" else "")
-        self.about = "; ".join(part for part in said if part)
+        self.notes = tuple(note for note in said if note)
         self.digest, self.licence = weights.sha256, weights.licence
         return network
 
@@ -211,17 +185,11 @@ class TripoSRBackend:
         try:
             return self._network.reconstruct_all(images)
         except RuntimeError as problem:
-            if _is_out_of_memory(problem) and self.device.startswith("cuda"):
+            if is_out_of_memory(problem) and self.device.startswith("cuda"):
                 import torch
 
                 torch.cuda.empty_cache()
             raise
-
-
-def _is_out_of_memory(problem: BaseException) -> bool:
-    return type(problem).__name__ == "OutOfMemoryError" or isinstance(
-        problem, MemoryError
-    )  # torch's, not imported here
 
 
 def _extract(field: SceneField, level: float, resolution: int, progress: Progress) -> Mesh:

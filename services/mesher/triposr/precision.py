@@ -1,8 +1,8 @@
 """What TripoSR computes in, where nobody said: bfloat16 where the device has it and the surface stays where it was.
 
-Loaded for the first time, the network looks at one made-up picture both ways. The error of bfloat16 is that of the
+Loaded for the first time, the network runs one synthetic picture in both. The error of bfloat16 is that of the
 scene code, and the share of random points that change to the other side of the surface; where either is too large,
-float32 stays. The verdict is kept beside the weights for this file, device and version of torch.
+float32 stays. The choice is kept beside the weights for this file, device and version of torch.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from services.common.arrays import RGBA
-from services.common.backends.precision_cache import load_verdict, store_verdict
+from services.common.backends.precision_cache import load_precision, store_precision
 from services.mesher.triposr.model import Precision, TripoSR
 from services.mesher.triposr.picture import compose_on_grey, to_network
 
@@ -27,14 +27,14 @@ RECORD = ".precision.json"
 
 
 @dataclass(frozen=True)
-class Verdict:
+class PrecisionChoice:
     """What to compute in, and why in words for log and receipt."""
 
     dtype: Precision
     why: str
 
 
-def choose_precision(folder: Path, device: str, digest: str) -> Verdict:
+def choose_precision(folder: Path, device: str, digest: str) -> PrecisionChoice:
     """Return what the network of a folder should compute in on a device.
 
     Args:
@@ -45,15 +45,15 @@ def choose_precision(folder: Path, device: str, digest: str) -> Verdict:
         StageUnavailable: the weights cannot be loaded, or their numbers are not finite.
     """
     if not has_bfloat16(device):
-        return Verdict("float32", f"this {device} has no bfloat16 of its own")
+        return PrecisionChoice("float32", f"this {device} has no bfloat16 of its own")
     situation = "|".join((digest, torch.__version__, _processor(device)))
-    known = load_verdict(folder / RECORD, situation)
+    known = load_precision(folder / RECORD, situation)
     if known is not None and known.get("dtype") in ("float32", "bfloat16") and "why" in known:
-        return Verdict(known["dtype"], str(known["why"]))
+        return PrecisionChoice(known["dtype"], str(known["why"]))
     code, sides = measure(folder, device)
-    verdict = judge(code, sides)
-    store_verdict(folder / RECORD, situation, asdict(verdict))
-    return verdict
+    choice = judge(code, sides)
+    store_precision(folder / RECORD, situation, asdict(choice))
+    return choice
 
 
 def has_bfloat16(device: str) -> bool:
@@ -69,12 +69,12 @@ def has_bfloat16(device: str) -> bool:
     return any(getattr(torch.cpu, name, lambda: False)() for name in asked)
 
 
-def judge(code: float, sides: float) -> Verdict:
-    """Return the verdict on the error of bfloat16: of the scene code, and the share of points that change side."""
+def judge(code: float, sides: float) -> PrecisionChoice:
+    """Return what to compute in, by bfloat16's error of the scene code and the share of points that change side."""
     found = f"changes the scene code by {code:.2%} and moves {sides:.2%} of all points to the other side"
     if code <= MOST_CODE and sides <= MOST_SIDES:  # False for what is not a number
-        return Verdict("bfloat16", f"bfloat16 {found} of the surface")
-    return Verdict("float32", f"bfloat16 {found}; {MOST_CODE:.2%} and {MOST_SIDES:.2%} are allowed")
+        return PrecisionChoice("bfloat16", f"bfloat16 {found} of the surface")
+    return PrecisionChoice("float32", f"bfloat16 {found}; {MOST_CODE:.2%} and {MOST_SIDES:.2%} are allowed")
 
 
 def measure(folder: Path, device: str) -> tuple[float, float]:

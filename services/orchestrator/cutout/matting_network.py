@@ -15,16 +15,14 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from services.common.arrays import Alpha, BoolMask, Float, Pixels
-from services.common.backends.backend_spec import Triple, read_options, read_triple, refuse_unknown
+from services.common.backends.backend_spec import BackendSpec, Triple
+from services.common.backends.onnx_session import OnnxSession, open_session
 from services.common.errors import Internal, InvalidOption, StageUnavailable
 
-_CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
-_INPUT_TYPES = {"tensor(float16)": np.float16}  # float32 otherwise
 _UNKNOWN = 0.5  # of the trimap as the network sees it: 0 background, 1 foreground
 _COLOURS, _WITH_TRIMAP = 3, 4  # channels of the first input
 
@@ -84,7 +82,7 @@ class MattingNetwork:
         self._options = options
         self._threads = threads
         self._lock = threading.Lock()
-        self._session: Any = None  # an onnxruntime.InferenceSession
+        self._session: OnnxSession | None = None
         self._fixed: tuple[int, int] | None = None  # height and width, where the file fixes them
 
     def load(self) -> None:
@@ -122,6 +120,7 @@ class MattingNetwork:
         if not unknown.any() or unknown.all():
             return guess.copy()
         self.load()
+        assert self._session is not None
         trimap = np.where(unknown, np.float32(_UNKNOWN), np.round(guess).astype(np.float32))
         total, weights = np.zeros(guess.shape, np.float32), np.zeros(guess.shape, np.float32)
         for tile in self._tiles(unknown):
@@ -136,34 +135,21 @@ class MattingNetwork:
 
     # ---- the file ----
 
-    def _open(self) -> Any:
-        try:
-            import onnxruntime
-        except ImportError:
-            raise StageUnavailable(f"{self.name} needs ONNX Runtime; `pip install onnxruntime` brings it") from None
+    def _open(self) -> OnnxSession:
         if not self._path.is_file():
             raise StageUnavailable(f"there is no matting network at {self._path}; name another file, or leave it out")
-        settings = onnxruntime.SessionOptions()
-        settings.intra_op_num_threads = self._threads
-        settings.enable_cpu_mem_arena = False  # it would keep the peak of the first run for ever
-        available = onnxruntime.get_available_providers()
-        try:
-            session = onnxruntime.InferenceSession(
-                str(self._path), settings, providers=[name for name in (_CUDA, _CPU) if name in available]
-            )
-        except Exception as problem:  # noqa: BLE001 - its exceptions have no base of their own
-            raise StageUnavailable(f"{self._path} could not be opened: {str(problem)[:200]}") from None
-        channels = [list(entry.shape)[1] if len(entry.shape) == 4 else None for entry in session.get_inputs()]
+        session = open_session(self._path, threads=self._threads)
+        channels = [entry.shape[1] if len(entry.shape) == 4 else None for entry in session.inputs]
         if channels not in ([_WITH_TRIMAP], [_COLOURS, 1]):
             raise StageUnavailable(
                 f"{self._path} takes inputs of {channels} channels; a matting network takes four, or three and one"
             )
-        height, width = session.get_inputs()[0].shape[2:]
-        self._fixed = (height, width) if isinstance(height, int) and isinstance(width, int) else None
-        self.device = "cuda" if session.get_providers()[0] == _CUDA else "cpu"
+        height, width = session.inputs[0].shape[2:]
+        self._fixed = None if height is None or width is None else (height, width)
+        self.device = session.device
         return session
 
-    def _infer(self, session: Any, colours: Float, trimap: Float) -> Float:
+    def _infer(self, session: OnnxSession, colours: Float, trimap: Float) -> Float:
         """Return (H, W), what the network says of an (H, W, 3) picture in [0, 1] and its trimap."""
         height, width = trimap.shape
         full_height, full_width = self._fixed or (_round_up(n, self._options.multiple) for n in trimap.shape)
@@ -172,13 +158,8 @@ class MattingNetwork:
         mean, std = (np.array(triple, np.float32) for triple in (self._options.mean, self._options.std))
         picture[0, :_COLOURS, :height, :width] = np.moveaxis((colours - mean) / std, 2, 0)
         picture[0, _COLOURS, :height, :width] = trimap
-        inputs = session.get_inputs()
-        parts = [picture] if len(inputs) == 1 else [picture[:, :_COLOURS], picture[:, _COLOURS:]]
-        feed = {
-            entry.name: part.astype(_INPUT_TYPES.get(entry.type, np.float32))
-            for entry, part in zip(inputs, parts, strict=True)
-        }
-        answer = np.asarray(session.run([session.get_outputs()[0].name], feed)[0], np.float32)
+        parts = (picture,) if len(session.inputs) == 1 else (picture[:, :_COLOURS], picture[:, _COLOURS:])
+        answer = np.asarray(session.run(*parts), np.float32)
         if answer.size != full_height * full_width:
             raise Internal(f"{self.name} answers {answer.shape}; wanted (1, 1, {full_height}, {full_width})")
         alpha = answer.reshape(full_height, full_width)[:height, :width]
@@ -215,21 +196,19 @@ def open_matting_network(name: str, threads: int = 0) -> MattingNetwork:
     Raises:
         InvalidOption: not of this form, or one of its options is wrong.
     """
-    head, _, query = name.partition("?")
-    kind, _, path = head.partition(":")
-    if kind != "onnx" or not path:
+    spec = BackendSpec.parse(name, field="matting")
+    if spec.kind != "onnx" or not spec.target:
         raise InvalidOption(f"matting is {name!r}; wanted onnx:/path/model.onnx", field="matting")
-    options = read_options(name, query)
-    refuse_unknown(options, ("mean", "std", "multiple", "side", "overlap"))
+    spec.refuse_unknown("mean", "std", "multiple", "side", "overlap")
     defaults = MattingNetworkOptions()
-    numbers = {}
-    for key in ("multiple", "side", "overlap"):
-        text = options.get(key, str(getattr(defaults, key)))
-        if not (text.isascii() and text.isdecimal()):
-            raise InvalidOption(f"{key} is {text!r}; wanted a number of pixels", field="matting")
-        numbers[key] = int(text)
-    mean, std = read_triple(options, "mean", defaults.mean), read_triple(options, "std", defaults.std)
-    return MattingNetwork(Path(path), MattingNetworkOptions(mean, std, **numbers), threads)
+    options = MattingNetworkOptions(
+        mean=spec.triple("mean", defaults.mean),
+        std=spec.triple("std", defaults.std, positive=True),
+        multiple=spec.number("multiple", defaults.multiple, 1, 256),
+        side=spec.number("side", defaults.side, 1, 8192),
+        overlap=spec.number("overlap", defaults.overlap, 0, 4096),
+    )
+    return MattingNetwork(Path(spec.target), options, threads)
 
 
 def _round_up(length: int, multiple: int) -> int:

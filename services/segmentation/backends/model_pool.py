@@ -19,17 +19,17 @@ from services.common.backends.gpu_memory import find_gpus
 from services.common.errors import ModelMissing
 from services.segmentation.backends.base import Backend
 
-_LOOK_S = 0.5  # how often a waiting call looks whether its caller is still there
+_CHECK_S = 0.5  # how often a waiting call checks whether its caller is still there
 
 
-class Watch:
-    """Hears what is loaded and what leaves; this one does nothing with it."""
+class PoolObserver:
+    """Told what is loaded and what is evicted; this one does nothing with it."""
 
     def loaded(self, backend: Backend, size_bytes: int, seconds: float) -> None:
-        """Hear that a model is there."""
+        """A model is there."""
 
-    def left(self, backend: Backend) -> None:
-        """Hear that a model had to make room."""
+    def evicted(self, backend: Backend) -> None:
+        """A model had to make room."""
 
 
 @dataclass(eq=False)
@@ -50,7 +50,7 @@ class ModelPool:
         open_model: returns the backend of a name, not yet loaded.
         budget_bytes: of all models together.
         own: the model that is served in any case, even where it needs more than the budget alone.
-        watch: hears of loads and evictions, one at a time.
+        observer: told of loads and evictions, one at a time.
         memory: bytes in use now; another one in tests.
     """
 
@@ -59,13 +59,13 @@ class ModelPool:
         open_model: Callable[[str], Backend],
         budget_bytes: int,
         own: str,
-        watch: Watch | None = None,
+        observer: PoolObserver | None = None,
         memory: Callable[[], int] | None = None,
     ) -> None:
         self._open_model = open_model
         self._budget_bytes = budget_bytes
         self._own = own
-        self._watch = watch or Watch()
+        self._observer = observer or PoolObserver()
         self._memory = memory or memory_in_use
         self._entries: OrderedDict[str, _Entry] = OrderedDict()  # least recently used first
         self._sizes: dict[str, int] = {}  # as measured the last time, also of those that left
@@ -119,7 +119,7 @@ class ModelPool:
         with self._changed:
             while entry.backend is None and entry.problem is None:
                 check()
-                self._changed.wait(_LOOK_S)
+                self._changed.wait(_CHECK_S)
         if entry.problem is not None:
             raise entry.problem
 
@@ -137,7 +137,7 @@ class ModelPool:
             with self._changed:
                 entry.size_bytes = self._sizes[entry.name] = size_bytes
                 entry.backend = backend
-                self._watch.loaded(backend, size_bytes, time.perf_counter() - begin)
+                self._observer.loaded(backend, size_bytes, time.perf_counter() - begin)
                 self._evict_down_to(self._budget_bytes, keep=self._own)
         except BaseException as problem:
             with self._changed:
@@ -153,7 +153,7 @@ class ModelPool:
         with self._changed:
             while self._loading:
                 check()
-                self._changed.wait(_LOOK_S)
+                self._changed.wait(_CHECK_S)
             self._loading = True
 
     def _make_room(self, name: str, file_bytes: int, check: Callable[[], None]) -> None:
@@ -171,7 +171,7 @@ class ModelPool:
                 if total + needed <= self._budget_bytes or total == 0:
                     return
                 check()
-                self._changed.wait(_LOOK_S)
+                self._changed.wait(_CHECK_S)
 
     def _evict_down_to(self, size_bytes: int, keep: str = "") -> None:
         """Let the least recently used idle models go until the others are no larger than this; the lock is held.
@@ -186,7 +186,7 @@ class ModelPool:
                 del self._entries[entry.name]
                 total -= entry.size_bytes
                 entry.backend.close()
-                self._watch.left(entry.backend)
+                self._observer.evicted(entry.backend)
 
 
 def memory_in_use() -> int:

@@ -21,7 +21,8 @@ from PIL import Image
 
 from services.common.arrays import RGB, Float
 from services.common.backends.backend_spec import Triple
-from services.common.backends.batching import Batcher
+from services.common.backends.batching import Batcher, BatchOptions
+from services.common.backends.openvino_cpu import bfloat16_processor
 from services.common.errors import Internal, StageUnavailable
 from services.segmentation.backends.base import RawMask
 from services.segmentation.backends.onnx_engines import (
@@ -30,14 +31,13 @@ from services.segmentation.backends.onnx_engines import (
     Precision,
     Provider,
     open_engine,
-    processor_of_openvino,
 )
 from services.segmentation.backends.precision_trial import (
-    Verdict,
-    judge,
-    load_verdict,
+    PrecisionChoice,
+    choose_precision,
+    load_choice,
     probe_scene,
-    store_verdict,
+    store_choice,
 )
 
 _LEAST_MAXIMUM = 1e-6  # a black photo is divided by this instead of zero, as rembg does
@@ -69,11 +69,11 @@ class OnnxNetwork:
         wants: its preprocessing.
         digest: sha256 of the file.
         licence: of its weights.
-        provider: what to run on, see `engines.open_engine`.
+        provider: what to run on, see `onnx_engines.open_engine`.
         require_gpu: refuse to run on anything else than CUDA.
         threads: of one run; 0 leaves the choice to the engine.
         precision: auto computes in bfloat16 where that is faster and the mask stays the same; float32 always.
-        record: where the verdict on bfloat16 is kept from one start to the next; None looks at every start.
+        record: where the choice of precision is kept from one start to the next; None measures at every start.
     """
 
     def __init__(
@@ -121,27 +121,27 @@ class OnnxNetwork:
         with self._lock:
             if self._engine is not None:
                 return
-            may_be_half = self._precision != "float32"
-            situation = f"{self.digest}, {processor_of_openvino()}, {self._precision}" if may_be_half else ""
-            verdict = load_verdict(self._record, situation)
-            engine = self._open("float32" if verdict is None else verdict.dtype)
+            processor = "" if self._precision == "float32" else bfloat16_processor()
+            situation = f"{self.digest}, {processor}, {self._precision}"
+            choice = load_choice(self._record, situation) if processor else None
+            engine = self._open("float32" if choice is None else choice.dtype)
             self.device = engine.device
             if self._require_gpu and self.device != "cuda":
                 raise StageUnavailable(
                     f"{self.name} would run on {self.device}; a GPU is required "
                     f"({'; '.join(engine.notes) or 'install onnxruntime-gpu, or leave --require-gpu out'})"
                 )
-            mask, took_s = self._look(engine)
-            may_be_half = may_be_half and engine.device == "openvino" and processor_of_openvino() != ""
-            if may_be_half and verdict is None:
-                verdict, engine = self._try_half(engine, mask, took_s)
-                store_verdict(self._record, situation, verdict)
+            mask, took_s = self._run_probe(engine)
+            if processor and engine.device == "openvino" and choice is None:
+                choice, engine = self._try_bfloat16(engine, mask, took_s)
+                store_choice(self._record, situation, choice)
             self.notes = engine.notes
-            if verdict is not None and verdict.warns:
-                self.notes += (f"{self.name} computes in float32: {verdict.why}",)
+            if choice is not None and choice.warns:
+                self.notes += (f"{self.name} computes in float32: {choice.why}",)
             self.dtype = engine.dtype
             if engine.device == "cuda" and engine.has_free_batch:
-                self._batcher = Batcher(lambda photos: list(engine.run(np.concatenate(photos))))
+                batching = BatchOptions().on(engine.device)
+                self._batcher = Batcher(lambda photos: list(engine.run(np.concatenate(photos))), batching)
             self._engine = engine
 
     def close(self) -> None:
@@ -154,10 +154,10 @@ class OnnxNetwork:
     def _open(self, dtype: Dtype) -> Engine:
         return open_engine(self._path, self._provider, self._threads, dtype)
 
-    def _look(self, engine: Engine) -> tuple[Float, float]:
-        """Return what the network says of the made-up scene, and the seconds of the processor that it took.
+    def _run_probe(self, engine: Engine) -> tuple[Float, float]:
+        """Return what the network says of the probe scene, and the seconds of the processor that it took.
 
-        They are the same on a busy machine, where the wall clock would say which look was disturbed.
+        They are the same on a busy machine, where the wall clock would say which run was disturbed.
         """
         begin = time.process_time()
         try:
@@ -166,15 +166,15 @@ class OnnxNetwork:
             raise StageUnavailable(f"{self._path} is not a network that answers masks: {problem}") from None
         return mask, time.process_time() - begin
 
-    def _try_half(self, whole: Engine, mask: Float, took_s: float) -> tuple[Verdict, Engine]:
-        """Look again in bfloat16; return the verdict, and the engine that is kept."""
+    def _try_bfloat16(self, exact: Engine, mask: Float, took_s: float) -> tuple[PrecisionChoice, Engine]:
+        """Run the probe scene in bfloat16, too; return the choice, and the engine that is kept."""
         try:
             half = self._open("bfloat16")
-            half_mask, half_s = self._look(half)
+            half_mask, half_s = self._run_probe(half)
         except StageUnavailable as problem:
-            return Verdict("float32", f"bfloat16 failed: {problem.message}", warns=True), whole
-        verdict = judge(mask, half_mask, took_s, half_s, loosely=self._precision == "bfloat16")
-        return verdict, half if verdict.dtype == "bfloat16" else whole
+            return PrecisionChoice("float32", f"bfloat16 failed: {problem.message}", warns=True), exact
+        choice = choose_precision(mask, half_mask, took_s, half_s, by_mean=self._precision == "bfloat16")
+        return choice, half if choice.dtype == "bfloat16" else exact
 
     def segment(self, rgb: RGB) -> RawMask:
         """Return what the network says of an (H, W, 3) photo."""

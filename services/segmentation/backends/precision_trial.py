@@ -1,8 +1,8 @@
 """Whether a network may compute in bfloat16: half the time where the processor has it, if the mask stays the same.
 
 Measured on an AMD EPYC with AVX512-BF16, ISNet: 0.78 s instead of 1.63; on 40 photos the mask moves by 2e-4 on average
-and by 0.04 at most, mean IoU is 0.9023 instead of 0.9028: taken where it is asked for, not of our own accord. Both ways
-look once at one made-up scene when the network is loaded for the first time; the verdict is kept beside the weights,
+and by 0.04 at most, mean IoU is 0.9023 instead of 0.9028: taken where it is asked for, not of our own accord. Both
+precisions run one synthetic scene when the network is loaded for the first time; the choice is kept beside the weights,
 for this file on this processor.
 """
 
@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 
 from services.common.arrays import RGB, Float
-from services.common.backends import precision_cache
+from services.common.backends.precision_cache import load_precision, store_precision
 from services.segmentation.backends.onnx_engines import Dtype
 
-MOST_DIFFERENCE = 1 / 255  # of the mask's own range: of every pixel, or loosely of their mean
+MOST_DIFFERENCE = 1 / 255  # of the mask's own range: of every pixel, or of their mean
 MOST_TIME = 0.8  # share of float32's time: processors that only imitate bfloat16 are slower with it
 SCENE_PX = 256
 
 
 @dataclass(frozen=True)
-class Verdict:
+class PrecisionChoice:
     """What to compute in, and why; `warns` where bfloat16 was found wrong, not just useless."""
 
     dtype: Dtype
@@ -31,49 +31,51 @@ class Verdict:
     warns: bool = False
 
 
-def judge(whole: Float, half: Float, whole_s: float, half_s: float, *, loosely: bool = False) -> Verdict:
+def choose_precision(
+    exact: Float, half: Float, exact_s: float, half_s: float, *, by_mean: bool = False
+) -> PrecisionChoice:
     """Return what a network should compute in.
 
     Args:
-        whole: (H, W), its mask in float32.
+        exact: (H, W), its mask in float32.
         half: (H, W), its mask in bfloat16.
-        whole_s: seconds of the processor for the first.
+        exact_s: seconds of the processor for the first.
         half_s: for the second.
-        loosely: single pixels may move farther than `MOST_DIFFERENCE`, their mean may not.
+        by_mean: single pixels may move farther than `MOST_DIFFERENCE`, their mean may not.
     """
-    span = max(float(whole.max() - whole.min()), float(np.finfo(np.float32).tiny))
-    moved = np.abs(half - whole) / span
+    span = max(float(exact.max() - exact.min()), float(np.finfo(np.float32).tiny))
+    moved = np.abs(half - exact) / span
     difference, farthest = float(moved.mean()), float(moved.max())
     if not difference <= MOST_DIFFERENCE:  # also where it is not a number
         why = f"bfloat16 moves the mask by {difference:.4f} on average; {MOST_DIFFERENCE:.4f} is allowed"
-        return Verdict("float32", why, warns=True)
-    if half_s > MOST_TIME * whole_s:
-        return Verdict("float32", f"bfloat16 is not faster here: {half_s:.2f} s instead of {whole_s:.2f}")
-    if farthest > MOST_DIFFERENCE and not loosely:
-        gain = f"--precision bfloat16 would take that for {half_s / whole_s:.0%} of the time"
-        return Verdict("float32", f"bfloat16 moves single pixels by up to {farthest:.3f}; {gain}")
-    return Verdict(
-        "bfloat16", f"{half_s:.2f} s instead of {whole_s:.2f}, the mask moves by {difference:.6f} on average"
+        return PrecisionChoice("float32", why, warns=True)
+    if half_s > MOST_TIME * exact_s:
+        return PrecisionChoice("float32", f"bfloat16 is not faster here: {half_s:.2f} s instead of {exact_s:.2f}")
+    if farthest > MOST_DIFFERENCE and not by_mean:
+        gain = f"--precision bfloat16 would take that for {half_s / exact_s:.0%} of the time"
+        return PrecisionChoice("float32", f"bfloat16 moves single pixels by up to {farthest:.3f}; {gain}")
+    return PrecisionChoice(
+        "bfloat16", f"{half_s:.2f} s instead of {exact_s:.2f}, the mask moves by {difference:.6f} on average"
     )
 
 
-def load_verdict(record: Path | None, situation: str) -> Verdict | None:
-    """Return the verdict that was reached in the same situation, or None.
+def load_choice(record: Path | None, situation: str) -> PrecisionChoice | None:
+    """Return the choice that was made in the same situation, or None.
 
     Args:
         record: where it would be written down.
         situation: names weights, engine and processor.
     """
-    known = None if record is None else precision_cache.load_verdict(record, situation)
+    known = None if record is None else load_precision(record, situation)
     if known is None or known.get("dtype") not in ("float32", "bfloat16") or not {"why", "warns"} <= known.keys():
         return None
-    return Verdict(known["dtype"], str(known["why"]), bool(known["warns"]))
+    return PrecisionChoice(known["dtype"], str(known["why"]), bool(known["warns"]))
 
 
-def store_verdict(record: Path | None, situation: str, verdict: Verdict) -> None:
-    """Write the verdict down; where the folder cannot be written to, the next start looks again."""
+def store_choice(record: Path | None, situation: str, choice: PrecisionChoice) -> None:
+    """Write the choice down; where the folder cannot be written to, the next start measures again."""
     if record is not None:
-        precision_cache.store_verdict(record, situation, asdict(verdict))
+        store_precision(record, situation, asdict(choice))
 
 
 def probe_scene() -> RGB:

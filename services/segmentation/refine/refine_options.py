@@ -21,10 +21,10 @@ class RefineOptions:
         remove_small_components: drop small islands that their colours do not speak for.
         kernel_size: odd, 3 to 7 pixels; larger closes larger pinholes and removes larger specks.
         blur_size: odd, 3 to 7 pixels; larger gives a smoother outline (never at thin parts).
-        second_look: show the network two more views where its mask is unsure of a part (`second_look.py`). At most
+        augment: test-time augmentation, two more views for the network where its mask is unsure of a part. At most
             three times the network's time; whoever runs the network heeds it, the chain does not.
         from_colours: the mask was made from this photo's colours alone (GrabCut's): they cannot be heard twice, so the
-            mask stays as it is, and nobody looks again. Measured: the chain made such masks 2 to 5 % worse.
+            mask stays as it is, and is not augmented. Measured: the chain made such masks 2 to 5 % worse.
         working_side: the chain works at most at this long side, pixels; the result has the input's size.
     Raises:
         InvalidOption: a value is out of its range.
@@ -35,7 +35,7 @@ class RefineOptions:
     remove_small_components: bool = True
     kernel_size: int = 5
     blur_size: int = 3
-    second_look: bool = False
+    augment: bool = False
     from_colours: bool = False
     working_side: int = 640
 
@@ -69,5 +69,5 @@ class RefineOptions:
 _PRESETS: dict[str, dict[str, bool | int]] = {
     "fast": {"use_grabcut": False, "kernel_size": 3, "working_side": 450},
     "balanced": {"use_grabcut": True, "kernel_size": 5, "working_side": 640},
-    "quality": {"use_grabcut": True, "kernel_size": 5, "second_look": True, "working_side": 900},
+    "quality": {"use_grabcut": True, "kernel_size": 5, "augment": True, "working_side": 900},
 }

@@ -9,27 +9,27 @@ import pytest
 from services.common.errors import StageUnavailable
 from services.common.serving.model_holder import ModelHolder
 
-BACKEND = SimpleNamespace(name="test", device="cpu", dtype="float32", digest="", licence="MIT")
+BACKEND = SimpleNamespace(name="test", device="cpu", dtype="float32", digest="", licence="MIT", notes=())
 
 
 def _loaded(load):
-    slot, heard = ModelHolder("tested", load), []
-    slot.start(heard.append).join(20)
-    return slot, heard
+    holder, heard = ModelHolder("tested", load), []
+    holder.start(heard.append).join(20)
+    return holder, heard
 
 
 def test_a_warm_backend_is_handed_out():
-    slot, heard = _loaded(lambda: BACKEND)
+    holder, heard = _loaded(lambda: BACKEND)
     assert heard == [True]
-    assert slot.get() is BACKEND
-    assert (slot.reason, slot.loading) == ("", False)
+    assert holder.get() is BACKEND
+    assert (holder.reason, holder.loading) == ("", False)
 
 
 def test_before_it_is_warm_calls_are_refused_with_that_reason():
-    slot = ModelHolder("tested", lambda: BACKEND)
-    assert slot.loading
+    holder = ModelHolder("tested", lambda: BACKEND)
+    assert holder.loading
     with pytest.raises(StageUnavailable, match="still loading"):
-        slot.get()
+        holder.get()
 
 
 def _raise(problem: Exception):
@@ -40,15 +40,15 @@ def _raise(problem: Exception):
 
 
 def test_the_sentence_of_a_failed_load_is_what_callers_read():
-    slot, heard = _loaded(_raise(StageUnavailable("no weights here; `unflat models pull it`")))
+    holder, heard = _loaded(_raise(StageUnavailable("no weights here; `unflat models pull it`")))
     assert heard == [False]
     with pytest.raises(StageUnavailable, match="unflat models pull it"):
-        slot.get()
-    assert not slot.loading
+        holder.get()
+    assert not holder.loading
 
 
 def test_a_defect_while_loading_is_named_by_its_class_only():
-    slot, heard = _loaded(_raise(MemoryError("at 0x7f3 in /home/someone")))
+    holder, heard = _loaded(_raise(MemoryError("at 0x7f3 in /home/someone")))
     assert heard == [False]
-    assert "MemoryError" in slot.reason
-    assert "/home" not in slot.reason
+    assert "MemoryError" in holder.reason
+    assert "/home" not in holder.reason

@@ -123,7 +123,7 @@ def test_a_step_is_timed(added):
 
 
 class _Backend:
-    name, device, dtype, licence = "net", "cpu", "float32", "MIT"
+    name, device, dtype, licence, notes = "net", "cpu", "float32", "MIT", ()
     digest = "0123456789abcdef" * 4
 
 

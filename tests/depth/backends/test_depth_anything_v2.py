@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from services.common.backends.backend_catalogue import Resources
+from services.common.backends.batching import BatchOptions
 from services.common.errors import StageUnavailable
 from services.common.models.model_store import StoredModel
 from services.depth.backends import depth_anything_v2 as module
 from services.depth.backends import engine_choice
-from services.depth.backends.base import Batching
-from services.depth.backends.catalogue import open_backend
+from services.depth.backends.catalogue import BACKENDS
 from services.depth.backends.depth_anything_v2 import DepthAnythingBackend
 from services.depth.depth_anything_v2 import trial
 from services.depth.depth_anything_v2.config import CONFIGS, Config, tensor_shapes
@@ -42,7 +43,8 @@ def weights_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _open(path: Path, query: str = "size=70") -> DepthAnythingBackend:
-    backend = open_backend(f"depth-anything-v2:vits?{query}", lambda _name: StoredModel(path, "c0de", "Apache-2.0"), 1)
+    found = StoredModel(path, "c0de", "Apache-2.0")
+    backend = BACKENDS.open(f"depth-anything-v2:vits?{query}", Resources(lambda _name: found, 1))
     assert isinstance(backend, DepthAnythingBackend)
     backend.load()
     return backend
@@ -64,7 +66,7 @@ def test_map_has_the_photos_size_and_is_alive(weights_file: Path) -> None:
 
 
 def test_threads_may_load_and_estimate_at_once(weights_file: Path) -> None:
-    backend = open_backend("depth-anything-v2:vits?size=70", lambda _name: StoredModel(weights_file, "", ""), 1)
+    backend = BACKENDS.open(f"depth-anything-v2:vits?size=70&weights={weights_file}", Resources(threads=1))
     with ThreadPoolExecutor(4) as pool:
         maps = list(pool.map(backend.estimate, [_rgb()] * 8))
     for depth in maps[1:]:
@@ -83,16 +85,16 @@ def test_bfloat16_is_taken_only_when_the_trial_agrees(
     monkeypatch.setattr(trial, "MAX_ERROR", limit)
     backend = _open(weights_file)
     assert backend.dtype == dtype
-    assert ("depth runs in float32" in backend.note(640, 480)) is (dtype == "float32")
+    assert any("depth runs in float32" in note for note in backend.notes) is (dtype == "float32")
 
 
 def test_cpu_without_bfloat16_runs_float32(weights_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_choice, "has_bfloat16", lambda: False)
+    monkeypatch.setattr(engine_choice, "bfloat16_processor", str)
     assert _open(weights_file).dtype == "float32"
 
 
 def test_own_weights_file_is_hashed_and_its_licence_not_claimed(weights_file: Path) -> None:
-    backend = open_backend(f"depth-anything-v2:vits?weights={weights_file}", lambda _name: None, 1)
+    backend = BACKENDS.open(f"depth-anything-v2:vits?weights={weights_file}", Resources(threads=1))
     assert len(backend.digest) == 64
     assert "not stated" in backend.licence
 
@@ -138,7 +140,7 @@ def test_a_short_format_that_overflows_later_is_given_up_for_good(
     for _ in range(2):
         assert np.isfinite(backend.estimate(_rgb())).all()
     assert opened == ["float16", "float32"]
-    assert "float16 answered values that are not finite" in backend.note(640, 480)
+    assert "float16 answered values that are not finite" in backend.notes[0]
     assert backend.dtype == "float32"
 
 
@@ -159,11 +161,11 @@ class _Small:
         return pictures.mean(axis=1)
 
 
-def _open_small(path: Path, monkeypatch: pytest.MonkeyPatch, pixels: int, batching: Batching | None = None):
+def _open_small(path: Path, monkeypatch: pytest.MonkeyPatch, pixels: int, batching: BatchOptions | None = None):
     engine = _Small(pixels)
-    monkeypatch.setattr(module, "open_engine", lambda *_: (engine, ""))
+    monkeypatch.setattr(module, "open_engine", lambda *_: (engine, ()))
     found = StoredModel(path, "c0de", "Apache-2.0")
-    backend = open_backend("depth-anything-v2:vits?size=70", lambda _name: found, 1, batching)
+    backend = BACKENDS.open("depth-anything-v2:vits?size=70", Resources(lambda _name: found, 1, batching))
     backend.load()
     return engine, backend
 
@@ -174,7 +176,7 @@ def test_memory_that_runs_out_costs_resolution_once_and_is_said(
     engine, backend = _open_small(weights_file, monkeypatch, 70 * 70)
     assert backend.estimate(_rgb()).shape == (33, 47)
     assert engine.seen == [(1, 70, 98), (1, 42, 56)]
-    assert "the cuda ran out of memory; depth saw the photo at 56 × 42 px" in backend.note(47, 33)
+    assert "the cuda ran out of memory; depth saw the photo at 56 × 42 px" in backend.size_notes(47, 33)
 
 
 def test_memory_that_is_full_is_a_clear_error_and_the_next_photo_is_served(
@@ -190,7 +192,9 @@ def test_memory_that_is_full_is_a_clear_error_and_the_next_photo_is_served(
 
 def test_concurrent_photos_of_one_size_share_a_run(weights_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
-    batching = Batching(most=4, patience_s=30.0, observe=sizes.append)  # only a full batch goes before the time limit
+    batching = BatchOptions(
+        most=4, max_wait_s=30.0, observe=sizes.append
+    )  # only a full batch goes before the time limit
     engine, backend = _open_small(weights_file, monkeypatch, 10**9, batching)
     with ThreadPoolExecutor(4) as pool:
         maps = list(pool.map(backend.estimate, [_rgb()] * 4))
@@ -203,15 +207,15 @@ def test_concurrent_photos_of_one_size_share_a_run(weights_file: Path, monkeypat
 def test_a_batch_too_large_for_the_memory_is_halved_before_resolution_is_given_up(
     weights_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine, backend = _open_small(weights_file, monkeypatch, 2 * 70 * 98, Batching(most=4, patience_s=30.0))
+    engine, backend = _open_small(weights_file, monkeypatch, 2 * 70 * 98, BatchOptions(most=4, max_wait_s=30.0))
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(backend.estimate, [_rgb()] * 4))
     assert engine.seen == [(4, 70, 98), (2, 70, 98), (2, 70, 98)]
-    assert backend.note(47, 33) == ""
+    assert backend.size_notes(47, 33) == ()
 
 
 def test_a_caller_who_left_is_not_run(weights_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine, backend = _open_small(weights_file, monkeypatch, 10**9, Batching(most=4, patience_s=30.0))
+    engine, backend = _open_small(weights_file, monkeypatch, 10**9, BatchOptions(most=4, max_wait_s=30.0))
 
     def leave() -> None:
         raise InterruptedError
@@ -232,6 +236,6 @@ def test_damaged_numbers_are_refused_at_load(tmp_path: Path, weights_file: Path,
 
 def test_panorama_is_answered_and_noted(weights_file: Path) -> None:
     backend = _open(weights_file, "size=518&dtype=float32")
-    assert backend.note(640, 480) == ""
-    assert "so long" in backend.note(10_000, 40)
+    assert backend.size_notes(640, 480) == ()
+    assert "so long" in backend.size_notes(10_000, 40)[0]
     assert backend.estimate(_rgb(4, 1000)).shape == (4, 1000)

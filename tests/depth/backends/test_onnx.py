@@ -10,6 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from services.common.backends.backend_spec import BackendSpec
 from services.common.errors import InvalidOption, StageUnavailable
 from services.depth.backends.onnx import FLOOR_SHARE, OnnxBackend, OnnxOptions, inverse
 
@@ -45,7 +46,7 @@ def write_onnx(tmp_path: Path) -> WriteOnnx:
 
 
 def _open(path: Path, **options: str) -> OnnxBackend:
-    backend = OnnxBackend(path, OnnxOptions.parse({**PLAIN, **options}), threads=1)
+    backend = OnnxBackend(path, OnnxOptions.parse(BackendSpec("onnx:", {**PLAIN, **options})), threads=1)
     backend.load()
     return backend
 
@@ -109,8 +110,8 @@ def test_second_load_does_nothing(write_onnx: WriteOnnx) -> None:
 
 def test_panorama_in_a_square_file_is_noted(write_onnx: WriteOnnx) -> None:
     backend = _open(write_onnx(42, 42))
-    assert "squeezed" in backend.note(900, 200)
-    assert backend.note(400, 300) == ""
+    assert "squeezed" in backend.size_notes(900, 200)[0]
+    assert backend.size_notes(400, 300) == ()
 
 
 def test_size_against_the_files_own_is_refused(write_onnx: WriteOnnx) -> None:
@@ -153,4 +154,4 @@ def test_missing_runtime_names_the_extra(write_onnx: WriteOnnx, monkeypatch: pyt
 )
 def test_wrong_option_is_refused(options: dict[str, str]) -> None:
     with pytest.raises(InvalidOption):
-        OnnxOptions.parse(options)
+        OnnxOptions.parse(BackendSpec("onnx:", options))

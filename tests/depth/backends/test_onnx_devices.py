@@ -12,8 +12,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from services.common.backends.backend_spec import BackendSpec
+from services.common.backends.batching import BatchOptions
 from services.common.errors import InvalidOption, StageUnavailable
-from services.depth.backends.base import Batching
 from services.depth.backends.onnx import OnnxBackend, OnnxOptions
 
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
@@ -60,7 +61,7 @@ def _open(path: Path, monkeypatch: pytest.MonkeyPatch, runtime: _Runtime, provid
     monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
     file = path / "network.onnx"
     file.write_bytes(b"the stand-in does not read it")
-    backend = OnnxBackend(file, OnnxOptions.parse({"provider": provider}), threads=1)
+    backend = OnnxBackend(file, OnnxOptions.parse(BackendSpec("onnx:", {"provider": provider})), threads=1)
     backend.load()
     return backend
 
@@ -95,12 +96,12 @@ def test_tensorrt_is_taken_only_when_the_trial_agrees(
 ) -> None:
     backend = _open(tmp_path, monkeypatch, _Runtime([TENSORRT, CUDA, CPU], off), "tensorrt")
     assert (backend.device, backend.dtype) == ("cuda", dtype)
-    assert ("TensorRT would change a trial map" in backend.note(42, 28)) is (dtype == "float32")
+    assert any("TensorRT would change a trial map" in note for note in backend.notes) is (dtype == "float32")
 
 
 def test_an_unknown_provider_is_refused() -> None:
-    with pytest.raises(InvalidOption, match="provider=npu"):
-        OnnxOptions.parse({"provider": "npu"})
+    with pytest.raises(InvalidOption, match="provider is 'npu'"):
+        OnnxOptions.parse(BackendSpec("onnx:", {"provider": "npu"}))
 
 
 def _write_mean(path: Path, count: object) -> Path:
@@ -118,7 +119,7 @@ def test_photos_share_a_run_where_the_file_leaves_its_first_axis_free(
     tmp_path: Path, count: object, sizes: list[int]
 ) -> None:
     seen: list[int] = []
-    batching = Batching(most=4, patience_s=30.0, observe=seen.append)
+    batching = BatchOptions(most=4, max_wait_s=30.0, observe=seen.append)
     backend = OnnxBackend(_write_mean(tmp_path / "mean.onnx", count), OnnxOptions(), 1, batching)
     backend.load()
     photos = [np.full((28, 42, 3), 40 * i, np.uint8) for i in range(1, 5)]

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from services.common.backends.onnx_session import OnnxSession
 from services.common.errors import StageUnavailable
 from services.depth.backends.onnx import OnnxBackend, OnnxOptions
-from services.depth.backends.retry_smaller import is_out_of_memory, smaller
+from services.depth.backends.retry_smaller import smaller
 from services.depth.depth_anything_v2.preprocess import NetworkSize
 
 CUDA = (
@@ -32,6 +33,9 @@ class _Session:
 
     get_outputs = get_inputs
 
+    def get_providers(self) -> list[str]:
+        return ["CUDAExecutionProvider"]
+
     def run(self, _names: list[str], feed: dict[str, np.ndarray]) -> list[np.ndarray]:
         height, width = feed["picture"].shape[2:]
         self.seen.append((width, height))
@@ -42,7 +46,7 @@ class _Session:
 
 def _backend(session: _Session, fixed: NetworkSize | None = None) -> OnnxBackend:
     backend = OnnxBackend(Path("network.onnx"), OnnxOptions(size=140), threads=1)
-    backend._session, backend._fixed, backend.device = session, fixed, "cuda"
+    backend._session, backend._fixed, backend.device = OnnxSession(session), fixed, "cuda"
     return backend
 
 
@@ -55,7 +59,7 @@ def test_one_smaller_try_brings_the_map_and_is_said() -> None:
     backend = _backend(session)
     assert backend.estimate(_rgb()).shape == (60, 90)
     assert session.seen == [(210, 140), (126, 84)]
-    assert "126 × 84" in backend.note(90, 60)
+    assert "126 × 84" in backend.size_notes(90, 60)[0]
 
 
 def test_there_is_no_third_try_and_the_error_says_what_to_do() -> None:
@@ -73,7 +77,7 @@ def test_after_it_the_next_photo_is_served_at_full_size_again() -> None:
     session.pixels = 10**9
     backend.estimate(_rgb())
     assert session.seen[-1] == (210, 140)
-    assert backend.note(90, 60) == ""
+    assert backend.size_notes(90, 60) == ()
 
 
 def test_a_file_of_one_size_has_no_smaller_try() -> None:
@@ -88,25 +92,6 @@ def test_another_failure_is_not_tried_again() -> None:
     with pytest.raises(StageUnavailable, match="Conv_7"):
         _backend(session).estimate(_rgb())
     assert len(session.seen) == 1
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        CUDA,
-        "CUDA failure 2: out of memory",
-        "CUDNN_STATUS_ALLOC_FAILED",
-        "CUBLAS_STATUS_ALLOC_FAILED",
-        "bad allocation",
-    ],
-)
-def test_engines_words_for_it_are_known(words: str) -> None:
-    assert is_out_of_memory(RuntimeError(words))
-
-
-def test_an_error_about_something_else_is_not_taken_for_it() -> None:
-    assert is_out_of_memory(MemoryError())
-    assert not is_out_of_memory(RuntimeError("invalid shape"))
 
 
 def test_the_smallest_size_is_one_patch() -> None:

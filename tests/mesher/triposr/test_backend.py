@@ -11,16 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from services.common.backends.backend_catalogue import Resources
 from services.common.errors import InvalidOption, NoSubject, Overloaded, StageUnavailable
 from services.common.models.manifest import Model, ModelFile, UrlSource, Variant
-from services.common.models.model_store import ModelStore
+from services.common.models.model_store import ModelStore, StoredModel
 from services.mesher.backends.base import FramedSubject, MeshOptions
-from services.mesher.backends.catalogue import open_backend
-from services.mesher.backends.triposr import open_triposr
-from services.mesher.backends.weights import StoredWeights, no_models
+from services.mesher.backends.catalogue import BACKENDS
 from services.mesher.geometry.camera import Camera
 from services.mesher.geometry.mesh import is_watertight, signed_volume
-from services.mesher.server import find_weights
 
 THRESHOLD = 0.4  # the toy's random density rarely reaches 25
 
@@ -35,10 +33,8 @@ def subject() -> FramedSubject:
 
 @pytest.fixture
 def open_toy(toy_folder: Path) -> Callable[..., object]:
-    def find(name: str) -> StoredWeights | None:
-        return StoredWeights(toy_folder, "ab" * 32, "MIT") if name == "triposr" else None
-
-    return lambda name="triposr": open_backend(name, find)
+    store = {"triposr": StoredModel(toy_folder / "model.ckpt", "ab" * 32, "MIT")}
+    return lambda name="triposr": BACKENDS.open(name, Resources(store.get))
 
 
 def _mesh(backend, subject, progress=lambda *_: None, **options):
@@ -131,7 +127,7 @@ def test_auto_takes_triposr_where_weights_and_torch_are_here(open_toy) -> None:
 
 
 def test_auto_takes_inflate_where_weights_are_missing() -> None:
-    assert open_backend("auto", no_models).name == "inflate"
+    assert BACKENDS.open("auto", Resources()).name == "inflate"
 
 
 def test_an_empty_cutout_is_no_subject(open_toy, subject) -> None:
@@ -180,19 +176,19 @@ def test_a_device_that_is_not_here_is_named(open_toy, monkeypatch) -> None:
 )
 def test_wrong_options_are_refused(name) -> None:
     with pytest.raises(InvalidOption):
-        open_backend(name)
+        BACKENDS.open(name, Resources())
 
 
 @pytest.mark.needs_torch
 def test_missing_weights_say_how_to_get_them() -> None:
     with pytest.raises(StageUnavailable, match="unflat models pull triposr"):
-        open_backend("triposr").load()
+        BACKENDS.open("triposr", Resources()).load()
 
 
 def test_missing_torch_says_how_to_get_it(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(StageUnavailable, match="pip install torch"):
-        open_triposr({}, no_models, 0).load()
+        BACKENDS.open("triposr", Resources()).load()
 
 
 @pytest.mark.slow
@@ -212,7 +208,7 @@ def test_the_digest_of_a_stored_model_is_that_of_its_largest_file(tmp_path: Path
         (tmp_path / "toy").mkdir(exist_ok=True)
         (tmp_path / "toy" / name).write_bytes(content)
     store = ModelStore(tmp_path, {"toy": Model("toy", "mesher", "MIT", True, "", tuple(files))})
-    found = find_weights(store, "toy")
+    found = store.find("toy")
     assert found is not None
     assert found.sha256 == hashlib.sha256(b"much larger").hexdigest()
-    assert find_weights(store, "other") is None
+    assert store.find("other") is None

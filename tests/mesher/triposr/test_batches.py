@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from services.common.backends.backend_catalogue import Resources
+from services.common.backends.batching import BatchOptions
 from services.common.errors import Overloaded, StageUnavailable
+from services.common.models.model_store import StoredModel
 from services.mesher.backends.base import FramedSubject, MeshOptions
-from services.mesher.backends.triposr import TripoSRBackend, open_triposr
-from services.mesher.backends.weights import StoredWeights
+from services.mesher.backends.catalogue import BACKENDS
+from services.mesher.backends.triposr import TripoSRBackend
 from services.mesher.geometry.camera import Camera
 from tests.needs import needed_module
 
@@ -33,12 +36,10 @@ def sizes() -> list[int]:
 @pytest.fixture
 def backend(toy_folder: Path, sizes: list[int]) -> TripoSRBackend:
     """Return a loaded backend that waits until all of its calls are there."""
-    weights = StoredWeights(toy_folder, "ab" * 32, "MIT")
-    opened = open_triposr(
-        {"device": "cpu", "dtype": "float32", "batch": str(CALLS)}, lambda _: weights, 1, sizes.append
-    )
+    weights = StoredModel(toy_folder / "model.ckpt", "ab" * 32, "MIT")
+    batching = BatchOptions(max_wait_s=20.0, observe=sizes.append)  # full batches end the wait
+    opened = BACKENDS.open(f"triposr?device=cpu&dtype=float32&batch={CALLS}", Resources(lambda _: weights, 1, batching))
     opened.load()
-    opened._batcher._options = type(opened._batcher._options)(CALLS, patience_s=20.0)  # full batches end the wait
     return opened
 
 

@@ -13,8 +13,9 @@ from tests.needs import needed_module
 needed_module("torch")
 pytestmark = pytest.mark.needs_torch
 
-from services.mesher.backends.triposr import open_triposr  # noqa: E402
-from services.mesher.backends.weights import StoredWeights  # noqa: E402
+from services.common.backends.backend_catalogue import Resources  # noqa: E402
+from services.common.models.model_store import StoredModel  # noqa: E402
+from services.mesher.backends.catalogue import BACKENDS  # noqa: E402
 from services.mesher.triposr import precision  # noqa: E402
 from services.mesher.triposr.precision import choose_precision, judge, measure, probe  # noqa: E402
 
@@ -39,9 +40,9 @@ def able(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_bfloat16_is_taken_only_where_both_errors_are_small(code: float, sides: float, dtype: str) -> None:
-    verdict = judge(code, sides)
-    assert verdict.dtype == dtype
-    assert "scene code" in verdict.why
+    choice = judge(code, sides)
+    assert choice.dtype == dtype
+    assert "scene code" in choice.why
 
 
 def test_a_processor_without_bfloat16_is_not_asked_to_imitate_it(folder, monkeypatch) -> None:
@@ -73,17 +74,22 @@ def test_a_torn_record_is_measured_anew(folder, able, monkeypatch) -> None:
 @pytest.mark.parametrize(("error", "dtype"), [(0.001, "bfloat16"), (0.5, "float32")])
 def test_backend_runs_and_reports_what_was_chosen(folder, able, monkeypatch, error, dtype) -> None:
     monkeypatch.setattr(precision, "measure", lambda *_: (error, 0.0))
-    backend = open_triposr({"device": "cpu"}, lambda _: StoredWeights(folder, "ab" * 32, "MIT"), 0)
+    backend = BACKENDS.open(
+        "triposr?device=cpu", Resources(lambda _: StoredModel(folder / "model.ckpt", "ab" * 32, "MIT"))
+    )
     backend.load()
     assert backend.dtype == dtype
-    assert backend.about.startswith(f"TripoSR in {dtype}, ")
-    assert "MB of weights" in backend.about
-    assert f"{error:.2%}" in backend.about
+    weights, why = backend.notes
+    assert weights.startswith(f"TripoSR in {dtype}, ")
+    assert "MB of weights" in weights
+    assert f"{error:.2%}" in why
 
 
-def test_a_named_precision_is_taken_without_a_look(folder, able, monkeypatch) -> None:
+def test_a_named_precision_is_taken_without_a_trial(folder, able, monkeypatch) -> None:
     monkeypatch.setattr(precision, "measure", lambda *_: pytest.fail("it was measured"))
-    backend = open_triposr({"dtype": "bfloat16"}, lambda _: StoredWeights(folder, "", "MIT"), 0)
+    backend = BACKENDS.open(
+        "triposr?dtype=bfloat16", Resources(lambda _: StoredModel(folder / "model.ckpt", "", "MIT"))
+    )
     backend.load()
     assert backend.dtype == "bfloat16"
 

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 
 from services.common.errors import StageUnavailable
 from services.segmentation.backends import onnx_engines
-from services.segmentation.backends.catalogue import open_backend
+from services.segmentation.backends.catalogue import BACKENDS, NetworkResources
 from services.segmentation.backends.onnx_engines import open_engine
 from services.segmentation.backends.onnx_network import NetworkInput, OnnxNetwork
 
@@ -117,7 +117,7 @@ def test_a_gpu_that_is_required_and_comes_up_serves(machine):
 
 def test_grabcut_is_no_answer_where_a_gpu_is_required():
     with pytest.raises(StageUnavailable, match="grabcut runs on the CPU alone"):
-        open_backend("grabcut", lambda _: None, require_gpu=True)
+        BACKENDS.open("grabcut", NetworkResources(require_gpu=True))
 
 
 @pytest.mark.parametrize("provider", ["cpu", "openvino"])

@@ -136,7 +136,7 @@ def test_a_missing_file_is_named(tmp_path, provider):
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_file_that_is_no_network_is_named(tmp_path, provider):
     (tmp_path / "net.onnx").write_bytes(b"not a network")
-    with pytest.raises(StageUnavailable, match="could not be opened"):
+    with pytest.raises(StageUnavailable, match="cannot load"):
         OnnxNetwork("net", tmp_path / "net.onnx", PLAIN, provider=provider).load()
 
 

@@ -11,52 +11,52 @@ import pytest
 from services.segmentation.backends import onnx_network
 from services.segmentation.backends.onnx_engines import Dtype
 from services.segmentation.backends.onnx_network import NetworkInput, OnnxNetwork
-from services.segmentation.backends.precision_trial import Verdict, judge, load_verdict, store_verdict
+from services.segmentation.backends.precision_trial import PrecisionChoice, choose_precision, load_choice, store_choice
 
 MASK = np.linspace(0, 0.5, 100, dtype=np.float32).reshape(10, 10)
 WANTS = NetworkInput(32, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
 
 def test_faster_and_the_same_is_taken():
-    assert judge(MASK, MASK + np.float32(1e-4), 2.0, 1.0).dtype == "bfloat16"
+    assert choose_precision(MASK, MASK + np.float32(1e-4), 2.0, 1.0).dtype == "bfloat16"
 
 
 def test_single_pixels_may_move_only_where_that_was_asked_for():
     half = MASK.copy()
     half[5, 5] += 0.01
-    strict = judge(MASK, half, 2.0, 1.0)
+    strict = choose_precision(MASK, half, 2.0, 1.0)
     assert (strict.dtype, strict.warns) == ("float32", False)
     assert "--precision bfloat16 would take that for 50% of the time" in strict.why
-    assert judge(MASK, half, 2.0, 1.0, loosely=True).dtype == "bfloat16"
+    assert choose_precision(MASK, half, 2.0, 1.0, by_mean=True).dtype == "bfloat16"
 
 
 @pytest.mark.parametrize("half", [MASK + np.float32(0.003), np.full_like(MASK, np.nan), 1 - MASK])
 def test_a_mask_that_moves_is_refused_however_fast_and_said_so(half):
-    verdict = judge(MASK, half, 2.0, 0.1)
-    assert verdict.dtype == "float32"
-    assert verdict.warns
-    assert "moves the mask" in verdict.why
+    choice = choose_precision(MASK, half, 2.0, 0.1)
+    assert choice.dtype == "float32"
+    assert choice.warns
+    assert "moves the mask" in choice.why
 
 
 def test_a_processor_that_only_imitates_it_stays_with_float32_in_silence():
-    verdict = judge(MASK, MASK, 1.0, 0.9)
-    assert (verdict.dtype, verdict.warns) == ("float32", False)
+    choice = choose_precision(MASK, MASK, 1.0, 0.9)
+    assert (choice.dtype, choice.warns) == ("float32", False)
 
 
-def test_a_verdict_is_kept_for_the_same_situation_alone(tmp_path):
-    record, verdict = tmp_path / "precision.json", Verdict("bfloat16", "it is faster")
-    assert load_verdict(record, "here") is None
-    store_verdict(record, "here", verdict)
-    assert load_verdict(record, "here") == verdict
-    assert load_verdict(record, "on another processor") is None
+def test_a_choice_is_kept_for_the_same_situation_alone(tmp_path):
+    record, choice = tmp_path / "precision.json", PrecisionChoice("bfloat16", "it is faster")
+    assert load_choice(record, "here") is None
+    store_choice(record, "here", choice)
+    assert load_choice(record, "here") == choice
+    assert load_choice(record, "on another processor") is None
     record.write_text("{broken")
-    assert load_verdict(record, "here") is None
+    assert load_choice(record, "here") is None
 
 
 def test_without_a_place_or_where_nothing_can_be_written_nothing_is_kept(tmp_path):
-    store_verdict(None, "here", Verdict("float32", ""))
-    store_verdict(tmp_path / "gone" / "precision.json", "here", Verdict("float32", ""))
-    assert load_verdict(None, "here") is None
+    store_choice(None, "here", PrecisionChoice("float32", ""))
+    store_choice(tmp_path / "gone" / "precision.json", "here", PrecisionChoice("float32", ""))
+    assert load_choice(None, "here") is None
 
 
 class Engine:
@@ -79,14 +79,13 @@ def processor(monkeypatch, tmp_path):
     """Return a function: name and error of a processor → a network on it, and what it was opened as."""
     path = tmp_path / "net.onnx"
     path.write_bytes(b"x")
-    monkeypatch.setattr(
-        onnx_network, "judge", lambda a, b, *_, loosely: judge(a, b, 2.0, 1.0, loosely=loosely)
-    )  # a clock of its own
+    clocked = lambda a, b, *_, by_mean: choose_precision(a, b, 2.0, 1.0, by_mean=by_mean)  # noqa: E731 - its own clock
+    monkeypatch.setattr(onnx_network, "choose_precision", clocked)
 
     def build(name: str, error: float = 0.0, **options: object) -> tuple[OnnxNetwork, list[Dtype]]:
         kind = type("On", (Engine,), {"error": error, "opened": []})
         monkeypatch.setattr(onnx_network, "open_engine", lambda path, provider, threads, dtype: kind(dtype))
-        monkeypatch.setattr(onnx_network, "processor_of_openvino", lambda: name)
+        monkeypatch.setattr(onnx_network, "bfloat16_processor", lambda: name)
         return OnnxNetwork("net", path, WANTS, digest="ab", **options), kind.opened
 
     return build

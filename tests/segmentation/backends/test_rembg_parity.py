@@ -19,7 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from services.common.models.model_store import StoredModel
-from services.segmentation.backends.catalogue import FAMILIES, open_backend
+from services.segmentation.backends.catalogue import BACKENDS, FAMILIES, NetworkResources
 
 ROOT = Path(__file__).parents[3]
 PEERS = ROOT / ".venv-peers"
@@ -36,13 +36,14 @@ from PIL import Image
 from rembg import new_session
 sys.path.append(sys.argv[3])  # last, for what is not there: OpenCV
 from services.common.models.model_store import StoredModel
-from services.segmentation.backends.catalogue import open_backend
+from services.segmentation.backends.catalogue import BACKENDS, NetworkResources
 folder = Path(sys.argv[1])
 for name, theirs in json.loads(sys.argv[2]).items():
     path = {"model_path": str(folder / f"{name}.onnx")} if theirs.endswith("custom") else {}
     session = new_session(theirs, providers=["CPUExecutionProvider"], **path)
     model = f"rembg:custom={folder / 'custom.onnx'}" if path else f"rembg:{name}"
-    ours = open_backend(model, {name: StoredModel(folder / f"{name}.onnx", "", "")}.get, provider="cpu")
+    find = {name: StoredModel(folder / f"{name}.onnx", "", "")}.get
+    ours = BACKENDS.open(model, NetworkResources(find, provider="cpu"))
     for photo in sorted(folder.glob("*.png")):
         [mask] = session.predict(Image.open(photo))
         np.save(folder / f"{name}.{photo.stem}.theirs.npy", np.asarray(mask))
@@ -120,7 +121,7 @@ def test_stretched_mask_is_rembgs_within_a_grey_level_on_our_own_libraries(rembg
     path = rembg / f"{family}.onnx"
     name = f"rembg:custom={path}" if family == CUSTOM else f"rembg:{family}"
     find = {family: StoredModel(path, "ab" * 32, "")}.get
-    network = open_backend(name, find, provider=provider, threads=1, precision="float32")
+    network = BACKENDS.open(name, NetworkResources(find, threads=1, provider=provider, precision="float32"))
     for photo in {*SIZES, DIM} - {SHRUNK}:
         raw = network.segment(np.asarray(Image.open(rembg / f"{photo}.png")))
         theirs = np.load(rembg / f"{family}.{photo}.theirs.npy")

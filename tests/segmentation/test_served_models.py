@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import CapturingLogger
 
 from services.common.errors import InvalidOption, ModelMissing, StageUnavailable
-from services.segmentation import models as module
+from services.segmentation import served_models as module
 from services.segmentation.backends.model_pool import ModelPool
-from services.segmentation.models import ManyModels, ModelFacts, Observed, resolve
+from services.segmentation.served_models import PoolMetrics, ServedModels, resolve_model
 
 OWN = "rembg:isnet-general-use"
-FACTS = ModelFacts(OWN, "cpu", "float32", "ab" * 32, "MIT")
 
 
 def _never() -> None:
@@ -43,30 +40,30 @@ def _open(name: str) -> _Model:
 
 @pytest.fixture
 def models():
-    pool = ModelPool(_open, 25, "auto", Observed(), memory=lambda: 0)
-    return ManyModels(SimpleNamespace(get=lambda: FACTS), pool, "auto")
+    pool = ModelPool(_open, 25, "auto", PoolMetrics(), memory=lambda: 0)
+    return ServedModels(lambda: _Model(OWN), pool, "auto")
 
 
 @pytest.mark.parametrize("asked", ["", "auto", OWN, "isnet-general-use"])
 def test_the_services_own_has_several_names(asked):
-    assert resolve(asked, "auto", OWN) == "auto"
+    assert resolve_model(asked, "auto", OWN) == "auto"
 
 
 @pytest.mark.parametrize(("asked", "meant"), [("u2netp", "rembg:u2netp"), ("rembg:u2netp", "rembg:u2netp"),
                                               ("grabcut", "grabcut")])  # fmt: skip
 def test_others_are_named_as_rembg_or_we_call_them(asked, meant):
-    assert resolve(asked, "auto", OWN) == meant
+    assert resolve_model(asked, "auto", OWN) == meant
 
 
 @pytest.mark.parametrize("asked", ["onnx:/etc/passwd", "rembg:custom=/tmp/net.onnx", "../../x", "u2nett", "bria-rmbg"])
 def test_no_file_of_the_machine_can_be_named(asked):
     with pytest.raises(InvalidOption) as caught:
-        resolve(asked, "auto", OWN)
+        resolve_model(asked, "auto", OWN)
     assert caught.value.field == "model"
 
 
 def test_a_file_that_the_service_was_started_for_may_be_named():
-    assert resolve("onnx:/net.onnx", "onnx:/net.onnx?side=320", "onnx:/net.onnx") == "onnx:/net.onnx?side=320"
+    assert resolve_model("onnx:/net.onnx", "onnx:/net.onnx?side=320", "onnx:/net.onnx") == "onnx:/net.onnx?side=320"
 
 
 def test_a_named_model_answers(models):
@@ -81,6 +78,15 @@ def test_weights_that_are_not_here_are_said_with_the_command(models):
 
 def test_a_named_model_that_is_broken_does_not_look_like_a_broken_service(models):
     with pytest.raises(ModelMissing, match="the file is broken"), models.use("silueta", _never):
+        pass
+
+
+def test_one_model_alone_answers_under_its_names_and_no_other_does():
+    alone = ServedModels.only(_Model("stub"))
+    for asked in ("", "auto", "stub"):
+        with alone.use(asked, _never) as backend:
+            assert backend.name == "stub"
+    with pytest.raises(ModelMissing, match="u2net does not run here, stub does"), alone.use("u2net", _never):
         pass
 
 
@@ -103,5 +109,5 @@ def test_what_was_asked_for_and_is_not_so_is_logged_when_the_model_is_loaded(mon
     model.notes = ("a GPU was asked for and openvino is used: none is here",)
     logger = CapturingLogger()  # one of its own: the process's is set up by whoever came before
     monkeypatch.setattr(module, "_log", logger)
-    Observed().loaded(model, 10, 0.5)
+    PoolMetrics().loaded(model, 10, 0.5)
     assert [call.kwargs["reason"] for call in logger.calls if call.method_name == "warning"] == list(model.notes)

@@ -4,43 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Protocol
 
 from services.common.backends.backend_info import BackendInfo
 from services.common.errors import InvalidOption, ModelMissing, StageUnavailable
-from services.common.serving.model_holder import ModelHolder
 from services.common.telemetry import metrics
 from services.common.telemetry.logs import get_logger
 from services.segmentation.backends.base import Backend
 from services.segmentation.backends.catalogue import FAMILIES
-from services.segmentation.backends.model_pool import ModelPool, Watch
+from services.segmentation.backends.model_pool import ModelPool, PoolObserver
 
 STAGE = "segmentation"
 _log = get_logger()
 
 
-@dataclass(frozen=True)
-class ModelFacts:
-    """What a receipt says of a model, also of one that had to make room meanwhile."""
+class ServedModels:
+    """The service's own model, and beside it those that requests name, as far as the budget goes.
 
-    name: str
-    device: str
-    dtype: str
-    digest: str
-    licence: str
+    Args:
+        own: returns what a receipt says of the own model, or raises why there is none.
+        pool: loads and keeps them.
+        setting: what the service was started for, as its setting says it: `auto`, …
+    """
 
+    def __init__(self, own: Callable[[], BackendInfo], pool: ModelPool, setting: str) -> None:
+        self.own = own
+        self._pool = pool
+        self._setting = setting
 
-class Models(Protocol):
-    """Where the servicer has its model from."""
+    @classmethod
+    def only(cls, backend: Backend) -> ServedModels:
+        """Return one loaded model, for all requests that do not name another."""
 
-    def own(self) -> BackendInfo:
-        """Return what the service was started for.
+        def open_model(name: str) -> Backend:
+            if name != backend.name:
+                raise ModelMissing(f"model {name} does not run here, {backend.name} does", field="model")
+            return backend
 
-        Raises:
-            StageUnavailable: it is not loaded yet, or cannot be.
-        """
+        return cls(lambda: backend, ModelPool(open_model, 0, backend.name), backend.name)
 
     @contextmanager
     def use(self, asked: str, check: Callable[[], None]) -> Iterator[Backend]:
@@ -50,50 +51,7 @@ class Models(Protocol):
             InvalidOption: no model has this name.
             ModelMissing: it does not run here.
         """
-
-
-class OneModel:
-    """One model for all requests."""
-
-    def __init__(self, slot: ModelHolder[Backend]) -> None:
-        self._slot = slot
-
-    def own(self) -> BackendInfo:
-        """See `Models`."""
-        return self._slot.get()
-
-    @contextmanager
-    def use(self, asked: str, check: Callable[[], None]) -> Iterator[Backend]:
-        """See `Models`."""
-        del check
-        backend = self._slot.get()
-        if resolve(asked, "", backend.name):
-            raise ModelMissing(f"model {asked} does not run here, {backend.name} does", field="model")
-        yield backend
-
-
-class ManyModels:
-    """The service's own model, and beside it those that requests name, as far as the budget goes.
-
-    Args:
-        slot: tells whether the own model is warm.
-        pool: loads and keeps them.
-        setting: what the service was started for, as its setting says it: `auto`, …
-    """
-
-    def __init__(self, slot: ModelHolder[BackendInfo], pool: ModelPool, setting: str) -> None:
-        self._slot = slot
-        self._pool = pool
-        self._setting = setting
-
-    def own(self) -> BackendInfo:
-        """See `Models`."""
-        return self._slot.get()
-
-    @contextmanager
-    def use(self, asked: str, check: Callable[[], None]) -> Iterator[Backend]:
-        """See `Models`."""
-        name = resolve(asked, self._setting, self._slot.get().name)
+        name = resolve_model(asked, self._setting, self.own().name)
         with ExitStack() as held:
             try:
                 backend = held.enter_context(self._pool.use(name, check))
@@ -105,7 +63,7 @@ class ManyModels:
             yield backend
 
 
-class Observed(Watch):
+class PoolMetrics(PoolObserver):
     """Puts what is loaded and what leaves into metrics and log."""
 
     def loaded(self, backend: Backend, size_bytes: int, seconds: float) -> None:
@@ -117,15 +75,15 @@ class Observed(Watch):
         for note in backend.notes:
             _log.warning("not as asked for", backend=backend.name, reason=note)
 
-    def left(self, backend: Backend) -> None:
+    def evicted(self, backend: Backend) -> None:
         """Take the model out of the metrics."""
         metrics.MODEL_INFO.remove(*_labels(backend))
         metrics.MODEL_BYTES.remove(STAGE, backend.name)
         metrics.MODEL_EVICTIONS.labels(STAGE).inc()
-        _log.info("model left to make room", backend=backend.name)
+        _log.info("model evicted", backend=backend.name)
 
 
-def resolve(asked: str, setting: str, running: str) -> str:
+def resolve_model(asked: str, setting: str, running: str) -> str:
     """Return the backend's name that a request means; `setting` where it means the service's own.
 
     Files of the machine cannot be named: only what the catalogue knows, or what runs anyway.
