@@ -111,8 +111,9 @@ rules: .venv/dev ## Write the Kubernetes copy of deploy/observability/rules anew
 	@$(BIN)/python -m deploy.k8s.rules
 
 .PHONY: docs
-docs: .venv/dev ## Write docs/settings.md anew from the settings of the services
+docs: .venv/dev ## Write docs/settings.md and docs/options.md anew from what they describe
 	@$(BIN)/python -m deploy.settings_table
+	@$(BIN)/python -m deploy.options_table
 
 # A container engine is found, or named: ENGINE=podman. REGISTRY=registry.example.com/ goes before each name.
 ENGINE ?= $(firstword $(foreach engine,docker podman buildah,$(if $(shell command -v $(engine)),$(engine))))

@@ -39,7 +39,7 @@ from services.segmentation.backends.grabcut import GrabCut
 from services.segmentation.backends.onnx_network import OnnxNetwork
 from services.segmentation.refine.chain import RefineOptions, refine
 
-_PLAIN = CutoutOptions(alpha_matting=False, estimate_foreground=False)
+_PLAIN = CutoutOptions(matting=False, estimate_foreground=False)
 _MATTED = {"alpha_matting": True}
 _FIGURES = ("iou", "boundary_f", "sad", "sad_band")
 

@@ -154,7 +154,7 @@ def _mask_options(request: Request, item: Item) -> pb.MaskOptions:
     return pb.MaskOptions(
         refine=refine,
         strategy=f"STRATEGY_{request.strategy.upper()}",
-        depth=pb.DEPTH_MODE_ON if depth else pb.DEPTH_MODE_OFF,
+        depth=depth,
     )
 
 

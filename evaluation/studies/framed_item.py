@@ -61,7 +61,7 @@ def frame_item(item: Item, mask: Path) -> FramedItem:
     shape = (int(rgb.shape[0]), int(rgb.shape[1]))
     alpha = resize(read_mask(mask), shape)
     depth = resize(decode_depth(item.depth.read_bytes()), shape)
-    cutout = cut_out(rgb, alpha, CutoutOptions(alpha_matting=False))
+    cutout = cut_out(rgb, alpha, CutoutOptions(matting=False))
     frame = frame_subject(np.asarray(cutout.foreground, np.uint8), cutout.alpha, depth, FramingOptions())
     camera = Camera(frame.focal_px, frame.cx, frame.cy)
     exact = resize(read_mask(item.truth), shape)

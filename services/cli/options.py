@@ -1,79 +1,31 @@
-"""Options that several commands share, with one wording."""
+"""The command line's options: those of a request as `services.common.options` states them, and what is shared beside.
+
+    @takes_options
+    def cutout(photos: Inputs, mask_options: MaskOptions, depth: DepthOption = "on") -> None: ...
+
+The command gets one option for each of the group; one that it has as a parameter of its own (`depth`) it reads itself.
+"""
 
 from __future__ import annotations
 
-from enum import StrEnum
+from collections.abc import Callable, Iterator
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
+from pydantic.fields import FieldInfo
 
 from services.common.errors import InvalidOption
 from services.common.options import MaskOptions
-
-
-class Preset(StrEnum):
-    """How much effort goes into the mask."""
-
-    fast = "fast"
-    balanced = "balanced"
-    quality = "quality"
-
-
-class Strategy(StrEnum):
-    """How segmentation and depth are fused."""
-
-    auto = "auto"
-    depth_guided = "depth_guided"
-    intersection = "intersection"
-    union = "union"
-    segmentation = "segmentation"
-
-
-class DepthQuality(StrEnum):
-    """How much work goes into the depth map."""
-
-    standard = "standard"
-    high = "high"
-
-
-class MeshFormat(StrEnum):
-    """Formats of meshes."""
-
-    glb = "glb"
-    obj = "obj"
-    ply = "ply"
-    stl = "stl"
-
-
-class Texture(StrEnum):
-    """How the mesh is coloured."""
-
-    vertex = "vertex"
-    baked = "baked"
-
-
-class ImageFormat(StrEnum):
-    """Formats of pictures."""
-
-    png = "png"
-    webp = "webp"
-    tiff = "tiff"
-    jpeg = "jpeg"
-
+from services.common.options.base import Options
+from services.common.options.declare import Spelled, choices, default_words, limits, mark, value_type
+from services.common.options.doors import offered
 
 Inputs = Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.", show_default=False)]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")]
-PresetOption = Annotated[Preset, typer.Option(help="fast (no GrabCut, no matting), balanced or quality.")]
-StrategyOption = Annotated[Strategy, typer.Option(help="How segmentation and depth are fused.")]
-PercentileOption = Annotated[str, typer.Option(help="Depth cut of the global strategies: auto, or 20 to 50.")]
 DepthOption = Annotated[str, typer.Option(help="on, off, or a FILE (NPZ or 16-bit picture, larger is nearer).")]
-DepthQualityOption = Annotated[
-    DepthQuality, typer.Option(help="high fuses several looks into a sharper depth map: six times the work.")
-]
-ModelOption = Annotated[
-    str, typer.Option(help="Segmentation's model, e.g. u2netp, of the store there; without it, what runs.")
-]
 MaskOption = Annotated[Path | None, typer.Option(help="A mask (PNG or NPZ, white is subject) instead of segmentation.")]
 DebugOption = Annotated[Path | None, typer.Option(help="Folder for pictures of every step between.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One receipt a line on stdout, nothing else.")]
@@ -83,41 +35,74 @@ ServerOption = Annotated[
 TimeoutOption = Annotated[float, typer.Option(min=1.0, help="Seconds for each photo.")]
 
 
-def mask_wishes(
-    preset: Preset,
-    strategy: Strategy,
-    percentile: str,
-    depth: str,
-    mask: Path | None,
-    depth_quality: DepthQuality,
-    model: str,
-) -> MaskOptions:
-    """Return what the options ask of the mask; files named in them are read.
+def takes_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Return `command` with one parameter for each option in place of those that are groups of options.
 
     Raises:
-        InvalidOption: a value that means nothing, or a file that cannot be read.
+        InvalidOption: when called: a value out of its range.
     """
-    number: float | None = None
-    if percentile != "auto":
-        try:
-            number = float(percentile)
-        except ValueError:
-            raise InvalidOption(f"--depth-percentile is {percentile!r}; wanted auto or 20 to 50") from None
-    return MaskOptions(
-        preset=preset.value,
-        strategy=strategy.value,
-        depth_percentile=number,
-        depth=depth != "off",
-        depth_map=b"" if depth in ("on", "off") else _read(Path(depth), "--depth"),
-        mask=b"" if mask is None else _read(mask, "--mask"),
-        depth_quality=depth_quality.value,
-        model=model,
-    )
+    hints = get_type_hints(command, include_extras=True)
+    groups = {name: kind for name, kind in hints.items() if isinstance(kind, type) and issubclass(kind, Options)}
+    own = set(signature(command).parameters)
+    fields = {
+        group: {name: field for name, field in offered(kind, "CLI").items() if name not in own}
+        for group, kind in groups.items()
+    }
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        for group, kind in groups.items():
+            asked = {name: given.pop(name) for name in fields[group]}
+            given[group] = kind(**{name: value for name, value in asked.items() if value is not None})
+        command(**given)
+
+    def parameters() -> Iterator[Parameter]:
+        for parameter in signature(command).parameters.values():
+            if parameter.name not in groups:
+                yield parameter.replace(annotation=hints[parameter.name], kind=Parameter.KEYWORD_ONLY)
+            for name, field in fields.get(parameter.name, {}).items():
+                yield Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=_annotation(field))
+
+    listed = list(parameters())
+    run.__signature__ = Signature(listed)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in listed}
+    return run
+
+
+def with_files(asked: MaskOptions, depth: str, mask: Path | None) -> MaskOptions:
+    """Return the options with what `--depth` and `--mask` say; files named in them are read.
+
+    Raises:
+        InvalidOption: a file that cannot be read.
+    """
+    supplied = {
+        "depth": depth != "off",
+        "depth_map": b"" if depth in ("on", "off") else _read(Path(depth), "--depth"),
+        "mask": b"" if mask is None else _read(mask, "--mask"),
+    }
+    return asked.model_copy(update=supplied)
 
 
 def files_read(depth: str, mask: Path | None) -> list[Path]:
     """Return the files that these options name: they are inputs, never to be written over."""
     return [*([] if depth in ("on", "off") else [Path(depth)]), *([] if mask is None else [mask])]
+
+
+def _annotation(field: FieldInfo) -> Any:
+    default = default_words(field) or False
+    if value_type(field) is bool:
+        return Annotated[bool | None, typer.Option(help=field.description, show_default=default)]
+    return Annotated[str | None, typer.Option(help=field.description, show_default=default, metavar=_metavar(field))]
+
+
+def _metavar(field: FieldInfo) -> str:
+    """Return what the help shows for a value: its choices, its range, or the name of its type."""
+    spelled, (low, high) = mark(field, Spelled), limits(field)
+    if words := choices(field):
+        return f"[{'|'.join(words)}]"
+    if low is None:
+        return "TEXT"
+    return "|".join([f"{low:g}..{high:g}", *(spelled.words if spelled else ())])
 
 
 def _read(path: Path, option: str) -> bytes:

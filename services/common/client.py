@@ -26,17 +26,18 @@ from google.protobuf.message import Message
 from services.common.arrays import InverseDepth
 from services.common.calling.channels import DEFAULT_TIMEOUT_S, open_aio_channel, open_channel
 from services.common.calling.renewing_channels import Renewal
+from services.common.choices import DepthQuality
 from services.common.errors import Internal
-from services.common.options import CutoutOptions, DepthQuality, MaskOptions, MeshOptions
-from services.common.options.proto import cutout_to_proto, enum_value, mask_to_proto, mesh_to_proto
-from services.common.receipts import format_name
+from services.common.options import CutoutOptions, MaskOptions, MeshOptions
+from services.common.options.mask import DepthOptions
+from services.common.options.proto import enum_word, to_proto
 from services.common.rpc_errors import from_rpc_error
 from services.common.serving.priority import PRIORITY_KEY, Priority
 from services.common.telemetry import tracing
 from services.common.telemetry.logs import REQUEST_ID_KEY, new_request_id
 from services.common.tls import Identity
 from services.common.wire import depth_from_proto
-from unflat.v1 import depth_pb2
+from unflat.v1 import depth_pb2, mesher_pb2
 from unflat.v1 import orchestrator_pb2 as pb
 from unflat.v1 import orchestrator_pb2_grpc as pb_grpc
 
@@ -189,7 +190,7 @@ class Client(_Connection):
         return self._stream(_mesh_call(photo, mask, mesh, debug), request_id)
 
     def estimate_depth(
-        self, photo: bytes, request_id: str = "", quality: DepthQuality | None = None
+        self, photo: bytes, request_id: str = "", quality: DepthQuality = "standard"
     ) -> tuple[InverseDepth, pb.StageReceipt]:
         """Return the inverse depth of an encoded photo at working size, and what ran.
 
@@ -298,7 +299,7 @@ class AsyncClient(_Connection):
         return self._stream(_mesh_call(photo, mask, mesh, debug), request_id)
 
     async def estimate_depth(
-        self, photo: bytes, request_id: str = "", quality: DepthQuality | None = None
+        self, photo: bytes, request_id: str = "", quality: DepthQuality = "standard"
     ) -> tuple[InverseDepth, pb.StageReceipt]:
         """Return the inverse depth of an encoded photo at working size, and what ran.
 
@@ -358,17 +359,24 @@ def _cutout_call(photo: bytes, mask: MaskOptions, cutout: CutoutOptions, debug: 
         return CutoutResult(result.image, result.media_type, result.receipt, _pictures(result), result.mask)
 
     request = pb.RemoveBackgroundRequest(
-        photo=_photo(photo, mask), mask=mask_to_proto(mask), cutout=cutout_to_proto(cutout), debug=debug
+        photo=_photo(photo, mask),
+        mask=to_proto(mask, pb.MaskOptions),
+        cutout=to_proto(cutout, pb.CutoutOptions),
+        debug=debug,
     )
     return _StreamedCall("RemoveBackground", request, read)
 
 
 def _mesh_call(photo: bytes, mask: MaskOptions, mesh: MeshOptions, debug: bool) -> _StreamedCall[MeshResult]:
     def read(result: pb.MeshResult) -> MeshResult:
-        return MeshResult(result.mesh, format_name(result.format), result.cutout, result.receipt, _pictures(result))
+        form = enum_word(mesher_pb2.MeshFormat.DESCRIPTOR, result.format)
+        return MeshResult(result.mesh, form, result.cutout, result.receipt, _pictures(result))
 
     request = pb.GenerateMeshRequest(
-        photo=_photo(photo, mask), mask=mask_to_proto(mask), mesh=mesh_to_proto(mesh), debug=debug
+        photo=_photo(photo, mask),
+        mask=to_proto(mask, pb.MaskOptions),
+        mesh=to_proto(mesh, mesher_pb2.MeshOptions),
+        debug=debug,
     )
     return _StreamedCall("GenerateMesh", request, read)
 
@@ -377,9 +385,9 @@ def _pictures(result: pb.CutoutResult | pb.MeshResult) -> dict[str, bytes]:
     return {picture.name: picture.png for picture in result.debug}
 
 
-def _depth_request(photo: bytes, quality: DepthQuality | None) -> pb.GetDepthRequest:
-    asked = enum_value(depth_pb2.DepthQuality, "DEPTH_QUALITY", quality, "depth_quality")
-    return pb.GetDepthRequest(file=photo, quality=asked)
+def _depth_request(photo: bytes, quality: DepthQuality) -> pb.GetDepthRequest:
+    asked = to_proto(DepthOptions(depth_quality=quality), depth_pb2.DepthOptions)
+    return pb.GetDepthRequest(file=photo, options=asked)
 
 
 def _photo(photo: bytes, mask: MaskOptions) -> pb.Photo:

@@ -7,7 +7,7 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
-from unflat.v1 import mesher_pb2, orchestrator_pb2
+from unflat.v1 import orchestrator_pb2
 
 _UPPER = ("OUTCOME_", "SERVING_")
 _LOWER = ("STRATEGY_", "MESH_FORMAT_", "MASK_SOURCE_", "MESH_VERDICT_")
@@ -29,11 +29,6 @@ def outcome_of(receipt: orchestrator_pb2.Receipt, stage: str) -> str:
         if found.stage == stage:
             return orchestrator_pb2.Outcome.Name(found.outcome).removeprefix("OUTCOME_")
     return ""
-
-
-def format_name(form: mesher_pb2.MeshFormat) -> str:
-    """Return glb, obj, ply or stl."""
-    return mesher_pb2.MeshFormat.Name(form).removeprefix("MESH_FORMAT_").lower()
 
 
 def _plain(value: Any) -> Any:

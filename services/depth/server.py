@@ -12,6 +12,8 @@ from services.common.backends.backend_catalogue import Resources
 from services.common.backends.batching import BatchOptions
 from services.common.backends.gpu_memory import find_gpus
 from services.common.models.model_store import ModelStore
+from services.common.options.mask import DepthOptions
+from services.common.options.proto import from_proto
 from services.common.serving.admission import Admission
 from services.common.serving.model_holder import ModelHolder
 from services.common.serving.stage_call import StageCall, stage_call
@@ -49,20 +51,19 @@ class DepthServicer(pb_grpc.DepthServiceServicer):
             with call.admitted(self._admission):
                 with call.phase("preprocess"):
                     rgb = image_from_proto(request.image, 3)
+                    high = from_proto(DepthOptions, request.options).depth_quality == "high"
                 with call.phase("compute"):
-                    depth = _estimate(backend, rgb, request.quality, call)
+                    depth = _estimate(backend, rgb, call, high=high)
                 with call.phase("postprocess"):
                     answer = pb.EstimateDepthResponse(depth=depth_to_proto(depth))
             notes = backend.size_notes(rgb.shape[1], rgb.shape[0])
-            if request.quality == pb.DEPTH_QUALITY_HIGH:
-                notes = (_HIGH_NOTE, *notes)
-            answer.report.CopyFrom(call.report(notes))
+            answer.report.CopyFrom(call.report((_HIGH_NOTE, *notes) if high else notes))
             return answer
 
 
-def _estimate(backend: Backend, rgb: RGB, quality: pb.DepthQuality, call: StageCall) -> InverseDepth:
+def _estimate(backend: Backend, rgb: RGB, call: StageCall, *, high: bool) -> InverseDepth:
     """Estimate once, or tiled; where nobody waits any more, stop between two estimates."""
-    if quality == pb.DEPTH_QUALITY_HIGH:
+    if high:
         return estimate_tiled(rgb, lambda part: backend.estimate(part, call.check), go_on=call.check)
     return backend.estimate(rgb, call.check)
 

@@ -4,35 +4,28 @@ from __future__ import annotations
 
 import io
 import zipfile
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from services.common.arrays import Colours
-from services.common.errors import InvalidOption
+from services.common.choices import MeshFormat
 from services.mesher.geometry.mesh import Mesh, normalise, vertex_normals
 
-Format = Literal["glb", "obj", "ply", "stl"]
-FORMATS: tuple[str, ...] = get_args(Format)
 NAME = "subject"  # of the mesh, and of the files inside a zip
 ROUGHNESS = 0.9  # the photo's light is baked into the colours, so the surface itself should not shine
 COLOUR_ATTRIBUTE = "_COLOR_0"  # under a private name until the tree is renamed: trimesh writes 8-bit colours only
 
 
-def export(mesh: Mesh, format: Format) -> bytes:  # noqa: A002 - the word users know
+def export(mesh: Mesh, format: MeshFormat) -> bytes:  # noqa: A002 - the word users know
     """Return the mesh as the bytes of one file.
 
     GLB holds a non-metallic material, normals, and a texture or vertex colours (linear light, as glTF demands). OBJ is
     text with vertex colours, or a zip of .obj, .mtl and .png when the mesh is textured. PLY (with vertex colours) and
     STL (shape only) are binary.
-
-    Raises:
-        InvalidOption: an unknown format.
     """
-    if format not in FORMATS:
-        raise InvalidOption(f"mesh format {format!r} is unknown; wanted one of {', '.join(FORMATS)}", field="format")
     if format == "glb":
         return _export_glb(mesh)
     if format == "obj":
@@ -42,7 +35,7 @@ def export(mesh: Mesh, format: Format) -> bytes:  # noqa: A002 - the word users 
     return bytes(_bare(mesh).export(file_type="stl"))
 
 
-def is_zip(mesh: Mesh, format: Format) -> bool:  # noqa: A002
+def is_zip(mesh: Mesh, format: MeshFormat) -> bool:  # noqa: A002
     """Return whether `export` answers with a zip of several files."""
     return format == "obj" and mesh.texture is not None
 

@@ -20,6 +20,8 @@ from services.common.backends.batching import GPU_BATCH, BatchOptions
 from services.common.backends.gpu_memory import find_gpus
 from services.common.errors import InvalidOption, NoSubject, UnflatError
 from services.common.models.model_store import ModelStore
+from services.common.options import MeshOptions, fill
+from services.common.options.proto import enum_name, from_proto
 from services.common.serving.admission import Admission
 from services.common.serving.model_holder import ModelHolder
 from services.common.serving.stage_call import StageCall, stage_call
@@ -28,22 +30,15 @@ from services.common.settings import load_settings
 from services.common.telemetry import metrics
 from services.common.telemetry.logs import get_logger
 from services.common.wire import depth_from_proto, image_from_proto
-from services.mesher.backends.base import Backend, FramedSubject, MeshOptions
+from services.mesher.backends import base
+from services.mesher.backends.base import Backend, FramedSubject
 from services.mesher.backends.catalogue import BACKENDS
-from services.mesher.export import Format, export
+from services.mesher.export import export
 from services.mesher.geometry.camera import Camera
 from services.mesher.geometry.mesh import Mesh
-from services.mesher.geometry.postprocess import (
-    FACES,
-    SIZES_MM,
-    SMOOTH,
-    PostprocessOptions,
-    resize_and_place,
-    smooth_and_simplify,
-)
+from services.mesher.geometry.postprocess import PostprocessOptions, resize_and_place, smooth_and_simplify
 from services.mesher.quality import Quality, inspect
 from services.mesher.settings import MesherSettings
-from services.mesher.texture.baking import RESOLUTIONS as TEXTURE_RESOLUTIONS
 from services.mesher.texture.baking import bake
 from unflat.v1 import mesher_pb2 as pb
 from unflat.v1 import mesher_pb2_grpc as pb_grpc
@@ -51,16 +46,7 @@ from unflat.v1 import mesher_pb2_grpc as pb_grpc
 STAGE = "mesher"
 SERVICE = pb.DESCRIPTOR.services_by_name["MesherService"].full_name
 
-_FORMATS: dict[int, Format] = {
-    pb.MESH_FORMAT_UNSPECIFIED: "glb",
-    pb.MESH_FORMAT_GLB: "glb",
-    pb.MESH_FORMAT_OBJ: "obj",
-    pb.MESH_FORMAT_PLY: "ply",
-    pb.MESH_FORMAT_STL: "stl",
-}
-_RESOLUTION = (32, 1024)
-_DEFAULT_TEXTURE_RESOLUTION = 1024
-_WARM_UP_SIDE_PX = 64
+_WARM_UP_SIDE_PX, _WARM_UP_RESOLUTION = 64, 32
 _GLTF_UNIT_MM = 1000.0
 
 Event: TypeAlias = pb.MesherServiceGenerateMeshResponse
@@ -93,22 +79,22 @@ class MesherServicer(pb_grpc.MesherServiceServicer):
 
         with call.phase("preprocess"):
             subject = _subject(request)
-            options = mesh_options(request.options)
-            wanted = postprocess_options(request.options)
+            asked = from_proto(MeshOptions, request.options)
+            wanted = fill(PostprocessOptions(), asked)
         with call.phase("compute"):
-            mesh = backend.mesh(subject, options, progress)
+            mesh = backend.mesh(subject, fill(base.MeshOptions(), asked), progress)
         with call.phase("postprocess"):
             progress("quality", 0.8)
             mesh = smooth_and_simplify(mesh, wanted)
             alpha = alpha_from_bytes(subject.rgba[:, :, 3])
             quality = inspect(mesh, alpha, subject.camera, subject.depth)
-            if options.texture == "baked":
+            if asked.texture == "baked":
                 progress("texture", 0.85)
-                mesh = bake(mesh, subject.rgba, subject.camera, options.texture_resolution, wanted.faces)
+                mesh = bake(mesh, subject.rgba, subject.camera, asked.texture_resolution, wanted.faces)
             progress("export", 0.95)
-            format = _FORMATS[request.options.format]  # noqa: A001 - the word users know
-            data = export(resize_and_place(mesh, wanted, _GLTF_UNIT_MM if format == "glb" else 1.0), format)
-        form = request.options.format or pb.MESH_FORMAT_GLB
+            unit_mm = _GLTF_UNIT_MM if asked.format == "glb" else 1.0
+            data = export(resize_and_place(mesh, wanted, unit_mm), asked.format)
+        form = enum_name(pb.MeshFormat.DESCRIPTOR, asked.format)
         report = call.report(mesh.notes)
         return Event(
             result=pb.MesherResult(mesh=data, format=form, quality=quality_to_proto(mesh, quality), report=report)
@@ -157,49 +143,6 @@ def _subject(request: pb.MesherServiceGenerateMeshRequest) -> FramedSubject:
     return FramedSubject(rgba, depth, Camera(camera.focal_px, camera.cx, camera.cy))
 
 
-def mesh_options(message: pb.MeshOptions) -> MeshOptions:
-    """Return the options of a request, checked.
-
-    Raises:
-        InvalidOption: a resolution out of its range, or a format that this version does not know.
-    """
-    if message.format not in _FORMATS:
-        raise InvalidOption(
-            f"format is {message.format}; wanted one of {', '.join(map(str, _FORMATS))}", field="format"
-        )
-    for name, (low, high) in (("resolution", _RESOLUTION), ("texture_resolution", TEXTURE_RESOLUTIONS)):
-        value = getattr(message, name)
-        if message.HasField(name) and not low <= value <= high:
-            raise InvalidOption(f"{name} is {value}; wanted {low} to {high}", field=name)
-    return MeshOptions(
-        resolution=message.resolution if message.HasField("resolution") else None,
-        threshold=message.threshold if message.HasField("threshold") else None,
-        texture="baked" if message.texture == pb.TEXTURE_MODE_BAKED else "vertex",
-        texture_resolution=message.texture_resolution or _DEFAULT_TEXTURE_RESOLUTION,
-        use_depth=message.use_depth if message.HasField("use_depth") else True,
-    )
-
-
-def postprocess_options(message: pb.MeshOptions) -> PostprocessOptions:
-    """Return what a request wants done to the finished mesh, checked.
-
-    Raises:
-        InvalidOption: a number out of its range, or a placement that this version does not know.
-    """
-    for name, (low, high) in (("size_mm", SIZES_MM), ("faces", FACES), ("smooth", SMOOTH)):
-        value = getattr(message, name)
-        if message.HasField(name) and not low <= value <= high:
-            raise InvalidOption(f"{name} is {value:g}; wanted {low:g} to {high:,.0f}", field=name)
-    if message.placement not in pb.MeshPlacement.values():
-        raise InvalidOption(f"placement is {message.placement}; wanted 1 (centred) or 2 (standing)", field="placement")
-    return PostprocessOptions(
-        smooth=message.smooth,
-        faces=message.faces if message.HasField("faces") else None,
-        size_mm=message.size_mm if message.HasField("size_mm") else None,
-        placement="standing" if message.placement == pb.MESH_PLACEMENT_STANDING else "centred",
-    )
-
-
 def quality_to_proto(mesh: Mesh, quality: Quality) -> pb.MeshQuality:
     """Return the measured quality as a message."""
     return pb.MeshQuality(
@@ -230,7 +173,7 @@ def _warm_up(backend: Backend) -> None:
     half = _WARM_UP_SIDE_PX / 2
     subject = FramedSubject(rgba, None, Camera(2.8 * half, half, half))
     try:
-        mesh = backend.mesh(subject, MeshOptions(resolution=_RESOLUTION[0]), lambda *_: None)
+        mesh = backend.mesh(subject, base.MeshOptions(resolution=_WARM_UP_RESOLUTION), lambda *_: None)
     except NoSubject:
         return  # a network may not care for this picture; it has run all the same
     inspect(mesh, alpha_from_bytes(rgba[:, :, 3]), subject.camera, None)

@@ -74,7 +74,7 @@ class DepthSource:
         Raises:
             InvalidImage: the caller's map cannot be read.
         """
-        budget = self._wait.budget(product, options.depth_patience_s, options.depth_quality, run.remaining_s())
+        budget = self._wait.budget(product, options.depth_wait_s, options.depth_quality, run.remaining_s())
         done, _ = await asyncio.wait([pending], timeout=budget.seconds)
         if done:
             return pending.result()

@@ -64,7 +64,7 @@ def cut(masked: MaskedPhoto, options: CutoutOptions) -> Cutout:
         # A mask that we did not make is taken as it is, and so are the colours under it: a picture that was cut out
         # before has no background left in them.
         alpha = resize(masked.supplied.alpha, masked.photo.pixels.shape)
-        options = replace(options, alpha_matting=False, estimate_foreground=False)
+        options = replace(options, matting=False, estimate_foreground=False)
         cutout = cut_out(masked.photo.pixels, alpha, options)
     if float(cutout.alpha.mean()) < LEAST_COVERAGE:
         raise NoSubject("nothing is left of the subject after refinement; wanted something that stands out")

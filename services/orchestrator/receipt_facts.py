@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from services.common.choices import Strategy
 from services.common.photos.decoding import Photo
 from services.common.telemetry import metrics
-from services.orchestrator.fusion import Fused, Strategy
+from services.orchestrator.fusion import Fused
 from services.orchestrator.gate.mesh_gate import Attempt, JudgedAttempt
 from services.orchestrator.input_checks.supplied_mask import SuppliedMask
 from services.orchestrator.run import Run

@@ -18,6 +18,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from services.common.calling.channels import server_options
 from services.common.errors import UnflatError
+from services.common.options import MeshOptions
+from services.common.options.proto import from_proto
 from services.common.photos.decode_pool import DecodePool
 from services.common.serving.admission import AioAdmission
 from services.common.serving.interceptors import AioErrorInterceptor, current_request_id
@@ -90,6 +92,7 @@ class OrchestratorServicer(pb_grpc.OrchestratorServiceServicer):
     ) -> AsyncIterator[pb.GenerateMeshResponse]:
         """Stream progress, then the mesh."""
         wishes = parse_request_options(request.mask, pb.CutoutOptions(), self._matting)
+        from_proto(MeshOptions, request.mesh)  # the mesher's own check, before anything is computed
 
         async def work(run: Run) -> pb.GenerateMeshResponse:
             found = await self._pipeline.generate_mesh(request.photo, wishes, request.mesh, run, debug=request.debug)
@@ -100,7 +103,7 @@ class OrchestratorServicer(pb_grpc.OrchestratorServiceServicer):
 
     async def GetDepth(self, request: pb.GetDepthRequest, context: Any) -> pb.GetDepthResponse:  # noqa: N802
         """Return the depth of a photo alone."""
-        quality = parse_depth_quality(request.quality)
+        quality = parse_depth_quality(request.options)
         run = Run(current_request_id(), self._budget(context), lambda _: None)
         async with self._turn(context, run):
             answer = await self._pipeline.estimate_depth(request.file, run, quality)

@@ -14,8 +14,11 @@ import numpy as np
 
 from services.common.arrays import RGB, Alpha
 from services.common.backends.backend_info import BackendInfo
-from services.common.errors import InvalidOption, NoSubject
+from services.common.errors import NoSubject
 from services.common.models.model_store import ModelStore
+from services.common.options import fill
+from services.common.options.mask import SegmentationOptions
+from services.common.options.proto import from_proto
 from services.common.serving.admission import Admission
 from services.common.serving.model_holder import ModelHolder
 from services.common.serving.stage_call import StageCall, stage_call
@@ -41,13 +44,6 @@ _LEAST_AREA = 1e-4  # share of the picture over one half below which there is no
 
 _COLOURS_ALONE = ("grabcut",)  # backends that know nothing but the photo's colours: the chain would only repeat them
 _AUGMENTATION_COST = 4.0  # times the first run's time that must be left: two more runs, the chain, and some air
-
-_PRESETS = {
-    pb.PRESET_UNSPECIFIED: "balanced",
-    pb.PRESET_FAST: "fast",
-    pb.PRESET_BALANCED: "balanced",
-    pb.PRESET_QUALITY: "quality",
-}
 
 
 class SegmentationServicer(pb_grpc.SegmentationServiceServicer):
@@ -113,12 +109,8 @@ def refine_options(message: pb.RefineOptions) -> RefineOptions:
     Raises:
         InvalidOption: a value that is unknown or out of its range.
     """
-    if message.preset not in _PRESETS:
-        raise InvalidOption(
-            f"preset is {message.preset}; wanted one of {', '.join(map(str, _PRESETS))}", field="preset"
-        )
-    given = {field.name: value for field, value in message.ListFields() if field.name != "preset"}
-    return RefineOptions.for_preset(_PRESETS[message.preset], **given)
+    asked = from_proto(SegmentationOptions, message)
+    return fill(RefineOptions.for_preset(asked.preset), asked)
 
 
 def main() -> None:

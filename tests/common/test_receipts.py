@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
-from services.common.receipts import format_name, outcome_of, receipt_to_dict
+from services.common.receipts import outcome_of, receipt_to_dict
 from unflat.v1 import mesher_pb2
 from unflat.v1 import orchestrator_pb2 as pb
 
@@ -40,8 +38,3 @@ def test_fields_that_are_zero_are_there_all_the_same():
 def test_outcomes_are_found_by_stage():
     assert outcome_of(RECEIPT, "depth") == "TIMEOUT"
     assert outcome_of(RECEIPT, "mesher") == ""
-
-
-@pytest.mark.parametrize("form", ["GLB", "OBJ", "PLY", "STL"])
-def test_formats_have_their_suffix_for_a_name(form):
-    assert format_name(mesher_pb2.MeshFormat.Value(f"MESH_FORMAT_{form}")) == form.lower()

@@ -40,7 +40,8 @@ class _Backend:
 
 def _estimate(slot, pixels: np.ndarray, quality: int = pb.DEPTH_QUALITY_UNSPECIFIED, context=CONTEXT):
     servicer = DepthServicer(slot, Admission("depth", 1, 1))
-    return servicer.EstimateDepth(pb.EstimateDepthRequest(image=image_to_proto(pixels), quality=quality), context)
+    options = pb.DepthOptions(depth_quality=quality)
+    return servicer.EstimateDepth(pb.EstimateDepthRequest(image=image_to_proto(pixels), options=options), context)
 
 
 def test_depth_comes_with_what_ran_and_how_long():

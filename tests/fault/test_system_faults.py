@@ -21,8 +21,8 @@ from tests.waiting import until
 
 pytestmark = [pytest.mark.fault, pytest.mark.e2e]
 
-PATIENT = MaskOptions(preset="fast", depth_patience_s=20.0)
-HURRIED = MaskOptions(preset="fast", depth_patience_s=0.3)
+PATIENT = MaskOptions(preset="fast", depth_wait_s=20.0)
+HURRIED = MaskOptions(preset="fast", depth_wait_s=0.3)
 WITHOUT = MaskOptions(preset="fast", depth=False)
 SHORT_S = 3.0
 

@@ -6,7 +6,6 @@ import pytest
 import trimesh
 
 from services.common.drawing.mesh_file import read_mesh
-from services.common.errors import InvalidOption
 from services.mesher.export import export
 from services.mesher.geometry.mesh import Mesh, is_watertight, merge_by_position
 
@@ -79,8 +78,3 @@ def test_textured_obj_is_a_zip_whose_parts_name_each_other(textured: Mesh) -> No
     assert mtl.encode() in text[obj]
     assert png.encode() in text[mtl]
     assert text[png].startswith(b"\x89PNG")
-
-
-def test_unknown_format_is_refused_by_name(coloured: Mesh) -> None:
-    with pytest.raises(InvalidOption, match="fbx"):
-        export(coloured, "fbx")

@@ -12,15 +12,16 @@ from services.common.backends.backend_catalogue import Resources
 from services.common.backends.batching import GPU_BATCH
 from services.common.drawing.mesh_file import read_mesh
 from services.common.errors import InvalidImage, InvalidOption
+from services.common.options import MeshOptions, fill
+from services.common.options.proto import from_proto
 from services.common.serving.admission import Admission
 from services.common.wire import depth_to_proto, image_to_proto
-from services.mesher.backends.base import MeshOptions
+from services.mesher.backends import base
 from services.mesher.backends.catalogue import BACKENDS
 from services.mesher.server import (
     MesherServicer,
     MesherSettings,
     _with_progress,
-    mesh_options,
     share_gpu,
 )
 from unflat.v1 import mesher_pb2 as pb
@@ -124,8 +125,11 @@ def test_size_place_and_faces_are_those_asked_for_and_said(form, unit):
 
 
 def test_unset_options_are_the_backends_own():
-    assert mesh_options(pb.MeshOptions()) == MeshOptions()
-    assert not mesh_options(pb.MeshOptions(use_depth=False)).use_depth
+    def read(message):
+        return fill(base.MeshOptions(), from_proto(MeshOptions, message))
+
+    assert read(pb.MeshOptions()) == base.MeshOptions()
+    assert not read(pb.MeshOptions(use_depth=False)).use_depth
 
 
 def test_what_the_computing_thread_raises_is_raised_to_the_caller():

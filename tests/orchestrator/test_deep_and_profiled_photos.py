@@ -37,7 +37,7 @@ def _tagged(rgb: np.ndarray) -> bytes:
 def _frame(photo: bytes) -> np.ndarray:
     bench = Bench()
     bench.segmentation.alpha = cv2.resize(BALL.astype(np.float32), (WORKING_SIDE_PX,) * 2, interpolation=cv2.INTER_AREA)
-    bench.mesh(photo, depth="DEPTH_MODE_OFF", options=mesher_pb2.MeshOptions(texture="TEXTURE_MODE_BAKED"))
+    bench.mesh(photo, depth=False, options=mesher_pb2.MeshOptions(texture="TEXTURE_MODE_BAKED"))
     return bench.mesher.jobs[0].frame
 
 

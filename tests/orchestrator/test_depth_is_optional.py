@@ -18,7 +18,7 @@ from unflat.v1 import orchestrator_pb2 as pb
 
 @pytest.mark.parametrize("outcome", ["UNAVAILABLE", "TIMEOUT", "INVALID", "a defect of ours"])
 def test_depth_that_fails_costs_nothing_but_depth(bench, outcome):
-    without = bench.cut(depth="DEPTH_MODE_OFF")
+    without = bench.cut(depth=False)
     if outcome == "a defect of ours":
         bench.depth.problem, outcome = ZeroDivisionError("a defect of ours"), "UNAVAILABLE"
     else:
@@ -39,7 +39,7 @@ def test_a_defect_in_depth_is_said_without_its_text(bench):
 
 def test_depth_that_hangs_is_left_behind_after_the_callers_patience(bench):
     bench.depth.gate = asyncio.Event()
-    made = bench.cut(depth_patience_s=0.0)
+    made = bench.cut(depth_wait_s=0.0)
     assert stage_of(made.receipt, "depth").outcome == pb.OUTCOME_TIMEOUT
     assert any("longer than segmentation" in warning for warning in made.receipt.warnings)
     assert bench.depth.cancelled == 1
@@ -57,7 +57,7 @@ def test_depth_of_high_quality_is_waited_for_beyond_our_own_patience(bench, monk
     monkeypatch.setattr("services.orchestrator.depth_wait.CUTOUT_WAIT_S", 0.01)
     bench.depth.gate = asyncio.Event()
     bench.budget_s = 2.0
-    made = bench.cut(depth_quality=depth_pb2.DEPTH_QUALITY_HIGH)
+    made = bench.cut(estimate=depth_pb2.DepthOptions(depth_quality="DEPTH_QUALITY_HIGH"))
     reason = stage_of(made.receipt, "depth").reason
     waited = re.search(r"more than ([0-9.]+) s", reason)
     assert waited, reason
@@ -69,7 +69,7 @@ def test_depth_of_high_quality_is_waited_for_beyond_our_own_patience(bench, monk
 def test_however_patient_the_caller_depth_never_takes_all_the_time_that_is_left(bench):
     bench.depth.gate = asyncio.Event()
     bench.budget_s = 2.0
-    made = bench.cut(depth_patience_s=600.0)
+    made = bench.cut(depth_wait_s=600.0)
     assert stage_of(made.receipt, "depth").outcome == pb.OUTCOME_TIMEOUT
     assert np.mean((alpha_of(made.image) > 127) == DISC) > 0.995
 
@@ -94,7 +94,7 @@ def test_a_mesh_waits_for_depth_as_long_as_it_usually_takes_and_no_less_than_a_c
 
 
 def test_depth_that_nobody_asked_for_is_not_called(bench):
-    made = bench.cut(depth="DEPTH_MODE_OFF")
+    made = bench.cut(depth=False)
     assert stage_of(made.receipt, "depth").outcome == pb.OUTCOME_DISABLED
     assert not made.receipt.degraded
     assert not bench.depth.entered

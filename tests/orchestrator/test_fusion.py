@@ -209,8 +209,6 @@ def test_depth_guided_leaves_sure_pixels_alone() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"strategy": "best"},
-        {"depth_percentile": 10},
         {"threshold_percentile": 60},
         {"blur_size": 4},
         {"morph_kernel_size": 0},

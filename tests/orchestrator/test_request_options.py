@@ -21,15 +21,15 @@ def test_an_empty_request_takes_the_balanced_preset_auto_fusion_and_depth():
     assert wishes.cutout == PRESETS["balanced"]
     assert (wishes.fusion.strategy, wishes.fusion.depth_percentile) == ("auto", "auto")
     assert wishes.depth
-    assert wishes.depth_patience_s is None
+    assert wishes.depth_wait_s is None
     assert wishes.depth_quality == depth_pb2.DEPTH_QUALITY_STANDARD
 
 
 @pytest.mark.parametrize(("preset", "matting"), [("PRESET_FAST", False), ("PRESET_QUALITY", True)])
 def test_matting_follows_the_preset_unless_it_is_set(preset, matting):
     refine = segmentation_pb2.RefineOptions(preset=preset)
-    assert _wishes(refine=refine).cutout.alpha_matting is matting
-    assert _wishes(pb.CutoutOptions(matting=not matting), refine=refine).cutout.alpha_matting is not matting
+    assert _wishes(refine=refine).cutout.matting is matting
+    assert _wishes(pb.CutoutOptions(matting=not matting), refine=refine).cutout.matting is not matting
 
 
 def test_one_classic_threshold_brings_the_classic_trimap_with_the_other_defaults():
@@ -49,9 +49,9 @@ def test_strategies_keep_their_name(number):
     [
         ({"depth_percentile": 90.0}, "depth_percentile"),
         ({"depth_percentile": float("nan")}, "depth_percentile"),
-        ({"depth_patience_s": -1.0}, "depth_patience_s"),
-        ({"depth_quality": 9}, "depth_quality"),
-        ({"depth_patience_s": float("nan")}, "depth_patience_s"),
+        ({"depth_wait_s": -1.0}, "depth_wait_s"),
+        ({"estimate": depth_pb2.DepthOptions(depth_quality=9)}, "depth_quality"),
+        ({"depth_wait_s": float("nan")}, "depth_wait_s"),
         ({"strategy": 99}, "strategy"),
         ({"refine": segmentation_pb2.RefineOptions(preset=99)}, "preset"),
     ],
@@ -77,7 +77,7 @@ def test_colour_is_estimated_unless_unwanted_or_nobody_sees_it(message, wanted):
 
 
 def test_matting_thresholds_out_of_order_are_refused():
-    with pytest.raises(InvalidOption, match="wanted 0 <= background <= foreground"):
+    with pytest.raises(InvalidOption, match="wanted the first no smaller"):
         _wishes(pb.CutoutOptions(foreground_threshold=10, background_threshold=200))
 
 

@@ -83,14 +83,14 @@ def _leaking(bench: Bench, *found: Any) -> Bench:
 
 @pytest.mark.parametrize("fault", [FLAT, {"watertight": False}, {"silhouette_iou": 0.6}], ids=["flat", "open", "other"])
 def test_a_mask_whose_outline_nothing_confirms_is_to_blame(bench, fault):
-    made = _leaking(bench, quality(**fault), quality(score=0.95)).mesh(depth="DEPTH_MODE_OFF")
+    made = _leaking(bench, quality(**fault), quality(score=0.95)).mesh(depth=False)
     assert made.mesh == b"mesh 2"
     assert made.receipt.attempts[1].made_of == "the raw mask"
     assert made.receipt.attempts[1].boundary_contrast > made.receipt.attempts[0].boundary_contrast
 
 
 def test_the_cutout_and_the_facts_are_those_of_the_mesh_that_is_returned(bench):
-    made = _leaking(bench, quality(**FLAT), quality(score=0.8)).mesh(depth="DEPTH_MODE_OFF")
+    made = _leaking(bench, quality(**FLAT), quality(score=0.8)).mesh(depth=False)
     assert np.mean((alpha_of(made.cutout) > 127) == DISC) > 0.99
     assert made.receipt.mask.coverage == pytest.approx(DISC.mean(), abs=0.02)
     assert not made.receipt.mask.touches
@@ -100,7 +100,7 @@ def test_the_cutout_and_the_facts_are_those_of_the_mesh_that_is_returned(bench):
 def test_a_leak_does_not_win_by_explaining_itself(bench):
     """Held against its own mask the leaking mesh is as good as the other one: the photo decides."""
     _leaking(bench, quality(score=0.8, silhouette_iou=0.79), quality(score=0.8))
-    assert bench.mesh(depth="DEPTH_MODE_OFF").mesh == b"mesh 2"
+    assert bench.mesh(depth=False).mesh == b"mesh 2"
 
 
 def test_where_depth_changed_the_mask_and_the_mesh_is_not_its_shape_segmentations_own_is_next(bench):
@@ -138,7 +138,7 @@ def test_a_mask_of_the_callers_own_is_never_replaced(bench):
 def test_there_is_no_second_attempt_where_it_would_be_the_same(bench, how):
     bench.mesher.qualities = [quality(flat=True, score=0.3)]
     if how == "no depth":
-        made = bench.mesh(depth="DEPTH_MODE_OFF")
+        made = bench.mesh(depth=False)
         assert "there was no depth to tell how deep it is" in made.receipt.verdict
     else:
         bench.mesh(options=mesher_pb2.MeshOptions(use_depth=False))

@@ -25,19 +25,21 @@ _sym_db = _symbol_database.Default()
 from unflat.v1 import common_pb2 as unflat_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15unflat/v1/depth.proto\x12\tunflat.v1\x1a\x16unflat/v1/common.proto\"a\n\x14\x45stimateDepthRequest\x12\x1f\n\x05image\x18\x01 \x01(\x0b\x32\x10.unflat.v1.Image\x12(\n\x07quality\x18\x02 \x01(\x0e\x32\x17.unflat.v1.DepthQuality\"c\n\x15\x45stimateDepthResponse\x12\"\n\x05\x64\x65pth\x18\x01 \x01(\x0b\x32\x13.unflat.v1.DepthMap\x12&\n\x06report\x18\x02 \x01(\x0b\x32\x16.unflat.v1.StageReport*a\n\x0c\x44\x65pthQuality\x12\x1d\n\x19\x44\x45PTH_QUALITY_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44\x45PTH_QUALITY_STANDARD\x10\x01\x12\x16\n\x12\x44\x45PTH_QUALITY_HIGH\x10\x02\x32\x62\n\x0c\x44\x65pthService\x12R\n\rEstimateDepth\x12\x1f.unflat.v1.EstimateDepthRequest\x1a .unflat.v1.EstimateDepthResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15unflat/v1/depth.proto\x12\tunflat.v1\x1a\x16unflat/v1/common.proto\">\n\x0c\x44\x65pthOptions\x12.\n\rdepth_quality\x18\x01 \x01(\x0e\x32\x17.unflat.v1.DepthQuality\"a\n\x14\x45stimateDepthRequest\x12\x1f\n\x05image\x18\x01 \x01(\x0b\x32\x10.unflat.v1.Image\x12(\n\x07options\x18\x02 \x01(\x0b\x32\x17.unflat.v1.DepthOptions\"c\n\x15\x45stimateDepthResponse\x12\"\n\x05\x64\x65pth\x18\x01 \x01(\x0b\x32\x13.unflat.v1.DepthMap\x12&\n\x06report\x18\x02 \x01(\x0b\x32\x16.unflat.v1.StageReport*a\n\x0c\x44\x65pthQuality\x12\x1d\n\x19\x44\x45PTH_QUALITY_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44\x45PTH_QUALITY_STANDARD\x10\x01\x12\x16\n\x12\x44\x45PTH_QUALITY_HIGH\x10\x02\x32\x62\n\x0c\x44\x65pthService\x12R\n\rEstimateDepth\x12\x1f.unflat.v1.EstimateDepthRequest\x1a .unflat.v1.EstimateDepthResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'unflat.v1.depth_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DEPTHQUALITY']._serialized_start=260
-  _globals['_DEPTHQUALITY']._serialized_end=357
-  _globals['_ESTIMATEDEPTHREQUEST']._serialized_start=60
-  _globals['_ESTIMATEDEPTHREQUEST']._serialized_end=157
-  _globals['_ESTIMATEDEPTHRESPONSE']._serialized_start=159
-  _globals['_ESTIMATEDEPTHRESPONSE']._serialized_end=258
-  _globals['_DEPTHSERVICE']._serialized_start=359
-  _globals['_DEPTHSERVICE']._serialized_end=457
+  _globals['_DEPTHQUALITY']._serialized_start=324
+  _globals['_DEPTHQUALITY']._serialized_end=421
+  _globals['_DEPTHOPTIONS']._serialized_start=60
+  _globals['_DEPTHOPTIONS']._serialized_end=122
+  _globals['_ESTIMATEDEPTHREQUEST']._serialized_start=124
+  _globals['_ESTIMATEDEPTHREQUEST']._serialized_end=221
+  _globals['_ESTIMATEDEPTHRESPONSE']._serialized_start=223
+  _globals['_ESTIMATEDEPTHRESPONSE']._serialized_end=322
+  _globals['_DEPTHSERVICE']._serialized_start=423
+  _globals['_DEPTHSERVICE']._serialized_end=521
 # @@protoc_insertion_point(module_scope)

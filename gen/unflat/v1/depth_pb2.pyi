@@ -16,13 +16,19 @@ DEPTH_QUALITY_UNSPECIFIED: DepthQuality
 DEPTH_QUALITY_STANDARD: DepthQuality
 DEPTH_QUALITY_HIGH: DepthQuality
 
+class DepthOptions(_message.Message):
+    __slots__ = ("depth_quality",)
+    DEPTH_QUALITY_FIELD_NUMBER: _ClassVar[int]
+    depth_quality: DepthQuality
+    def __init__(self, depth_quality: _Optional[_Union[DepthQuality, str]] = ...) -> None: ...
+
 class EstimateDepthRequest(_message.Message):
-    __slots__ = ("image", "quality")
+    __slots__ = ("image", "options")
     IMAGE_FIELD_NUMBER: _ClassVar[int]
-    QUALITY_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
     image: _common_pb2.Image
-    quality: DepthQuality
-    def __init__(self, image: _Optional[_Union[_common_pb2.Image, _Mapping]] = ..., quality: _Optional[_Union[DepthQuality, str]] = ...) -> None: ...
+    options: DepthOptions
+    def __init__(self, image: _Optional[_Union[_common_pb2.Image, _Mapping]] = ..., options: _Optional[_Union[DepthOptions, _Mapping]] = ...) -> None: ...
 
 class EstimateDepthResponse(_message.Message):
     __slots__ = ("depth", "report")

@@ -20,12 +20,6 @@ class Strategy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     STRATEGY_UNION: _ClassVar[Strategy]
     STRATEGY_SEGMENTATION: _ClassVar[Strategy]
 
-class DepthMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
-    __slots__ = ()
-    DEPTH_MODE_UNSPECIFIED: _ClassVar[DepthMode]
-    DEPTH_MODE_ON: _ClassVar[DepthMode]
-    DEPTH_MODE_OFF: _ClassVar[DepthMode]
-
 class ImageFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     IMAGE_FORMAT_UNSPECIFIED: _ClassVar[ImageFormat]
@@ -70,9 +64,6 @@ STRATEGY_DEPTH_GUIDED: Strategy
 STRATEGY_INTERSECTION: Strategy
 STRATEGY_UNION: Strategy
 STRATEGY_SEGMENTATION: Strategy
-DEPTH_MODE_UNSPECIFIED: DepthMode
-DEPTH_MODE_ON: DepthMode
-DEPTH_MODE_OFF: DepthMode
 IMAGE_FORMAT_UNSPECIFIED: ImageFormat
 IMAGE_FORMAT_PNG: ImageFormat
 IMAGE_FORMAT_WEBP: ImageFormat
@@ -109,22 +100,22 @@ class Photo(_message.Message):
     def __init__(self, file: _Optional[bytes] = ..., mask: _Optional[bytes] = ..., depth: _Optional[bytes] = ...) -> None: ...
 
 class MaskOptions(_message.Message):
-    __slots__ = ("refine", "strategy", "depth_percentile", "depth", "depth_patience_s", "depth_quality", "model")
+    __slots__ = ("refine", "strategy", "depth_percentile", "depth", "depth_wait_s", "estimate", "model")
     REFINE_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_FIELD_NUMBER: _ClassVar[int]
     DEPTH_PERCENTILE_FIELD_NUMBER: _ClassVar[int]
     DEPTH_FIELD_NUMBER: _ClassVar[int]
-    DEPTH_PATIENCE_S_FIELD_NUMBER: _ClassVar[int]
-    DEPTH_QUALITY_FIELD_NUMBER: _ClassVar[int]
+    DEPTH_WAIT_S_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATE_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     refine: _segmentation_pb2.RefineOptions
     strategy: Strategy
     depth_percentile: float
-    depth: DepthMode
-    depth_patience_s: float
-    depth_quality: _depth_pb2.DepthQuality
+    depth: bool
+    depth_wait_s: float
+    estimate: _depth_pb2.DepthOptions
     model: str
-    def __init__(self, refine: _Optional[_Union[_segmentation_pb2.RefineOptions, _Mapping]] = ..., strategy: _Optional[_Union[Strategy, str]] = ..., depth_percentile: _Optional[float] = ..., depth: _Optional[_Union[DepthMode, str]] = ..., depth_patience_s: _Optional[float] = ..., depth_quality: _Optional[_Union[_depth_pb2.DepthQuality, str]] = ..., model: _Optional[str] = ...) -> None: ...
+    def __init__(self, refine: _Optional[_Union[_segmentation_pb2.RefineOptions, _Mapping]] = ..., strategy: _Optional[_Union[Strategy, str]] = ..., depth_percentile: _Optional[float] = ..., depth: _Optional[bool] = ..., depth_wait_s: _Optional[float] = ..., estimate: _Optional[_Union[_depth_pb2.DepthOptions, _Mapping]] = ..., model: _Optional[str] = ...) -> None: ...
 
 class CutoutOptions(_message.Message):
     __slots__ = ("mask_only", "format", "matting", "foreground_threshold", "background_threshold", "erode_size", "background", "metadata", "with_mask", "estimate_foreground")
@@ -241,12 +232,12 @@ class DebugPicture(_message.Message):
     def __init__(self, name: _Optional[str] = ..., png: _Optional[bytes] = ...) -> None: ...
 
 class GetDepthRequest(_message.Message):
-    __slots__ = ("file", "quality")
+    __slots__ = ("file", "options")
     FILE_FIELD_NUMBER: _ClassVar[int]
-    QUALITY_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
     file: bytes
-    quality: _depth_pb2.DepthQuality
-    def __init__(self, file: _Optional[bytes] = ..., quality: _Optional[_Union[_depth_pb2.DepthQuality, str]] = ...) -> None: ...
+    options: _depth_pb2.DepthOptions
+    def __init__(self, file: _Optional[bytes] = ..., options: _Optional[_Union[_depth_pb2.DepthOptions, _Mapping]] = ...) -> None: ...
 
 class GetDepthResponse(_message.Message):
     __slots__ = ("depth", "stage")

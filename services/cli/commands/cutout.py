@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -15,23 +14,15 @@ from services.cli.console import make_console
 from services.cli.options import (
     DebugOption,
     DepthOption,
-    DepthQuality,
-    DepthQualityOption,
-    ImageFormat,
     Inputs,
     JsonOption,
     MaskOption,
-    ModelOption,
     Out,
-    PercentileOption,
-    Preset,
-    PresetOption,
     ServerOption,
-    Strategy,
-    StrategyOption,
     TimeoutOption,
     files_read,
-    mask_wishes,
+    takes_options,
+    with_files,
 )
 from services.cli.photo_files import PhotoItem, PhotoOutputs, debug_files, receipt_json
 from services.cli.photo_sets.journal import digest
@@ -47,34 +38,14 @@ _HERE = Path()
 _INTERRUPTED = 130  # what shells say of a program that Ctrl-C ended
 
 
-class MetadataKept(StrEnum):
-    """What of EXIF and XMP goes into the cutout; the colour profile always does."""
-
-    all = "all"
-    no_gps = "no-gps"
-    none = "none"
-
-
+@takes_options
 def cutout(
     photos: Inputs,
+    mask_options: MaskOptions,
+    cutout_options: CutoutOptions,
     out: Out = _HERE,
-    mask_only: Annotated[bool, typer.Option(help="Write the mask instead of the cutout.")] = False,
-    strategy: StrategyOption = Strategy.auto,
-    depth_percentile: PercentileOption = "auto",
     depth: DepthOption = "on",
-    depth_quality: DepthQualityOption = DepthQuality.standard,
-    model: ModelOption = "",
     mask: MaskOption = None,
-    preset: PresetOption = Preset.balanced,
-    format: Annotated[ImageFormat, typer.Option(help="Format of the picture.")] = ImageFormat.png,  # noqa: A002
-    background: Annotated[str, typer.Option(help="R,G,B to composite on; empty keeps the alpha.")] = "",
-    matting: Annotated[bool | None, typer.Option(help="Alpha matting along the edge; by preset.")] = None,
-    estimate_foreground: Annotated[
-        bool | None, typer.Option(help="Take the background's colour out of soft pixels; no: keep the photo's colours.")
-    ] = None,
-    metadata: Annotated[
-        MetadataKept, typer.Option(help="What of EXIF and XMP is kept: all, all but the position, none.")
-    ] = MetadataKept.all,
     mask_sidecar: Annotated[
         MaskSidecar | None, typer.Option(help="Also write masks/…, as this program expects them.")
     ] = None,
@@ -99,15 +70,12 @@ def cutout(
     if watch and not folders:
         raise InvalidOption("--watch wants a folder of photos")
     maker = CutoutMaker(
-        mask_wishes(preset, strategy, depth_percentile, depth, mask, depth_quality, model),
-        CutoutOptions(
-            mask_only, format.value, _colour(background), matting, metadata=metadata.value,
-            with_mask=bool(folders or mask_sidecar), estimate_foreground=estimate_foreground,
-        ),
+        with_files(mask_options, depth, mask),
+        cutout_options.model_copy(update={"with_mask": bool(folders or mask_sidecar)}),
         mask_sidecar,
         mask_polarity,
         debug,
-    )  # fmt: skip
+    )
     also_read = files_read(depth, mask)
     if not folders:
         raise typer.Exit(run_batch(photos, out, server, timeout, as_json, maker.make, also_read))
@@ -141,7 +109,7 @@ class CutoutMaker:
         proposed_mask: bytes = b"",
     ) -> PhotoOutputs:
         """Ask for the cutout; `proposed_mask`, an encoded grey picture, replaces segmentation."""
-        options = replace(self.mask, mask=proposed_mask) if proposed_mask else self.mask
+        options = self.mask.model_copy(update={"mask": proposed_mask}) if proposed_mask else self.mask
         events = client.stream_cutout(photo, mask=options, cutout=self.cutout, debug=self.debug is not None)
         result = wait_for_result(events, CutoutResult, report)
         if self.cutout.with_mask and not result.mask:
@@ -180,12 +148,3 @@ def _run_set(maker: CutoutMaker, options: SetOptions, server: str | None, timeou
         sheet = write_sheet(options.out, f"{', '.join(str(path) for path in options.inputs)}", outcomes)
         console.print(f"contact sheet: {sheet}", highlight=False, soft_wrap=True, markup=False)
     return exit_code(outcomes) if ended else _INTERRUPTED
-
-
-def _colour(text: str) -> tuple[int, int, int] | None:
-    if not text:
-        return None
-    parts = text.split(",")
-    if len(parts) != 3 or not all(part.strip().isdecimal() and int(part) <= 255 for part in parts):
-        raise InvalidOption(f"--background is {text!r}; wanted R,G,B of 0 to 255")
-    return int(parts[0]), int(parts[1]), int(parts[2])

@@ -12,20 +12,22 @@ from PIL import Image
 
 from services.cli.connection import connect
 from services.cli.console import make_console
-from services.cli.options import DepthQuality, DepthQualityOption, ServerOption, TimeoutOption
+from services.cli.options import ServerOption, TimeoutOption, takes_options
 from services.cli.photo_files import keep_inputs, write_all
 from services.common.arrays import InverseDepth
 from services.common.drawing.depth_colours import colour_depth
 from services.common.errors import InvalidOption
+from services.common.options.mask import DepthOptions
 
 
+@takes_options
 def depth(
     photo: Annotated[Path, typer.Argument(help="A photo.", show_default=False)],
+    depth_options: DepthOptions,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="FILE.png (coloured, or 16-bit with --raw) or FILE.npz.")
     ] = None,
     raw: Annotated[bool, typer.Option("--raw", help="16-bit grey instead of colours.")] = False,
-    depth_quality: DepthQualityOption = DepthQuality.standard,
     server: ServerOption = None,
     timeout: TimeoutOption = 120.0,
 ) -> None:
@@ -39,7 +41,7 @@ def depth(
         raise InvalidOption(f"{photo} cannot be read: {problem.strerror}") from None
     console = make_console(stderr=True)
     with connect(server, timeout, console) as client, console.status("estimating depth"):
-        inverse_depth, stage = client.estimate_depth(data, quality=depth_quality.value)
+        inverse_depth, stage = client.estimate_depth(data, quality=depth_options.depth_quality)
     target = keep_inputs(target, [photo], "depth")
     write_all({target: _encode(inverse_depth, target.suffix.lower(), raw)})
     console.print(f"{stage.report.backend} on {stage.report.device}: wrote {target}", highlight=False, markup=False)

@@ -12,24 +12,15 @@ from services.cli.batch import ReportProgress, run_batch, wait_for_result
 from services.cli.options import (
     DebugOption,
     DepthOption,
-    DepthQuality,
-    DepthQualityOption,
     Inputs,
     JsonOption,
     MaskOption,
-    MeshFormat,
-    ModelOption,
     Out,
-    PercentileOption,
-    Preset,
-    PresetOption,
     ServerOption,
-    Strategy,
-    StrategyOption,
-    Texture,
     TimeoutOption,
     files_read,
-    mask_wishes,
+    takes_options,
+    with_files,
 )
 from services.cli.photo_files import PhotoItem, PhotoOutputs, debug_files, receipt_json
 from services.cli.preview import draw_preview
@@ -39,29 +30,15 @@ from services.common.options import MaskOptions, MeshOptions
 _HERE = Path()
 
 
+@takes_options
 def mesh(
     photos: Inputs,
+    mask_options: MaskOptions,
+    mesh_options: MeshOptions,
     out: Out = _HERE,
-    strategy: StrategyOption = Strategy.auto,
-    depth_percentile: PercentileOption = "auto",
     depth: DepthOption = "on",
-    depth_quality: DepthQualityOption = DepthQuality.standard,
-    model: ModelOption = "",
     mask: MaskOption = None,
-    preset: PresetOption = Preset.balanced,
-    format: Annotated[MeshFormat, typer.Option(help="Format of the mesh.")] = MeshFormat.glb,  # noqa: A002
-    resolution: Annotated[
-        int | None, typer.Option(min=32, max=1024, help="Cells along the longest side of the grid.")
-    ] = None,
-    threshold: Annotated[float | None, typer.Option(help="Iso-level of the density (triposr only).")] = None,
-    texture: Annotated[Texture, typer.Option(help="Colours a vertex, or a baked atlas.")] = Texture.vertex,
-    texture_resolution: Annotated[int | None, typer.Option(min=256, max=4096, help="Side of the atlas in px.")] = None,
-    size_mm: Annotated[float | None, typer.Option(min=1e-3, max=1e6, help="Largest extent in millimetres.")] = None,
-    faces: Annotated[int | None, typer.Option(min=100, max=2_000_000, help="Most faces.")] = None,
-    smooth: Annotated[
-        int | None, typer.Option(min=0, max=100, help="Rounds of smoothing that keeps the volume.")
-    ] = None,
-    stand: Annotated[bool, typer.Option("--stand", help="Stand it on y = 0 instead of centring it.")] = False,
+    stand: Annotated[bool, typer.Option("--stand", help="Short for --placement standing.")] = False,
     preview: Annotated[
         bool, typer.Option(help="Also write <stem>-cutout.png and a sheet, <stem>-preview.png.")
     ] = False,
@@ -71,15 +48,9 @@ def mesh(
     timeout: TimeoutOption = 120.0,
 ) -> None:
     """Turn photos into meshes: <stem>.glb and the receipt <stem>.json."""
-    maker = MeshMaker(
-        mask_wishes(preset, strategy, depth_percentile, depth, mask, depth_quality, model),
-        MeshOptions(
-            format.value, texture.value, resolution, threshold, texture_resolution, size_mm=size_mm, faces=faces,
-            smooth=smooth, placement="standing" if stand else "centred",
-        ),
-        preview,
-        debug,
-    )  # fmt: skip
+    if stand:
+        mesh_options = mesh_options.model_copy(update={"placement": "standing"})
+    maker = MeshMaker(with_files(mask_options, depth, mask), mesh_options, preview, debug)
     raise typer.Exit(run_batch(photos, out, server, timeout, as_json, maker.make, files_read(depth, mask)))
 
 

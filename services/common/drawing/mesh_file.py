@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from services.common.arrays import Colours, Faces, Points
-
-MeshFormat = Literal["glb", "obj", "ply", "stl"]
+from services.common.choices import MeshFormat
 
 
 def read_mesh(data: bytes, format: MeshFormat) -> tuple[Points, Faces, Colours | None]:  # noqa: A002

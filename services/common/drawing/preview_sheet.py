@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from services.common.arrays import RGB, RGBA
-from services.common.drawing.mesh_file import MeshFormat, read_mesh
+from services.common.choices import MeshFormat
+from services.common.drawing.mesh_file import read_mesh
 from services.common.drawing.mesh_views import GROUND, SIX_VIEWS, render_views
 
 CAPTION_PX = 18

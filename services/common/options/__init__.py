@@ -1,17 +1,19 @@
-"""The options of a request: what a caller may ask for."""
+"""The options of a request, each stated once: name, type, range, unit, default, one sentence, and the doors it has.
 
-from services.common.options.choices import DepthQuality, ImageFormat, MeshFormat, Placement, Preset, Strategy, Texture
-from services.common.options.models import CutoutOptions, MaskOptions, MeshOptions
+    MaskOptions(preset="quality", kernel_size=5)
+
+Messages, form fields, JSON, the command line, error sentences and docs/options.md follow from these groups.
+"""
+
+from services.common.options.cutout import CutoutOptions
+from services.common.options.mask import MaskOptions
+from services.common.options.mesh import MeshOptions
+from services.common.options.parse import fill, parse_options
 
 __all__ = [
     "CutoutOptions",
-    "DepthQuality",
-    "ImageFormat",
     "MaskOptions",
-    "MeshFormat",
     "MeshOptions",
-    "Placement",
-    "Preset",
-    "Strategy",
-    "Texture",
+    "fill",
+    "parse_options",
 ]

@@ -1,71 +1,71 @@
-"""Options to messages."""
+"""Options to messages and back, by the names of their fields.
+
+An enumeration's words are its values' names without the prefix (STRATEGY_DEPTH_GUIDED is "depth_guided"). A message of
+options inside another (MaskOptions.refine) is filled from, and fills, the same group.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
-from services.common.errors import InvalidOption
-from services.common.options.models import CutoutOptions, MaskOptions, MeshOptions
-from unflat.v1 import depth_pb2, mesher_pb2, segmentation_pb2
-from unflat.v1 import orchestrator_pb2 as pb
+from google.protobuf.message import Message
 
+from services.common.options.base import Options
 
-def mask_to_proto(wishes: MaskOptions) -> pb.MaskOptions:
-    """Return the message of `wishes`."""
-    refine = segmentation_pb2.RefineOptions(
-        preset=enum_value(segmentation_pb2.Preset, "PRESET", wishes.preset, "preset"),
-        use_grabcut=wishes.use_grabcut,
-        remove_small_components=wishes.remove_small_components,
-        kernel_size=wishes.kernel_size,
-        blur_size=wishes.blur_size,
-    )
-    return pb.MaskOptions(
-        refine=refine,
-        strategy=enum_value(pb.Strategy, "STRATEGY", wishes.strategy, "strategy"),
-        depth_percentile=wishes.depth_percentile,
-        depth=pb.DEPTH_MODE_ON if wishes.depth else pb.DEPTH_MODE_OFF,
-        depth_patience_s=wishes.depth_patience_s,
-        depth_quality=enum_value(depth_pb2.DepthQuality, "DEPTH_QUALITY", wishes.depth_quality, "depth_quality"),
-        model=wishes.model,
-    )
+M = TypeVar("M", bound=Message)
+O = TypeVar("O", bound=Options)  # noqa: E741 - options
 
 
-def cutout_to_proto(wishes: CutoutOptions) -> pb.CutoutOptions:
-    """Return the message of `wishes`."""
-    return pb.CutoutOptions(
-        mask_only=wishes.mask_only,
-        format=enum_value(pb.ImageFormat, "IMAGE_FORMAT", wishes.format, "format"),
-        matting=wishes.matting,
-        foreground_threshold=wishes.foreground_threshold,
-        background_threshold=wishes.background_threshold,
-        erode_size=wishes.erode_size,
-        background=wishes.background,
-        metadata=enum_value(pb.MetadataMode, "METADATA_MODE", wishes.metadata.replace("-", "_"), "metadata"),
-        with_mask=wishes.with_mask,
-        estimate_foreground=wishes.estimate_foreground,
-    )
+def to_proto(options: Options, kind: type[M]) -> M:
+    """Return the message of kind `kind` with everything of `options` that it has a field for."""
+    return kind(**_to_fields(options, kind.DESCRIPTOR))
 
 
-def mesh_to_proto(wishes: MeshOptions) -> mesher_pb2.MeshOptions:
-    """Return the message of `wishes`."""
-    return mesher_pb2.MeshOptions(
-        format=enum_value(mesher_pb2.MeshFormat, "MESH_FORMAT", wishes.format, "format"),
-        texture=enum_value(mesher_pb2.TextureMode, "TEXTURE_MODE", wishes.texture, "texture"),
-        resolution=wishes.resolution,
-        threshold=wishes.threshold,
-        texture_resolution=wishes.texture_resolution,
-        use_depth=wishes.use_depth,
-        size_mm=wishes.size_mm,
-        faces=wishes.faces,
-        smooth=wishes.smooth,
-        placement=enum_value(mesher_pb2.MeshPlacement, "MESH_PLACEMENT", wishes.placement, "placement"),
-    )
+def from_proto(kind: type[O], message: Message) -> O:
+    """Return the options that a message asks for; what it leaves unset has its default.
+
+    Raises:
+        InvalidOption: a value out of its range, or one that this version does not know.
+    """
+    return kind(**_from_fields(kind, message))
 
 
-def enum_value(enum: Any, prefix: str, word: str | None, field: str) -> Any:
-    """Return the enum's own name for a plain word; protobuf takes names for values."""
-    name = f"{prefix}_{(word or 'unspecified').upper()}"
-    if name not in enum.keys():  # noqa: SIM118 - an enum wrapper is not a dictionary
-        words = [key.removeprefix(f"{prefix}_").lower() for key in enum.keys()[1:]]
-        raise InvalidOption(f"{field} is {word!r}; wanted one of {', '.join(words)}", field=field)
-    return name
+def enum_word(enum: Any, number: int) -> str:
+    """Return the plain word of an enumeration's value: MESH_FORMAT_GLB is "glb"."""
+    return str(enum.values_by_number[number].name).removeprefix(_prefix(enum)).lower()
+
+
+def enum_name(enum: Any, word: str) -> str:
+    """Return the name of the value that a word stands for; messages take names for values."""
+    return _prefix(enum) + word.upper().replace("-", "_")
+
+
+def _to_fields(options: Options, descriptor: Any) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for field in descriptor.fields:
+        value = getattr(options, field.name, None)
+        if field.message_type is not None:
+            fields[field.name] = _to_fields(options, field.message_type)
+        elif value is not None:
+            fields[field.name] = enum_name(field.enum_type, value) if field.enum_type else value
+    return fields
+
+
+def _from_fields(kind: type[Options], message: Message) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for field in message.DESCRIPTOR.fields:
+        if field.message_type is not None and field.message_type.name.endswith("Options"):
+            fields |= _from_fields(kind, getattr(message, field.name))
+        elif field.name in kind.model_fields:
+            value = getattr(message, field.name)
+            if not (message.HasField(field.name) if field.has_presence else value):
+                continue
+            known = field.enum_type is not None and value in field.enum_type.values_by_number
+            fields[field.name] = (
+                enum_word(field.enum_type, value) if known else tuple(value) if field.is_repeated else value
+            )
+    return fields
+
+
+def _prefix(enum: Any) -> str:
+    return str(enum.values_by_number[0].name).removesuffix("UNSPECIFIED")

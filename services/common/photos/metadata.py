@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, replace
-from typing import Literal
 
+from services.common.choices import MetadataMode
 from services.common.photos import exif_block, xmp_packet
 
-MetadataMode = Literal["all", "no-gps", "none"]
 METRES_AN_INCH = 0.0254  # PNG counts pixels a metre
 
 

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Header
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from services.common.choices import ImageFormat
 from services.common.errors import StageUnavailable
-from services.common.options import ImageFormat
 from services.common.telemetry.logs import get_logger
 from services.gateway.gateway import Gateway
 from services.gateway.jobs.job import RESULT, Job
@@ -48,10 +48,10 @@ def job_router(gateway: Gateway) -> APIRouter:
     @router.post("/jobs/cutout", status_code=202, response_class=JSONResponse, responses=_STARTED)
     async def start_cutout(
         upload: CutoutUpload,
-        cutout_and_named: CutoutForm,
+        cutout: CutoutForm,
     ) -> Response:
         """Start what POST /remove-bg does, with the pictures of its steps as artifacts."""
-        return _started(await gateway.runner.start_cutout(upload.photo, upload.mask, cutout_and_named[0], upload.name))
+        return _started(await gateway.runner.start_cutout(upload.photo, upload.mask, cutout, upload.name))
 
     @router.post("/jobs/mesh", status_code=202, response_class=JSONResponse, responses=_STARTED)
     async def start_mesh(

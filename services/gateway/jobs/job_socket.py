@@ -15,23 +15,19 @@ import asyncio
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import ValidationError
+from pydantic_core import from_json
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from services.common.errors import ImageTooLarge, InvalidImage, InvalidOption, UnflatError
-from services.common.options import MaskOptions, MeshOptions
+from services.common.options import MaskOptions, MeshOptions, parse_options
 from services.common.telemetry.logs import get_logger
 from services.gateway.gateway import Gateway
 from services.gateway.jobs.job import RESULT
 from services.gateway.problems import problem_body, request_id_of
-from services.gateway.routes.forms import mask_form, mesh_form, options_model
 
 SUBPROTOCOL = "unflat"
 _LONGEST_OPTIONS = 64 << 10
 _REFUSED, _TOO_LARGE, _FAILED = 1008, 1009, 1011  # RFC 6455, §7.4.1
-_read_mask = mask_form(default_preset="balanced", default_depth=True)
-_MaskOptions, _MeshOptions = options_model(_read_mask), options_model(mesh_form)
-_Options = options_model(_read_mask, mesh_form)
 _log = get_logger()
 
 
@@ -57,7 +53,7 @@ async def _serve(gateway: Gateway, socket: WebSocket) -> None:
     settings = gateway.settings
     try:
         async with asyncio.timeout(settings.upload_timeout_s):
-            mask, mesh = _read_options(await _receive(socket, "text"))
+            mask, mesh = read_options(await _receive(socket, "text"))
             photo: bytes = await _receive(socket, "bytes")
     except TimeoutError:
         raise InvalidImage(f"the photo did not arrive within {settings.upload_timeout_s:g} s", field="file") from None
@@ -87,8 +83,8 @@ async def _receive(socket: WebSocket, kind: str) -> Any:
     return found
 
 
-def _read_options(text: str) -> tuple[MaskOptions, MeshOptions]:
-    """Return the wishes of a JSON object with the names of the form; what is left out has the form's default.
+def read_options(text: str) -> tuple[MaskOptions, MeshOptions]:
+    """Return the options of a JSON object with the names of the form; what is left out has its default.
 
     Raises:
         InvalidOption: no JSON object, a name that nobody knows, or a value out of its range.
@@ -96,14 +92,12 @@ def _read_options(text: str) -> tuple[MaskOptions, MeshOptions]:
     if len(text) > _LONGEST_OPTIONS:
         raise InvalidOption(f"the options are longer than {_LONGEST_OPTIONS >> 10} KiB", field="options")
     try:
-        options = _Options.model_validate_json(text)
-    except ValidationError as problem:
-        first = problem.errors(include_url=False, include_context=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "options"
-        raise InvalidOption(f"{field}: {first['msg']}", field=field) from None
-    values = {name: getattr(options, name) for name in _Options.model_fields}
-    mask = _read_mask(**{name: values[name] for name in _MaskOptions.model_fields})
-    return mask, mesh_form(**{name: values[name] for name in _MeshOptions.model_fields})
+        given = from_json(text)
+    except ValueError as problem:
+        raise InvalidOption(f"the options are no JSON: {problem}", field="options") from None
+    if not isinstance(given, dict):
+        raise InvalidOption("the options are no JSON object; wanted one, {} for none", field="options")
+    return parse_options(given, "WebSocket", MaskOptions, MeshOptions)
 
 
 async def _refuse(socket: WebSocket, problem: UnflatError) -> None:

@@ -9,8 +9,8 @@ from typing import Literal, cast
 import numpy as np
 from PIL import Image
 
+from services.common.choices import MeshFormat
 from services.common.client import MeshResult
-from services.common.drawing.mesh_file import MeshFormat
 from services.common.drawing.preview_sheet import preview_png
 from services.common.telemetry.logs import get_logger
 

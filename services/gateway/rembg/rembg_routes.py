@@ -23,6 +23,7 @@ from services.common.client import result_of
 from services.common.errors import InvalidImage, ModelMissing, NoSubject
 from services.common.models.manifest import BY_NAME
 from services.common.options import CutoutOptions, MaskOptions
+from services.common.options.declare import limits
 from services.gateway.callers import while_connected
 from services.gateway.gateway import Gateway
 from services.gateway.problems import REMBG_PATH, request_id_of
@@ -36,12 +37,12 @@ from services.gateway.rembg.rembg_options import (
     unknown_model,
 )
 from services.gateway.rembg.rembg_pictures import empty_picture, harden, lay_on
-from services.gateway.routes.forms import MOST_ERODE_PX
 from services.gateway.routes.pipeline_routes import keep_receipt
 from services.gateway.routes.responses import header_text
 
 _PNG = "image/png"
 _SEGMENTATION = "segmentation"
+_, _MOST_ERODE_PX = limits(CutoutOptions.model_fields["erode_size"])
 
 
 def rembg_router(gateway: Gateway) -> APIRouter:
@@ -119,7 +120,7 @@ async def _answer(
     mask = MaskOptions(preset="fast", depth=False, model=model)
     async with while_connected(request), gateway.admission.slot():
         photo = await get_photo()
-        cutout = cutout_wishes(options)
+        cutout = cutout_options(options)
         try:
             result = await result_of(
                 gateway.client.stream_cutout(photo, mask=mask, cutout=cutout, request_id=request_id)
@@ -139,8 +140,11 @@ def _empty(problem: NoSubject, options: RembgOptions) -> bytes:
     return empty_picture(size, options.background, mask=options.om)
 
 
-def cutout_wishes(options: RembgOptions) -> CutoutOptions:
+def cutout_options(options: RembgOptions) -> CutoutOptions:
     """Return what rembg's options ask of the cutout; `om` wins over matting, as it does there.
+
+    `ae` has no upper bound there, and ours erodes by 255 px at most; where that leaves nothing sure on one side, the
+    cutout is the plain one with cleaned colours, as there.
 
     The subject's own colour is estimated with matting or where `dc` asks for it, as there: it costs as much as all the
     rest around a small network.
@@ -153,7 +157,7 @@ def cutout_wishes(options: RembgOptions) -> CutoutOptions:
         matting=True,
         foreground_threshold=options.af,
         background_threshold=options.ab,
-        erode_size=min(options.ae, MOST_ERODE_PX),
+        erode_size=min(options.ae, _MOST_ERODE_PX),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, get_args
 
 from fastapi import APIRouter, Depends
@@ -10,25 +9,26 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from services.common.choices import ImageFormat
 from services.common.client import result_of
 from services.common.errors import Overloaded, StageUnavailable
-from services.common.options import CutoutOptions, ImageFormat, MeshOptions
+from services.common.options import CutoutOptions, MeshOptions
 from services.common.receipts import receipt_to_dict
 from services.common.telemetry.logs import get_logger
 from services.gateway.callers import while_connected
 from services.gateway.gateway import Gateway
 from services.gateway.problems import request_id_of
-from services.gateway.routes.forms import accepted_format, cutout_form, mesh_form
+from services.gateway.routes.forms import accepted_format, form_of
 from services.gateway.routes.openapi import UPLOAD_REFUSALS, Responses, file_of, refusals
 from services.gateway.routes.responses import MESH_MEDIA_TYPES, cutout_info, file_answer, mesh_info, receipt_headers
 from services.gateway.routes.uploads import Upload, upload_form
 from unflat.v1 import orchestrator_pb2 as pb
 
 # A quick cutout is what most callers of a background remover want; a mesh is worth the wait.
-CutoutUpload = Annotated[Upload, Depends(upload_form(default_preset="fast", default_depth=False))]
-MeshUpload = Annotated[Upload, Depends(upload_form(default_preset="balanced", default_depth=True))]
-CutoutForm = Annotated[tuple[CutoutOptions, bool], Depends(cutout_form)]
-MeshForm = Annotated[MeshOptions, Depends(mesh_form)]
+CutoutUpload = Annotated[Upload, Depends(upload_form("fast", depth=False))]
+MeshUpload = Annotated[Upload, Depends(upload_form("balanced", depth=True))]
+CutoutForm = Annotated[CutoutOptions, Depends(form_of(CutoutOptions))]
+MeshForm = Annotated[MeshOptions, Depends(form_of(MeshOptions))]
 
 _log = get_logger()
 _PICTURES = file_of("The cutout", *(f"image/{name}" for name in get_args(ImageFormat)))
@@ -45,7 +45,7 @@ def pipeline_router(gateway: Gateway) -> APIRouter:
     async def remove_bg(
         request: Request,
         upload: CutoutUpload,
-        cutout_and_named: CutoutForm,
+        cutout: CutoutForm,
     ) -> Response:
         """Return the subject of a photo on a transparent background.
 
@@ -54,9 +54,8 @@ def pipeline_router(gateway: Gateway) -> APIRouter:
 
             curl -X POST -F "file=@test.jpg" http://localhost:8000/remove-bg -o mask.png
         """
-        cutout, named = cutout_and_named
-        if not named:
-            cutout = replace(cutout, format=accepted_format(request.headers.get("accept", "")))
+        if "format" not in cutout.model_fields_set:
+            cutout = cutout.model_copy(update={"format": accepted_format(request.headers.get("accept", ""))})
         request_id = request_id_of(request.scope)
         async with while_connected(request), gateway.admission.slot():
             result = await result_of(

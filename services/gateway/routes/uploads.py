@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, File, UploadFile
 
+from services.common.choices import Preset
 from services.common.errors import InvalidImage
-from services.common.options import MaskOptions, Preset
-from services.gateway.routes.forms import mask_form
+from services.common.options import MaskOptions
+from services.gateway.routes.forms import form_of
 
 PhotoPart = Annotated[UploadFile, File(description="the photo: JPEG, PNG, WebP, TIFF, GIF, BMP, HEIC or AVIF")]
 MaskPart = Annotated[UploadFile | None, File(description="a mask that replaces segmentation: picture or NPZ")]
@@ -26,22 +27,24 @@ class Upload:
     mask: MaskOptions
 
 
-def upload_form(default_preset: Preset, default_depth: bool) -> Callable[..., Awaitable[Upload]]:
+def upload_form(preset: Preset, *, depth: bool) -> Callable[..., Awaitable[Upload]]:
     """Return a dependency that reads an upload, with the defaults of one route.
 
     Raises:
         InvalidImage: by the dependency: the photo is empty.
     """
-    wishes_form = Depends(mask_form(default_preset, default_depth))
+    options_form = Depends(form_of(MaskOptions, preset=preset, depth=depth))
 
     async def read(
-        file: PhotoPart, wishes: MaskOptions = wishes_form, mask: MaskPart = None, depth_map: DepthPart = None
+        file: PhotoPart, options: MaskOptions = options_form, mask: MaskPart = None, depth_map: DepthPart = None
     ) -> Upload:
         photo = await file.read()
         if not photo:
             raise InvalidImage("the file is empty; wanted a picture", field="file")
-        supplied_mask = await mask.read() if mask else b""
-        supplied_depth = await depth_map.read() if depth_map else b""
-        return Upload(photo, file.filename or "", replace(wishes, mask=supplied_mask, depth_map=supplied_depth))
+        supplied = {
+            "mask": await mask.read() if mask else b"",
+            "depth_map": await depth_map.read() if depth_map else b"",
+        }
+        return Upload(photo, file.filename or "", options.model_copy(update=supplied))
 
     return read

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from services.common.arrays import RGBA, InverseDepth
 from services.common.backends.backend_info import BackendInfo
+from services.common.choices import Texture
 from services.mesher.geometry.camera import Camera
 from services.mesher.geometry.mesh import Mesh
 
@@ -47,7 +48,7 @@ class MeshOptions:
 
     resolution: int | None = None
     threshold: float | None = None
-    texture: Literal["vertex", "baked"] = "vertex"
+    texture: Texture = "vertex"
     texture_resolution: int = 1024
     use_depth: bool = True
 

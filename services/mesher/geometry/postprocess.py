@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
+from services.common.choices import Placement
 from services.mesher.geometry.mesh import Mesh, normalise, signed_volume
 from services.mesher.geometry.simplification import simplify_mesh
 from services.mesher.geometry.smoothing import smooth_taubin
-
-Placement = Literal["centred", "standing"]
-
-SIZES_MM = (1e-3, 1e6)
-FACES = (100, 2_000_000)
-SMOOTH = (0, 100)
 
 
 @dataclass(frozen=True)

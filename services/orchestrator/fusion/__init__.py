@@ -2,6 +2,6 @@
 
 from services.orchestrator.fusion.depth_cut import depth_mask
 from services.orchestrator.fusion.fuse import Fused, fuse
-from services.orchestrator.fusion.fusion_options import FusionOptions, Percentile, Strategy
+from services.orchestrator.fusion.fusion_options import FusionOptions, Percentile
 
-__all__ = ["Fused", "FusionOptions", "Percentile", "Strategy", "depth_mask", "fuse"]
+__all__ = ["Fused", "FusionOptions", "Percentile", "depth_mask", "fuse"]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
+from services.common.choices import Strategy
 from services.common.errors import InvalidOption
 
-Strategy: TypeAlias = Literal["auto", "depth_guided", "intersection", "union", "segmentation"]
 Percentile: TypeAlias = float | Literal["auto"]
 
 
@@ -33,14 +33,11 @@ class FusionOptions:
     blur_size: int = 7
 
     def __post_init__(self) -> None:
-        if self.strategy not in get_args(Strategy):
+        value = self.threshold_percentile
+        if value != "auto" and (isinstance(value, str) or not 20 <= value <= 50):
             raise InvalidOption(
-                f"strategy is {self.strategy!r}; it must be one of {', '.join(get_args(Strategy))}", field="strategy"
+                f"threshold_percentile is {value!r}; wanted 20 to 50 or 'auto'", field="threshold_percentile"
             )
-        for name in ("depth_percentile", "threshold_percentile"):
-            value = getattr(self, name)
-            if value != "auto" and (isinstance(value, str) or not 20 <= value <= 50):
-                raise InvalidOption(f"{name} is {value!r}; it must be 20 to 50 or 'auto'", field=name)
         for name in ("morph_kernel_size", "blur_size"):
             value = getattr(self, name)
             if not (1 <= value <= 31 and value % 2 == 1):

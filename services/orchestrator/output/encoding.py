@@ -10,7 +10,7 @@ import io
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,12 +18,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from services.common.arrays import Alpha, Pixels, alpha_to_bytes
+from services.common.choices import ImageFormat, MetadataMode
 from services.common.errors import InvalidOption
 from services.common.photos.exif_block import strip_prefix
-from services.common.photos.metadata import METRES_AN_INCH, Metadata, MetadataMode, keep
+from services.common.photos.metadata import METRES_AN_INCH, Metadata, keep
 from services.orchestrator.output.tiff import encode_tiff
 
-ImageFormat = Literal["png", "webp", "tiff", "jpeg"]
 MEDIA_TYPES: dict[ImageFormat, str] = {
     "png": "image/png",
     "webp": "image/webp",

@@ -26,7 +26,9 @@ class DepthStage:
     async def estimate(self, rgb: RGB, timeout_s: float, quality: depth_pb2.DepthQuality = STANDARD) -> DepthAnswer:
         """Return the depth of a working image, or why there is none."""
         begin = time.perf_counter()
-        request = depth_pb2.EstimateDepthRequest(image=image_to_proto(rgb), quality=quality)
+        request = depth_pb2.EstimateDepthRequest(
+            image=image_to_proto(rgb), options=depth_pb2.DepthOptions(depth_quality=quality)
+        )
         try:
             async with self.channel.call(timeout_s, wait=False) as left_s:
                 answer = await self._stub.EstimateDepth(request, timeout=left_s, metadata=self.channel.metadata())

@@ -146,12 +146,12 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(unflat, client, make_ph
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--depth-percentile", "much"], "wanted auto or 20 to 50"),
+        (["--depth-percentile", "much"], "wanted a number of 20 to 50, or auto"),
         (["--mask", "/nowhere/mask.png"], "--mask /nowhere/mask.png cannot be read"),
         (["--depth", "/nowhere/depth.npz"], "--depth /nowhere/depth.npz cannot be read"),
-        (["--background", "red"], "wanted R,G,B of 0 to 255"),
-        (["--background", "1,2,²"], "wanted R,G,B of 0 to 255"),
-        (["--background", "1,2,256"], "wanted R,G,B of 0 to 255"),
+        (["--background", "red"], "wanted r,g,b (0 to 255 each)"),
+        (["--background", "1,2,²"], "wanted r,g,b (0 to 255 each)"),
+        (["--background", "1,2,256"], "wanted r,g,b (0 to 255 each)"),
         (["--preset", "best"], "best"),
         (["--no-such-option"], "No such option"),
     ],

@@ -180,7 +180,7 @@ class Fleet:
     def mesh(self, photo: bytes) -> MeshResult:
         """Return the mesh of a small photo, made with depth however long that takes."""
         assert self.client is not None
-        mask = MaskOptions(preset="fast", depth_patience_s=REQUEST_S)
+        mask = MaskOptions(preset="fast", depth_wait_s=REQUEST_S)
         return self.client.generate_mesh(photo, mask=mask, mesh=MeshOptions(resolution=48))
 
     @contextmanager

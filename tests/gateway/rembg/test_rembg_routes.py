@@ -96,7 +96,7 @@ def test_matting_thresholds_reach_the_cutout(house, photo):
 
 def test_huge_erosion_is_held_to_what_makes_sense(house, photo):
     assert house.http.post(URL, files={"file": photo}, data={"a": "true", "ae": "3000"}).status_code == 200
-    assert house.last()["cutout"].erode_size == 1000
+    assert house.last()["cutout"].erode_size == 255
 
 
 def test_vm_is_served_by_our_own_matting(house, photo):
@@ -106,7 +106,7 @@ def test_vm_is_served_by_our_own_matting(house, photo):
 
 @pytest.mark.parametrize(
     ("asked", "wanted"),
-    [({}, False), ({"dc": "true"}, True), ({"a": "true"}, None), ({"vm": "true", "dc": "true"}, None)],
+    [({}, False), ({"dc": "true"}, True), ({"a": "true"}, True), ({"vm": "true", "dc": "true"}, True)],
 )
 def test_the_subjects_own_colour_is_estimated_with_matting_or_dc(house, photo, asked, wanted):
     house.http.post(URL, files={"file": photo}, data=asked)

@@ -32,7 +32,7 @@ def test_every_mask_option_reaches_the_orchestrator(house, photo):
         "strategy": "union",
         "depth_percentile": "35",
         "depth": "on",
-        "depth_patience_s": "1.5",
+        "depth_wait_s": "1.5",
         "use_grabcut": "true",
         "remove_small_components": "false",
         "kernel_size": "5",
@@ -42,9 +42,21 @@ def test_every_mask_option_reaches_the_orchestrator(house, photo):
     }
     files = {"file": photo, "mask": b"mask bytes", "depth_map": b"depth bytes"}
     assert house.http.post("/remove-bg", files=files, data=form).status_code == 200
-    files = (b"mask bytes", b"depth bytes")
-    wanted = MaskOptions("quality", "union", 35.0, True, 1.5, True, False, 5, 3, *files, "high", "u2netp")
-    assert house.last()["mask"] == wanted
+    assert house.last()["mask"] == MaskOptions(
+        preset="quality",
+        strategy="union",
+        depth_percentile=35.0,
+        depth=True,
+        depth_wait_s=1.5,
+        use_grabcut=True,
+        remove_small_components=False,
+        kernel_size=5,
+        blur_size=3,
+        depth_quality="high",
+        model="u2netp",
+        mask=b"mask bytes",
+        depth_map=b"depth bytes",
+    )
 
 
 def test_every_cutout_option_reaches_the_orchestrator(house, photo):
@@ -58,7 +70,15 @@ def test_every_cutout_option_reaches_the_orchestrator(house, photo):
         "erode_size": "7",
     }
     house.http.post("/remove-bg", files={"file": photo}, data=form)
-    assert house.last()["cutout"] == CutoutOptions(True, "webp", (16, 32, 48), True, 240, 10, 7)
+    assert house.last()["cutout"] == CutoutOptions(
+        format="webp",
+        background=(16, 32, 48),
+        mask_only=True,
+        matting=True,
+        foreground_threshold=240,
+        background_threshold=10,
+        erode_size=7,
+    )
 
 
 def test_every_mesh_option_reaches_the_orchestrator(house, photo):
@@ -75,7 +95,18 @@ def test_every_mesh_option_reaches_the_orchestrator(house, photo):
         "placement": "standing",
     }
     house.http.post("/generate-mesh", files={"file": photo}, data=form)
-    assert house.last()["mesh"] == MeshOptions("stl", "baked", 128, 25.5, 512, False, 80.5, 5000, 4, "standing")
+    assert house.last()["mesh"] == MeshOptions(
+        format="stl",
+        texture="baked",
+        resolution=128,
+        threshold=25.5,
+        texture_resolution=512,
+        use_depth=False,
+        size_mm=80.5,
+        faces=5000,
+        smooth=4,
+        placement="standing",
+    )
 
 
 @pytest.mark.parametrize("off", ["off", "false", "0", "no"])

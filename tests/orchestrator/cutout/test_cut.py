@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 import pytest
 
-from services.common.errors import InvalidOption
 from services.orchestrator.cutout import foreground, laplacian, upsample
 from services.orchestrator.cutout.cut import PRESETS, CutoutOptions, cut_out
 from tests.needs import SHARED
@@ -95,20 +94,19 @@ def test_classic_recipe_is_there_when_asked_for(composite, disc_alpha):
 
 def test_options_switch_their_steps_off(composite, disc_alpha):
     scene = composite(disc_alpha((120, 160), 40, 8))
-    plain = cut_out(scene.photo, scene.alpha, CutoutOptions(alpha_matting=False, estimate_foreground=False))
+    plain = cut_out(scene.photo, scene.alpha, CutoutOptions(matting=False, estimate_foreground=False))
     assert plain.trimap is None
     assert np.array_equal(plain.alpha, scene.alpha)
     assert np.array_equal(plain.foreground, scene.photo)
     assert plain.foreground is not scene.photo
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [{"foreground_threshold": 300}, {"foreground_threshold": 5}, {"background_threshold": -1}, {"erode_size": 3000}],
-)
-def test_wrong_numbers_are_refused(wrong):
-    with pytest.raises(InvalidOption):
-        CutoutOptions(**wrong)
+def test_an_erosion_that_leaves_one_side_nothing_takes_the_plain_mask(composite, disc_alpha):
+    scene = composite(disc_alpha((120, 160), 40, 8))
+    plain = cut_out(scene.photo, scene.alpha, CutoutOptions(matting=False))
+    eroded = cut_out(scene.photo, scene.alpha, CutoutOptions(adaptive_trimap=False, erode_size=255))
+    assert np.array_equal(eroded.alpha, plain.alpha)
+    assert np.array_equal(eroded.foreground, plain.foreground)
 
 
 def test_large_photo_in_small_chunks_has_no_seams(composite, disc_alpha, monkeypatch):

@@ -195,9 +195,7 @@ def test_sizes_that_differ_are_refused() -> None:
         refine(np.zeros((30, 20, 3), np.uint8), np.zeros((10, 20), np.float32), RefineOptions())
 
 
-@pytest.mark.parametrize(
-    "overrides", [{"kernel_size": 4}, {"kernel_size": 9}, {"blur_size": 1}, {"working_side": 5000}, {"sharpness": 3}]
-)
+@pytest.mark.parametrize("overrides", [{"working_side": 5000}, {"sharpness": 3}])
 def test_an_option_out_of_range_is_named(overrides: dict[str, int]) -> None:
     with pytest.raises(InvalidOption) as error:
         RefineOptions.for_preset("balanced", **overrides)
