@@ -65,6 +65,7 @@ def client_options() -> list[ChannelOption]:
     """Return the options of a channel: traffic spread over all replicas, quick reconnects, a few retries."""
     return [
         *_MESSAGE_LIMITS,
+        ("grpc.enable_http_proxy", 0),  # http_proxy is meant for the web; services stand on loopback or in one cluster
         ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.per_rpc_retry_buffer_size", RETRY_BUFFER_BYTES),
