@@ -14,7 +14,7 @@ PATH = Path(__file__).parent / "grafana" / "unflat.json"
 _WIDTH = 24  # columns of Grafana's grid
 _HEIGHT = 8
 _SOURCE = {"type": "prometheus", "uid": "${source}"}
-_DOORS = 'method=~"POST /.*|GET /api/remove|/unflat.v1.OrchestratorService/.*"'
+_REQUESTS = 'method=~"POST /.*|GET /api/remove|/unflat.v1.OrchestratorService/.*"'
 
 Kind = Literal["timeseries", "stat", "table", "heatmap"]
 Unit = Literal["short", "s", "reqps", "percentunit", "bytes"]
@@ -74,13 +74,13 @@ ROWS = (
         ),
     ),
     Row(
-        "At the doors",
+        "Requests",
         (
             Panel(
-                "Requests",
+                "Requests a second",
                 (
                     (
-                        f"sum by (method) (rate(unflat_request_seconds_count{{{_DOORS}}}[$__rate_interval]))",
+                        f"sum by (method) (rate(unflat_request_seconds_count{{{_REQUESTS}}}[$__rate_interval]))",
                         "{{method}}",
                     ),
                 ),
@@ -88,10 +88,10 @@ ROWS = (
                 "reqps",
             ),
             Panel(
-                "Not answered well",
+                "Failed requests",
                 (
                     (
-                        f'sum by (method, code) (rate(unflat_request_seconds_count{{{_DOORS},code!~"2..|OK"}}'
+                        f'sum by (method, code) (rate(unflat_request_seconds_count{{{_REQUESTS},code!~"2..|OK"}}'
                         "[$__rate_interval]))",
                         "{{method}} {{code}}",
                     ),
@@ -100,14 +100,14 @@ ROWS = (
                 "reqps",
             ),
             Panel(
-                "Time of good answers",
+                "Latency of successful requests",
                 (
                     (
-                        _quantile(0.5, "unflat_request_seconds", "method", f'{_DOORS},code=~"2..|OK"'),
+                        _quantile(0.5, "unflat_request_seconds", "method", f'{_REQUESTS},code=~"2..|OK"'),
                         "median {{method}}",
                     ),
                     (
-                        _quantile(0.95, "unflat_request_seconds", "method", f'{_DOORS},code=~"2..|OK"'),
+                        _quantile(0.95, "unflat_request_seconds", "method", f'{_REQUESTS},code=~"2..|OK"'),
                         "95 % {{method}}",
                     ),
                 ),
@@ -125,7 +125,7 @@ ROWS = (
                 "What scalers act on: calls of the orchestrators to a stage, and those a second that found nobody.",
             ),
             Panel(
-                "Computing, of what may compute",
+                "Concurrency and queue, of their limits",
                 (
                     ("sum by (stage) (unflat_in_flight) / sum by (stage) (unflat_concurrency_limit)", "{{stage}}"),
                     ("sum by (stage) (unflat_queued) / sum by (stage) (unflat_queue_limit)", "{{stage}}: queue"),
@@ -134,7 +134,7 @@ ROWS = (
                 "percentunit",
             ),
             Panel(
-                "Refused and given up",
+                "Refused and abandoned",
                 (
                     ("sum by (stage) (rate(unflat_shed_total[$__rate_interval]))", "{{stage}} refused"),
                     (
@@ -192,7 +192,7 @@ ROWS = (
         "Degradation",
         (
             Panel(
-                "Answers made without a stage",
+                "Degraded answers",
                 (
                     (
                         "sum by (stage, reason) (rate(unflat_degraded_total[$__rate_interval])) / ignoring (stage, "

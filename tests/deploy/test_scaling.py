@@ -40,9 +40,9 @@ def test_a_scaler_without_a_word_for_a_lost_prometheus_is_told(scaled, scaler):
 
 def test_a_metric_that_no_service_has_is_told(scaled, scaler):
     metadata = scaler("mesher")["triggers"][0]["metadata"]
-    metadata["query"] = metadata["query"].replace("unflat_stage_demand", "unflat_stage_wishes")
+    metadata["query"] = metadata["query"].replace("unflat_stage_demand", "unflat_stage_wanted")
     (problem,) = problems(scaled)
-    assert "asks for unflat_stage_wishes, which no service has" in problem
+    assert "asks for unflat_stage_wanted, which no service has" in problem
 
 
 def test_more_calls_a_pod_than_it_takes_are_told(scaled, scaler):
