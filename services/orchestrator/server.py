@@ -1,6 +1,6 @@
 """The orchestrator service: streams progress and one result of the pipeline.
 
-Only translates and guards: admission, deadlines, cancellation; the way of a photo is in `pipeline.py`.
+Only translates and guards: admission, deadlines, cancellation; what happens to a photo is in `pipeline.py`.
 """
 
 from __future__ import annotations
@@ -72,15 +72,13 @@ class OrchestratorServicer(pb_grpc.OrchestratorServiceServicer):
         self, request: pb.RemoveBackgroundRequest, context: Any
     ) -> AsyncIterator[pb.RemoveBackgroundResponse]:
         """Stream progress, then the cutout."""
-        wishes, encoding = (
-            parse_request_options(request.mask, request.cutout, self._matting),
-            parse_encoding(request.cutout),
-        )
+        options = parse_request_options(request.mask, request.cutout, self._matting)
+        encoding = parse_encoding(request.cutout)
         mask_only, debug = request.cutout.mask_only, request.debug
 
         async def work(run: Run) -> pb.RemoveBackgroundResponse:
             found = await self._pipeline.remove_background(
-                request.photo, wishes, encoding, run, mask_only=mask_only, debug=debug
+                request.photo, options, encoding, run, mask_only=mask_only, debug=debug
             )
             return pb.RemoveBackgroundResponse(result=found)
 
@@ -91,11 +89,11 @@ class OrchestratorServicer(pb_grpc.OrchestratorServiceServicer):
         self, request: pb.GenerateMeshRequest, context: Any
     ) -> AsyncIterator[pb.GenerateMeshResponse]:
         """Stream progress, then the mesh."""
-        wishes = parse_request_options(request.mask, pb.CutoutOptions(), self._matting)
+        options = parse_request_options(request.mask, pb.CutoutOptions(), self._matting)
         from_proto(MeshOptions, request.mesh)  # the mesher's own check, before anything is computed
 
         async def work(run: Run) -> pb.GenerateMeshResponse:
-            found = await self._pipeline.generate_mesh(request.photo, wishes, request.mesh, run, debug=request.debug)
+            found = await self._pipeline.generate_mesh(request.photo, options, request.mesh, run, debug=request.debug)
             return pb.GenerateMeshResponse(result=found)
 
         async for event in self._stream(context, work, lambda p: pb.GenerateMeshResponse(progress=p)):

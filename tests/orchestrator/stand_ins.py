@@ -159,20 +159,20 @@ class Bench:
         self.budget_s = 60.0
 
     def cut(self, photo: bytes = PHOTO, mask_only: bool = False, debug: bool = False, **rest: Any) -> pb.CutoutResult:
-        message, wishes = self._asked(photo, rest)
+        message, options = self._asked(photo, rest)
         return asyncio.run(
             self._clean(
                 lambda line, run: line.remove_background(
-                    message, wishes, EncodeOptions(), run, mask_only=mask_only, debug=debug
+                    message, options, EncodeOptions(), run, mask_only=mask_only, debug=debug
                 )
             )
         )
 
     def mesh(self, photo: bytes = PHOTO, options: Any = None, debug: bool = False, **rest: Any) -> pb.MeshResult:
-        message, wishes = self._asked(photo, rest)
+        message, asked = self._asked(photo, rest)
         options = options or mesher_pb2.MeshOptions()
         return asyncio.run(
-            self._clean(lambda line, run: line.generate_mesh(message, wishes, options, run, debug=debug))
+            self._clean(lambda line, run: line.generate_mesh(message, asked, options, run, debug=debug))
         )
 
     def depth_alone(self) -> DepthAnswer:

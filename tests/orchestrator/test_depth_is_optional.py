@@ -37,23 +37,23 @@ def test_a_defect_in_depth_is_said_without_its_text(bench):
     assert "hunter2" not in reason
 
 
-def test_depth_that_hangs_is_left_behind_after_the_callers_patience(bench):
+def test_depth_that_hangs_is_left_behind_after_the_callers_wait(bench):
     bench.depth.gate = asyncio.Event()
     made = bench.cut(depth_wait_s=0.0)
     assert stage_of(made.receipt, "depth").outcome == pb.OUTCOME_TIMEOUT
     assert any("longer than segmentation" in warning for warning in made.receipt.warnings)
     assert bench.depth.cancelled == 1
-    assert bench.depth.given_up == 0, "a caller's impatience must not open the breaker for others"
+    assert bench.depth.given_up == 0, "a caller's hurry must not open the breaker for others"
 
 
-def test_depth_that_hangs_beyond_our_own_patience_counts_against_it(bench, monkeypatch):
+def test_depth_that_hangs_beyond_our_own_wait_counts_against_it(bench, monkeypatch):
     monkeypatch.setattr("services.orchestrator.depth_wait.CUTOUT_WAIT_S", 0.01)
     bench.depth.gate = asyncio.Event()
     bench.cut()
     assert bench.depth.given_up == 1
 
 
-def test_depth_of_high_quality_is_waited_for_beyond_our_own_patience(bench, monkeypatch):
+def test_depth_of_high_quality_is_waited_for_beyond_our_own_wait(bench, monkeypatch):
     monkeypatch.setattr("services.orchestrator.depth_wait.CUTOUT_WAIT_S", 0.01)
     bench.depth.gate = asyncio.Event()
     bench.budget_s = 2.0
@@ -66,7 +66,7 @@ def test_depth_of_high_quality_is_waited_for_beyond_our_own_patience(bench, monk
     assert bench.depth.given_up == 0, "what one caller asks beyond the usual must not open the breaker for others"
 
 
-def test_however_patient_the_caller_depth_never_takes_all_the_time_that_is_left(bench):
+def test_however_long_the_caller_waits_depth_never_takes_all_the_time_that_is_left(bench):
     bench.depth.gate = asyncio.Event()
     bench.budget_s = 2.0
     made = bench.cut(depth_wait_s=600.0)
@@ -79,13 +79,13 @@ def test_a_mesh_waits_for_depth_as_long_as_it_usually_takes_and_no_less_than_a_c
     monkeypatch.setattr("services.orchestrator.depth_wait.CUTOUT_WAIT_S", least)
 
     async def scenario() -> pb.MeshResult:
-        line, wishes = bench.pipeline(), parse_request_options(pb.MaskOptions(), pb.CutoutOptions())
+        line, options = bench.pipeline(), parse_request_options(pb.MaskOptions(), pb.CutoutOptions())
         for _ in range(3):  # depth answers at once: that is what is usual from now on
-            await line.generate_mesh(pb.Photo(file=PHOTO), wishes, mesher_pb2.MeshOptions(), bench.run(), debug=False)
+            await line.generate_mesh(pb.Photo(file=PHOTO), options, mesher_pb2.MeshOptions(), bench.run(), debug=False)
             bench.mesher.jobs.clear()
         bench.depth.gate = asyncio.Event()
         return await line.generate_mesh(
-            pb.Photo(file=PHOTO), wishes, mesher_pb2.MeshOptions(), bench.run(), debug=False
+            pb.Photo(file=PHOTO), options, mesher_pb2.MeshOptions(), bench.run(), debug=False
         )
 
     made = asyncio.run(scenario())

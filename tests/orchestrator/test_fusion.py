@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from services.common.errors import InvalidImage, InvalidOption
-from services.orchestrator.fusion import FusionOptions, depth_mask, fuse
+from services.orchestrator.fusion import FusionOptions, fuse
+from services.orchestrator.fusion.depth_cut import depth_mask
 
 SIDE = 320
 RED, BLUE, GREEN = (200, 50, 40), (40, 70, 200), (70, 160, 60)
@@ -159,13 +160,13 @@ def test_depth_of_another_size_is_resampled() -> None:
 
 def test_depth_mask_keeps_what_lies_within_n_percent_of_the_nearest() -> None:
     depth = np.repeat(np.linspace(0, 10, 101, dtype=np.float32)[None, :], 40, axis=0)
-    near = depth_mask(depth, FusionOptions(threshold_percentile=30, morph_kernel_size=1, blur_size=1))
+    near = depth_mask(depth, FusionOptions(depth_percentile=30, morph_kernel_size=1, blur_size=1))
     assert np.array_equal(near[0], depth[0] >= 7.0 - 1e-5)
 
 
 def test_automatic_percentile_finds_two_groups() -> None:
     subject = _disc()
-    near = depth_mask(_depth((subject, 5.0)), FusionOptions(threshold_percentile="auto"))
+    near = depth_mask(_depth((subject, 5.0)), FusionOptions(depth_percentile="auto"))
     assert _iou(near.astype(np.float32), subject) > 0.95
 
 
@@ -209,7 +210,6 @@ def test_depth_guided_leaves_sure_pixels_alone() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"threshold_percentile": 60},
         {"blur_size": 4},
         {"morph_kernel_size": 0},
     ],

@@ -116,10 +116,10 @@ def test_a_cancelled_request_cancels_what_it_waits_for_and_leaves_no_task(bench,
         stage.gate = asyncio.Event()
         if where == "segmentation":
             bench.depth.gate = asyncio.Event()
-        wishes = parse_request_options(pb.MaskOptions(), pb.CutoutOptions())
+        options = parse_request_options(pb.MaskOptions(), pb.CutoutOptions())
         task = asyncio.create_task(
             bench.pipeline().generate_mesh(
-                pb.Photo(file=PHOTO), wishes, mesher_pb2.MeshOptions(), bench.run(), debug=False
+                pb.Photo(file=PHOTO), options, mesher_pb2.MeshOptions(), bench.run(), debug=False
             )
         )
         while not stage.entered:

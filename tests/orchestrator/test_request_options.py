@@ -12,28 +12,28 @@ from unflat.v1 import depth_pb2, segmentation_pb2
 from unflat.v1 import orchestrator_pb2 as pb
 
 
-def _wishes(cutout: pb.CutoutOptions | None = None, **mask: object):
+def _options(cutout: pb.CutoutOptions | None = None, **mask: object):
     return parse_request_options(pb.MaskOptions(**mask), cutout or pb.CutoutOptions())
 
 
 def test_an_empty_request_takes_the_balanced_preset_auto_fusion_and_depth():
-    wishes = _wishes()
-    assert wishes.cutout == PRESETS["balanced"]
-    assert (wishes.fusion.strategy, wishes.fusion.depth_percentile) == ("auto", "auto")
-    assert wishes.depth
-    assert wishes.depth_wait_s is None
-    assert wishes.depth_quality == depth_pb2.DEPTH_QUALITY_STANDARD
+    options = _options()
+    assert options.cutout == PRESETS["balanced"]
+    assert (options.fusion.strategy, options.fusion.depth_percentile) == ("auto", "auto")
+    assert options.depth
+    assert options.depth_wait_s is None
+    assert options.depth_quality == depth_pb2.DEPTH_QUALITY_STANDARD
 
 
 @pytest.mark.parametrize(("preset", "matting"), [("PRESET_FAST", False), ("PRESET_QUALITY", True)])
 def test_matting_follows_the_preset_unless_it_is_set(preset, matting):
     refine = segmentation_pb2.RefineOptions(preset=preset)
-    assert _wishes(refine=refine).cutout.matting is matting
-    assert _wishes(pb.CutoutOptions(matting=not matting), refine=refine).cutout.matting is not matting
+    assert _options(refine=refine).cutout.matting is matting
+    assert _options(pb.CutoutOptions(matting=not matting), refine=refine).cutout.matting is not matting
 
 
 def test_one_classic_threshold_brings_the_classic_trimap_with_the_other_defaults():
-    options = _wishes(pb.CutoutOptions(erode_size=0)).cutout
+    options = _options(pb.CutoutOptions(erode_size=0)).cutout
     assert not options.adaptive_trimap
     assert (options.foreground_threshold, options.background_threshold, options.erode_size) == (240, 10, 0)
 
@@ -41,7 +41,7 @@ def test_one_classic_threshold_brings_the_classic_trimap_with_the_other_defaults
 @pytest.mark.parametrize("number", [pb.STRATEGY_AUTO, pb.STRATEGY_UNION, pb.STRATEGY_SEGMENTATION])
 def test_strategies_keep_their_name(number):
     name = pb.Strategy.Name(number).removeprefix("STRATEGY_").lower()
-    assert _wishes(strategy=number).fusion.strategy == name
+    assert _options(strategy=number).fusion.strategy == name
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_strategies_keep_their_name(number):
 )
 def test_a_mask_option_out_of_range_is_named(mask, field):
     with pytest.raises(InvalidOption) as caught:
-        _wishes(**mask)
+        _options(**mask)
     assert caught.value.field == field
 
 
@@ -73,12 +73,12 @@ def test_a_mask_option_out_of_range_is_named(mask, field):
     ],
 )
 def test_colour_is_estimated_unless_unwanted_or_nobody_sees_it(message, wanted):
-    assert _wishes(message).cutout.estimate_foreground is wanted
+    assert _options(message).cutout.estimate_foreground is wanted
 
 
 def test_matting_thresholds_out_of_order_are_refused():
     with pytest.raises(InvalidOption, match="wanted the first no smaller"):
-        _wishes(pb.CutoutOptions(foreground_threshold=10, background_threshold=200))
+        _options(pb.CutoutOptions(foreground_threshold=10, background_threshold=200))
 
 
 @pytest.mark.parametrize("background", [[1, 2], [1, 2, 3, 4], [0, 0, 256]])

@@ -167,9 +167,9 @@ def test_a_finished_mesh_is_handed_out_even_when_the_time_is_just_up(bench):
     run = bench.run()
     bench.mesher.qualities = [quality(flat=True, score=0.3)]
     bench.mesher.after = lambda: setattr(run, "_deadline", 0.0)
-    wishes = parse_request_options(pb.MaskOptions(), pb.CutoutOptions())
+    options = parse_request_options(pb.MaskOptions(), pb.CutoutOptions())
     photo = pb.Photo(file=PHOTO)
-    made = asyncio.run(bench.pipeline().generate_mesh(photo, wishes, mesher_pb2.MeshOptions(), run, debug=False))
+    made = asyncio.run(bench.pipeline().generate_mesh(photo, options, mesher_pb2.MeshOptions(), run, debug=False))
     assert made.mesh == b"mesh 1"
 
 

@@ -52,7 +52,7 @@ class _Pipeline:
                 self.cancelled.set()
                 raise
 
-    async def remove_background(self, photo: Any, wishes: Any, encode: Any, run: Run, **rest: Any) -> pb.CutoutResult:
+    async def remove_background(self, photo: Any, options: Any, encode: Any, run: Run, **rest: Any) -> pb.CutoutResult:
         await self._work(run)
         return pb.CutoutResult(image=b"picture", receipt=run.close())
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from services.common.arrays import BoolMask, Float, InverseDepth
-from services.orchestrator.fusion.fusion_options import FusionOptions, Percentile
+from services.orchestrator.fusion.fusion_options import FusionOptions
 
 NO_SPREAD = 1e-6  # relative range below which a depth map says nothing
 
@@ -19,19 +19,15 @@ def depth_mask(depth: InverseDepth, options: FusionOptions) -> BoolMask:
 
     Args:
         depth: (H, W) float32, larger is nearer; non-finite values count as farthest.
-        options: `threshold_percentile` N keeps depth ≥ max - N % of (max - min); then opening, closing and a median
-            of the given sizes.
+        options: `depth_percentile` N keeps depth ≥ max - N % of (max - min); then opening, closing and a median of the
+            given sizes.
     Returns:
         (H, W) bool; all False if the depth has no spread.
     """
-    return cut_depth(depth, options.threshold_percentile, options)
-
-
-def cut_depth(depth: InverseDepth, percentile: Percentile, options: FusionOptions) -> BoolMask:
-    """Return `depth_mask` for a `percentile` of one's own."""
     scaled = to_unit(depth)
     if scaled is None:
         return np.zeros(depth.shape, dtype=np.bool_)
+    percentile = options.depth_percentile
     limit = _otsu(scaled) if percentile == "auto" else 1.0 - percentile / 100.0
     near = (scaled >= limit).astype(np.uint8)
     if options.morph_kernel_size > 1:

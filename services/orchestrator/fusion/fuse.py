@@ -17,7 +17,7 @@ from services.common.arrays import RGB, Alpha, BoolMask, Float, InverseDepth
 from services.common.errors import InvalidImage
 from services.common.imaging.working_size import apply_change, shrink_to
 from services.orchestrator.fusion.band import weigh_unsure
-from services.orchestrator.fusion.depth_cut import NO_SPREAD, cut_depth
+from services.orchestrator.fusion.depth_cut import NO_SPREAD, depth_mask
 from services.orchestrator.fusion.depth_reliability import assess_depth
 from services.orchestrator.fusion.doubtful_parts import decide_doubtful_parts
 from services.orchestrator.fusion.fusion_input import FusionInput
@@ -73,11 +73,11 @@ def fuse(rgb: RGB, alpha: Alpha, depth: InverseDepth | None, options: FusionOpti
             cv2.resize(depth, (alpha.shape[1], alpha.shape[0]), interpolation=cv2.INTER_LINEAR), dtype=np.float32
         )
     if options.strategy == "segmentation":
-        return _unchanged(alpha, cut_depth(depth, options.depth_percentile, options), "depth was not asked")
+        return _unchanged(alpha, depth_mask(depth, options), "depth was not asked")
     scaled = _scale(depth)
     if scaled is None:
         return _unchanged(alpha, None, "depth has no spread or is not finite")
-    near = cut_depth(depth, options.depth_percentile, options)
+    near = depth_mask(depth, options)
     if options.strategy == "auto":
         fused, note = _fuse_locally(rgb, alpha, scaled)
         return _result(fused, near, alpha, note, used=fused is not alpha)

@@ -17,27 +17,20 @@ class FusionOptions:
 
     Args:
         strategy: "auto" compares depths locally; the others are the original design's global cuts.
-        depth_percentile: for "depth_guided", "intersection" and "union"; 20 to 50, see `threshold_percentile`.
-        threshold_percentile: of `depth_mask`: keeps depth ≥ max - N % of (max - min). 20 to 50, more keeps more;
-            "auto" finds the cut between two groups of depths.
+        depth_percentile: of the global cuts: keeps depth ≥ max - N % of (max - min). 20 to 50, more keeps more; "auto"
+            finds the cut between two groups of depths.
         morph_kernel_size: odd, 1 to 31 px: opening and closing of the depth mask. 1 does nothing.
         blur_size: odd, 1 to 31 px: smoothing of its outline. 1 does nothing.
     Raises:
-        InvalidOption: a value is unknown or out of its range.
+        InvalidOption: a size is out of its range.
     """
 
     strategy: Strategy = "auto"
     depth_percentile: Percentile = 35.0
-    threshold_percentile: Percentile = 35.0
     morph_kernel_size: int = 7
     blur_size: int = 7
 
     def __post_init__(self) -> None:
-        value = self.threshold_percentile
-        if value != "auto" and (isinstance(value, str) or not 20 <= value <= 50):
-            raise InvalidOption(
-                f"threshold_percentile is {value!r}; wanted 20 to 50 or 'auto'", field="threshold_percentile"
-            )
         for name in ("morph_kernel_size", "blur_size"):
             value = getattr(self, name)
             if not (1 <= value <= 31 and value % 2 == 1):
