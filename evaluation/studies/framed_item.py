@@ -13,9 +13,9 @@ from evaluation.sets import Item, read_mask
 from services.common.arrays import RGB, RGBA, Alpha, InverseDepth
 from services.common.imaging.working_size import resize
 from services.common.photos.decoding import decode_depth, decode_photo
-from services.mesher.geometry.camera import FOCAL_RATIO, Camera
+from services.mesher.geometry.camera import Camera
 from services.orchestrator.cutout.cut import CutoutOptions, cut_out
-from services.orchestrator.framing import FramingOptions, frame_subject
+from services.orchestrator.framing import FOCAL_OF_LONG_SIDE, FramingOptions, frame_subject
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class FramedItem:
     def of(cls, photo: RGB, exact: Alpha, rgba: RGBA, depth: InverseDepth | None, camera: Camera) -> FramedItem:
         """Return the frame with photo and exact alpha (both (H, W)) drawn into it; the focal length was assumed."""
         height, width = exact.shape
-        scale = camera.focal_px / (FOCAL_RATIO * max(height, width))
+        scale = camera.focal_px / (FOCAL_OF_LONG_SIDE * max(height, width))
         side = rgba.shape[0]
         u, v = np.meshgrid(np.arange(side) + 0.5, np.arange(side) + 0.5)
         x = ((u - camera.cx) / scale + width / 2 - 0.5).astype(np.float32)

@@ -15,8 +15,8 @@ from services.cli.local_prometheus import LocalPrometheus
 def test_without_the_binary_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(up, "find_prometheus", lambda: None)
     console = Console(record=True, width=200)
-    stack: Any = SimpleNamespace(addresses=dict)
-    assert up._start_prometheus(console, stack) is None
+    local_services: Any = SimpleNamespace(addresses=dict)
+    assert up._start_prometheus(console, local_services) is None
     assert "apt-get install prometheus" in console.export_text()
 
 

@@ -32,7 +32,7 @@ def _environment(files: TlsFiles, service: str = "") -> dict[str, str]:
 
 
 @pytest.fixture
-def stack(authority: Any, tmp_path: Path) -> Iterator[LocalServices]:
+def local_services(authority: Any, tmp_path: Path) -> Iterator[LocalServices]:
     """Everything but depth, with one certificate for all."""
     environment = _environment(authority.issue("unflat")) | {"UNFLAT_MODELS": str(tmp_path / "empty-store")}
     with LocalServices(LocalServicesOptions(environment=environment, without=("depth",))) as running:
@@ -51,17 +51,17 @@ def _until(client: Client, said: Callable[[pb.StageStatus], bool]) -> pb.StageSt
     return until(seen, WAIT_S, lambda: _depth_status(client))
 
 
-def test_a_system_with_certificates_degrades_around_a_wrong_one_and_takes_it_back(stack, authority):
+def test_a_system_with_certificates_degrades_around_a_wrong_one_and_takes_it_back(local_services, authority):
     """One test, because starting a system is what costs: from all well, over an expired depth, to its renewal."""
-    with Client(stack.address, WAIT_S) as stranger, pytest.raises(StageUnavailable, match="it wants TLS"):
+    with Client(local_services.address, WAIT_S) as stranger, pytest.raises(StageUnavailable, match="it wants TLS"):
         stranger.status()
-    health_port = stack.addresses()["mesher"]["health_port"]
+    health_port = local_services.addresses()["mesher"]["health_port"]
     with grpc.insecure_channel(f"127.0.0.1:{health_port}") as channel:  # as the kubelet asks
         stub: Any = health_pb2_grpc.HealthStub(channel)
         answer = stub.Check(health_pb2.HealthCheckRequest(service="unflat.v1.MesherService"), timeout=WAIT_S)
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
-    with Client(stack.address, WAIT_S, stack.identity) as client:
+    with Client(local_services.address, WAIT_S, local_services.identity) as client:
         port = _depth_status(client).address.rsplit(":", 1)[1]
         expired = authority.issue("depth", days=-1)
         flags = [f"--port={port}", "--drain-s=0", f"--end-with-parent={os.getpid()}"]

@@ -45,7 +45,7 @@ def depth_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory, depth_network: Path) -> Iterator[LocalServices]:
+def local_services(tmp_path_factory: pytest.TempPathFactory, depth_network: Path) -> Iterator[LocalServices]:
     """The whole system with embedded backends and a small depth network."""
     environment = {
         "UNFLAT_MODELS": str(tmp_path_factory.mktemp("empty-store")),
@@ -57,9 +57,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory, depth_network: Path) -> Iter
 
 
 @pytest.fixture(scope="session")
-def client(stack: LocalServices) -> Iterator[Client]:
+def client(local_services: LocalServices) -> Iterator[Client]:
     """A client of that system."""
-    with Client(stack.address) as one:
+    with Client(local_services.address) as one:
         yield one
 
 

@@ -122,21 +122,30 @@ def test_up_serves_until_it_is_told_to_stop(environment, examples, tmp_path, fre
     _wait_until_none(environment["UNFLAT_MODELS"])
 
 
-def test_depth_is_written_in_colours_in_sixteen_bits_and_raw(stack, examples, tmp_path):
+def test_depth_is_written_in_colours_in_sixteen_bits_and_raw(local_services, examples, tmp_path):
     for name, extra in (("colour.png", []), ("grey.png", ["--raw"]), ("raw.npz", [])):
-        command = [UNFLAT, "depth", str(examples / "mug.jpg"), "-o", str(tmp_path / name), "--server", stack.address]
-        done = subprocess.run([*command, *extra], capture_output=True, text=True, timeout=PATIENCE_S)
+        command = [
+            UNFLAT,
+            "depth",
+            str(examples / "mug.jpg"),
+            "-o",
+            str(tmp_path / name),
+            "--server",
+            local_services.address,
+        ]
+        command += ["--server", local_services.address, *extra]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
         assert done.returncode == 0, done.stderr
     assert Image.open(tmp_path / "colour.png").mode == "RGB"
     assert np.asarray(Image.open(tmp_path / "grey.png")).dtype == np.uint16
     assert np.load(tmp_path / "raw.npz")["depth"].dtype == np.float32
 
 
-def test_some_inputs_fail_and_the_others_are_finished(stack, examples, tmp_path):
+def test_some_inputs_fail_and_the_others_are_finished(local_services, examples, tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff junk")
     command = [UNFLAT, "cutout", str(tmp_path / "broken.jpg"), str(examples / "mug.jpg"), str(tmp_path / "absent.jpg")]
     done = subprocess.run(
-        [*command, "-o", str(tmp_path / "out"), "--server", stack.address, "--depth", "off"],
+        [*command, "-o", str(tmp_path / "out"), "--server", local_services.address, "--depth", "off"],
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,

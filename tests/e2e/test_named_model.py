@@ -16,9 +16,9 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
-def http(stack: LocalServices) -> Iterator[httpx.Client]:
+def http(local_services: LocalServices) -> Iterator[httpx.Client]:
     """A client of the gateway; the system's model store is empty."""
-    with httpx.Client(base_url=f"http://127.0.0.1:{stack.processes['gateway'].port}", timeout=60) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{local_services.processes['gateway'].port}", timeout=60) as client:
         yield client
 
 

@@ -79,12 +79,12 @@ def test_progress_grows_to_one_result(client, examples):
     assert events[-1].data.startswith(b"glTF")
 
 
-def test_without_depth_the_answer_is_the_same_as_with_depth_killed(stack, client, examples):
+def test_without_depth_the_answer_is_the_same_as_with_depth_killed(local_services, client, examples):
     photo = (examples / "vase.jpg").read_bytes()
     without = client.generate_mesh(photo, mask=MaskOptions(depth=False))
     assert outcome_of(without.receipt, "depth") == "DISABLED"
     assert not without.receipt.degraded
-    depth = stack.processes["depth"]
+    depth = local_services.processes["depth"]
     os.kill(depth.popen.pid, signal.SIGKILL)
     depth.popen.wait()
     try:
@@ -98,7 +98,7 @@ def test_without_depth_the_answer_is_the_same_as_with_depth_killed(stack, client
         assert np.allclose(_body(killed.data).bounds, _body(without.data).bounds, atol=1e-3)
         assert hashlib.sha256(killed.cutout).digest() == hashlib.sha256(without.cutout).digest()
     finally:
-        stack.wait_for(stack.launch("depth", depth.port))
+        local_services.wait_for(local_services.launch("depth", depth.port))
     deadline = time.monotonic() + 20
     while outcome_of(client.remove_background(photo).receipt, "depth") != "OK":
         assert time.monotonic() < deadline, "depth is back but not used"
@@ -199,8 +199,8 @@ def test_bad_input_is_refused_with_one_sentence(client, examples, photo, wishes,
 
 
 @pytest.mark.needs_shared
-def test_tricky_files_end_as_expected_and_no_process_dies(stack, client):
-    before = {name: process.popen.pid for name, process in stack.processes.items()}
+def test_tricky_files_end_as_expected_and_no_process_dies(local_services, client):
+    before = {name: process.popen.pid for name, process in local_services.processes.items()}
     expected = json.loads((TRICKY / "EXPECTED.json").read_text())["files"]
     kinds = {"undecodable": InvalidImage, "empty": InvalidImage, "too_small": InvalidImage, "too_large": ImageTooLarge}
     wrong = []
@@ -222,4 +222,4 @@ def test_tricky_files_end_as_expected_and_no_process_dies(stack, client):
         elif entry.get("own_alpha", is_own := made.receipt.mask.source == pb.MASK_SOURCE_OWN_ALPHA) != is_own:
             wrong.append(f"{name}: own alpha is {is_own}")
     assert not wrong
-    assert before == {name: p.popen.pid for name, p in stack.processes.items() if p.popen.poll() is None}
+    assert before == {name: p.popen.pid for name, p in local_services.processes.items() if p.popen.poll() is None}

@@ -49,12 +49,12 @@ def test_nothing_is_left_out_that_the_readme_does_not_have():
 
 
 @pytest.mark.parametrize("command", [c for c in _commands() if not _is_left_out(c)])
-def test_readme_command_works(command, stack, tmp_path, examples, tmp_path_factory):
+def test_readme_command_works(command, local_services, tmp_path, examples, tmp_path_factory):
     shutil.copytree(examples, tmp_path / "examples")
     shutil.copy(examples / "mug.jpg", tmp_path / "test.jpg")
     _write_mask(tmp_path / "mask.png")
     words = shlex.split(command)
-    gateway = stack.processes["gateway"]
+    gateway = local_services.processes["gateway"]
     if words[0] == "make":
         assert words[1] == "help"
         done = subprocess.run(["make", "-C", str(ROOT), "help"], capture_output=True, text=True, timeout=60)
@@ -63,7 +63,7 @@ def test_readme_command_works(command, stack, tmp_path, examples, tmp_path_facto
         done = subprocess.run([*words, "--fail", "-sS"], capture_output=True, text=True, timeout=120, cwd=tmp_path)
     else:
         assert words[0] == "unflat", command
-        server = ["--server", stack.address] if words[1] in ("mesh", "cutout", "status") else []
+        server = ["--server", local_services.address] if words[1] in ("mesh", "cutout", "status") else []
         environment = {**os.environ, "UNFLAT_MODELS": str(tmp_path_factory.mktemp("store"))}
         done = subprocess.run(
             [UNFLAT, *words[1:], *server], capture_output=True, text=True, timeout=240, cwd=tmp_path, env=environment
@@ -76,10 +76,10 @@ def test_readme_command_works(command, stack, tmp_path, examples, tmp_path_facto
             assert list((tmp_path / words[number + 1]).iterdir())
 
 
-def test_the_python_snippet_of_the_readme_works(stack, tmp_path, examples):
+def test_the_python_snippet_of_the_readme_works(local_services, tmp_path, examples):
     snippet = re.search(r"```python\n(.*?)```", README, flags=re.DOTALL)
     assert snippet is not None
-    code = snippet.group(1).replace("127.0.0.1:50050", stack.address)
+    code = snippet.group(1).replace("127.0.0.1:50050", local_services.address)
     shutil.copy(examples / "mug.jpg", tmp_path / "test.jpg")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]

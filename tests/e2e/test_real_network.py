@@ -26,8 +26,8 @@ def real_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     store = tmp_path_factory.mktemp("models")
     (store / "isnet-general-use").symlink_to(default_store() / "isnet-general-use")
     with (
-        LocalServices(LocalServicesOptions(environment={"UNFLAT_MODELS": str(store)})) as stack,
-        Client(stack.address) as client,
+        LocalServices(LocalServicesOptions(environment={"UNFLAT_MODELS": str(store)})) as local_services,
+        Client(local_services.address) as client,
     ):
         yield client
 

@@ -81,8 +81,8 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
             "UNFLAT_GATEWAY_URL_FETCH": "true",
         }
         options = LocalServicesOptions(http_port=free_port(), environment=environment, without=("depth", "mesher"))
-        stack = running.enter_context(LocalServices(options))
-        ours = f"http://127.0.0.1:{stack.processes['gateway'].port}"
+        local_services = running.enter_context(LocalServices(options))
+        ours = f"http://127.0.0.1:{local_services.processes['gateway'].port}"
         # rembg closes a connection after a crash without saying so: each request to it gets one of its own.
         alone = httpx.Client(base_url=theirs, timeout=60, headers={"Connection": "close"})
         kept = httpx.Client(base_url=ours, timeout=60)

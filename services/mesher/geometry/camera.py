@@ -8,8 +8,6 @@ import numpy as np
 
 from services.common.arrays import Points
 
-FOCAL_RATIO = 1.4  # of the photo's long side, where nothing is known: 39° across, a normal lens (a phone's has 0.8)
-
 
 @dataclass(frozen=True)
 class Camera:

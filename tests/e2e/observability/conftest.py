@@ -92,7 +92,7 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture(scope="session")
-def stack(
+def local_services(
     tmp_path_factory: pytest.TempPathFactory, depth_network: Path, collector: Collector
 ) -> Iterator[LocalServices]:
     """The whole system with embedded backends and a small depth network; its requests are traced."""
@@ -121,12 +121,12 @@ def caller() -> tuple[str, str]:
 
 
 @pytest.fixture(scope="session")
-def counted(stack: LocalServices, caller: tuple[str, str], photo: bytes) -> Any:
+def counted(local_services: LocalServices, caller: tuple[str, str], photo: bytes) -> Any:
     """What each service counts, as Prometheus asks for it, after one mesh over HTTP whose caller has a trace."""
     boundary = "parts"
     head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="mug.jpg"\r\n\r\n'.encode()
     request = urllib.request.Request(
-        f"http://127.0.0.1:{stack.processes['gateway'].port}/generate-mesh",
+        f"http://127.0.0.1:{local_services.processes['gateway'].port}/generate-mesh",
         data=head + photo + f"\r\n--{boundary}--\r\n".encode(),
         headers={
             "Content-Type": f"multipart/form-data; boundary={boundary}",
@@ -136,15 +136,15 @@ def counted(stack: LocalServices, caller: tuple[str, str], photo: bytes) -> Any:
     with urllib.request.urlopen(request, timeout=120) as answer:
         assert answer.status == 200
         answer.read()
-    ports = {service: said["metrics_port"] for service, said in stack.addresses().items()}
+    ports = {service: said["metrics_port"] for service, said in local_services.addresses().items()}
     return {service: until(lambda port=port: _metrics(port)) for service, port in ports.items()}
 
 
 @pytest.fixture(scope="session")
-def asked(stack: LocalServices, counted: Any) -> LocalServices:
+def asked(local_services: LocalServices, counted: Any) -> LocalServices:
     """The system after that mesh."""
     del counted
-    return stack
+    return local_services
 
 
 def _metrics(port: int) -> str:
