@@ -3,6 +3,7 @@
 const LOST = new Set(["UNAVAILABLE", "TIMEOUT", "INVALID"]);
 const STAGE_NAMES = { segmentation: "Subject", depth: "Depth", mesher: "Mesh" };
 const STEP_NAMES = { decode: "Reading", fuse: "Fusing", cutout: "Cutout", frame: "Framing", encode: "Writing" };
+const SOUND = new Set(["good", "truly_flat"]);
 const SHORTEST_SHOWN_S = 0.005;
 
 const card = document.getElementById("receipt");
@@ -24,14 +25,13 @@ export function hide() {
 /** Return [{tone, text}]: tone is "good", "warn" or "plain". */
 export function sentences(receipt) {
   const said = [];
-  const mesh = receipt.mesh;
-  if (receipt.verdict) said.push({ tone: isSound(mesh) ? "good" : "warn", text: receipt.verdict });
+  if (receipt.verdict) said.push({ tone: SOUND.has(receipt.mesh?.verdict_kind) ? "good" : "warn", text: receipt.verdict });
   for (const warning of receipt.warnings ?? []) said.push({ tone: "warn", text: warning });
   for (const stage of receipt.stages ?? []) {
     const one = ofStage(stage, receipt);
     if (one && !said.some(({ text }) => text === one.text)) said.push(one); // warnings say some of it already
   }
-  if (receipt.other_attempt) said.push({ tone: "plain", text: "made twice, the better mesh was kept" });
+  if (receipt.attempts?.length) said.push({ tone: "plain", text: "made twice, the better mesh was kept" });
   return said.map(({ tone, text }) => ({ tone, text: asSentence(text) }));
 }
 
@@ -46,7 +46,7 @@ export function meshFacts(mesh) {
 /** Return [{name, seconds, note}], stages and steps of the orchestrator, in the order of the work. */
 function timings({ stages = [], steps = [] }) {
   const step = (name) => steps.filter((one) => one.step === name).map(({ seconds }) => ({ name: STEP_NAMES[name], seconds }));
-  const stage = (name) => stages.filter((one) => one.stage === name).map((one) => ({ name: STAGE_NAMES[name], seconds: one.total_s ?? 0, note: reuse(one) }));
+  const stage = (name) => stages.filter((one) => one.stage === name).map((one) => ({ name: STAGE_NAMES[name], seconds: one.total_s ?? 0, note: one.cached ? "known already" : "" }));
   const rows = [...step("decode"), ...stage("segmentation"), ...stage("depth"), ...step("fuse"), ...step("cutout"), ...step("frame"), ...stage("mesher"), ...step("encode")];
   return rows.filter((row) => row.seconds >= SHORTEST_SHOWN_S || row.note);
 }
@@ -55,19 +55,11 @@ function ofStage({ stage, outcome, reason }, { mask }) {
   const isDepth = stage === "depth";
   const plain = (text) => ({ tone: "plain", text });
   if (LOST.has(outcome)) return { tone: "warn", text: `made without ${stage}: ${reason}` };
-  if (outcome === "SUPPLIED" && reason.includes("own alpha")) return plain("the photo was cut out already; its own transparency was used");
+  if (outcome === "SUPPLIED" && !isDepth && mask?.source === "own_alpha") return plain("the photo was cut out already; its own transparency was used");
   if (outcome === "SUPPLIED") return plain(`the ${isDepth ? "depth" : "mask"} is the one you brought`);
   if (isDepth && outcome === "DISABLED") return plain("made without depth, as asked");
   if (isDepth && mask) return plain(mask.used_depth ? "depth settled the mask where it was unsure" : "depth was there and changed nothing in the mask");
   return null;
-}
-
-function reuse({ report }) {
-  return (report?.notes ?? []).some((note) => /reus|remember|recall/i.test(note)) ? "known already" : "";
-}
-
-function isSound(mesh) {
-  return !mesh || (mesh.watertight && (!mesh.flat || mesh.truly_flat));
 }
 
 function whatRan(receipt) {

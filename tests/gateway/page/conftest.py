@@ -74,12 +74,15 @@ class DirectedOrchestrator:
         hold: while it is not set, calls stay at their last progress.
         error: raised instead of a result.
         depth_lost: why there is no depth, if there is none.
+        has_own_alpha: whether photos were cut out before.
     """
 
     hold: threading.Event = field(default_factory=threading.Event)
     error: Exception | None = None
     depth_lost: str = ""
+    has_own_alpha: bool = False
     verdict: str = _VERDICT
+    verdict_kind: Any = mesher_pb2.MESH_VERDICT_GOOD
     calls: list[dict[str, Any]] = field(default_factory=list)
     left: threading.Event = field(default_factory=threading.Event)
 
@@ -139,9 +142,13 @@ class DirectedOrchestrator:
         elif self.depth_lost:
             depth = pb.StageReceipt(stage="depth", outcome=pb.OUTCOME_UNAVAILABLE, reason=self.depth_lost)
             warnings = [f"made without depth: {self.depth_lost}"]
-        report = common_pb2.StageReport(backend="grabcut", device="cpu", notes=["reused: asked a moment ago"])
-        segmentation = pb.StageReceipt(stage="segmentation", outcome=pb.OUTCOME_OK, report=report, total_s=0.5)
-        if mask.mask:
+        report = common_pb2.StageReport(backend="grabcut", device="cpu")
+        segmentation = pb.StageReceipt(
+            stage="segmentation", outcome=pb.OUTCOME_OK, report=report, total_s=0.5, cached=True
+        )
+        source = pb.MASK_SOURCE_SEGMENTATION
+        if mask.mask or self.has_own_alpha:
+            source = pb.MASK_SOURCE_SUPPLIED if mask.mask else pb.MASK_SOURCE_OWN_ALPHA
             segmentation = pb.StageReceipt(
                 stage="segmentation", outcome=pb.OUTCOME_SUPPLIED, reason="supplied with the request"
             )
@@ -152,12 +159,19 @@ class DirectedOrchestrator:
             warnings=warnings,
             degraded=bool(warnings),
             total_s=1.25,
-            mask=pb.MaskFacts(used_depth=depth.outcome == pb.OUTCOME_OK),
+            mask=pb.MaskFacts(used_depth=depth.outcome == pb.OUTCOME_OK, source=source),
         )
         if has_mesh:
             receipt.verdict = self.verdict
             receipt.mesh.CopyFrom(
-                mesher_pb2.MeshQuality(vertices=162, faces=320, watertight=True, components=1, verdict=self.verdict)
+                mesher_pb2.MeshQuality(
+                    vertices=162,
+                    faces=320,
+                    watertight=True,
+                    components=1,
+                    verdict=self.verdict,
+                    verdict_kind=self.verdict_kind,
+                )
             )
         return receipt
 

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from services.common.errors import NoSubject, Overloaded
+from unflat.v1 import mesher_pb2
 
 _SHOW_SETTINGS = "document.getElementById('workspace').hidden = false"  # before there is a photo
 
@@ -181,6 +182,21 @@ def test_the_receipt_says_why_there_is_no_depth(site, page, give, finished):
     finished(page)
     words = page.locator("#receipt-words li").all_inner_texts()
     assert words == [site.orchestrator.verdict, "Made without depth: the depth service did not answer."]
+
+
+def test_the_receipt_says_whose_alpha_was_used(site, page, give, finished):
+    site.orchestrator.has_own_alpha = True
+    give(page)
+    finished(page)
+    said = page.locator("#receipt-words li.plain", has_text="the photo was cut out already")
+    assert "its own transparency was used" in said.inner_text()
+
+
+def test_a_verdict_that_is_not_good_is_a_warning(site, page, give, finished):
+    site.orchestrator.verdict_kind = mesher_pb2.MESH_VERDICT_FLAT
+    give(page)
+    finished(page)
+    assert page.locator("#receipt-words li.warn").all_inner_texts() == [site.orchestrator.verdict]
 
 
 def test_the_receipt_shows_the_time_of_each_stage_and_what_was_known(page, give, finished):
