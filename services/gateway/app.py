@@ -110,7 +110,7 @@ def create_app(settings: GatewaySettings, client: Orchestrator, fetch: Fetch | N
 
 def _gateway(settings: GatewaySettings, client: Orchestrator, fetch: Fetch | None, store: Store) -> Gateway:
     limits = FetchLimits(max_bytes=settings.max_upload_bytes, timeout_s=settings.fetch_timeout_s)
-    admission = AioAdmission(_STAGE, settings.request_threads, settings.request_queue)
+    admission = AioAdmission(_STAGE, settings.concurrency, settings.queue)
     receipts = ReceiptRepository(store, settings.receipt_ttl_s)
     jobs = JobRepository(store, settings.job_ttl_s)
     return Gateway(

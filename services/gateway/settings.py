@@ -39,14 +39,14 @@ class GatewaySettings(ProcessSettings):
     """Whether GET /api/remove?url= may fetch pictures from public addresses."""
     fetch_timeout_s: float = Field(default=20.0, gt=0)
     """Longest time for such a fetch, redirects included."""
-    request_threads: int = Field(default=8, ge=1, le=256)
-    """Requests that are with the orchestrator at the same time."""
-    request_queue: int = Field(default=32, ge=0, le=10_000)
-    """Requests that may wait for a thread; beyond it 429 at once."""
+    concurrency: int = Field(default=8, ge=1, le=256)
+    """Requests and jobs that are with the orchestrator at the same time."""
+    queue: int = Field(default=32, ge=0, le=10_000)
+    """Requests that may wait for that; beyond it 429 at once."""
     store: SecretStr = SecretStr("memory")
     """Where jobs and receipts live: memory, or redis://host:port/0 (rediss://, unix://) for several gateways."""
     store_mb: int = Field(default=256, ge=1, le=1 << 20)
-    """Bound of the store in memory, in MiB: beyond it the oldest results leave. Redis has its own (maxmemory)."""
+    """Bound of the store in memory, in MiB: beyond it the least recently used leave. Redis has its own (maxmemory)."""
     receipt_ttl_s: float = Field(default=3600.0, gt=0)
     """How long receipts are kept for GET /receipts/{id}."""
     job_ttl_s: float = Field(default=1800.0, gt=0)

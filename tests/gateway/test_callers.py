@@ -155,7 +155,7 @@ def test_failed_call_leaves_no_photo_behind():
 
 def test_full_queue_is_429_with_retry_after_over_http(open_house, photo):
     gate = threading.Event()
-    house = open_house(request_threads=1, request_queue=0)
+    house = open_house(concurrency=1, queue=0)
     house.orchestrator.gate = gate
     answers = []
 

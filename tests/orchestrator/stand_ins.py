@@ -171,9 +171,7 @@ class Bench:
     def mesh(self, photo: bytes = PHOTO, options: Any = None, debug: bool = False, **rest: Any) -> pb.MeshResult:
         message, asked = self._asked(photo, rest)
         options = options or mesher_pb2.MeshOptions()
-        return asyncio.run(
-            self._clean(lambda line, run: line.generate_mesh(message, asked, options, run, debug=debug))
-        )
+        return asyncio.run(self._clean(lambda line, run: line.generate_mesh(message, asked, options, run, debug=debug)))
 
     def depth_alone(self) -> DepthAnswer:
         return asyncio.run(self._clean(lambda line, run: line.estimate_depth(PHOTO, run)))

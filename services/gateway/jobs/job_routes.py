@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, get_args
 
 from fastapi import APIRouter, Header
+from fastapi.sse import format_sse_event
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
@@ -119,13 +120,13 @@ async def _file(gateway: Gateway, job_id: str, name: str) -> bytes:
     return data
 
 
-async def _events(gateway: Gateway, first: Job) -> AsyncIterator[str]:
-    yield f"retry: {_RETRY_MS}\n\n"
+async def _events(gateway: Gateway, first: Job) -> AsyncIterator[bytes]:
+    yield format_sse_event(retry=_RETRY_MS)
     try:
         async for job in gateway.jobs.watch(first, gateway.settings.heartbeat_s):
             if job is None:
-                yield ": still here\n\n"
+                yield format_sse_event(comment="still here")
             else:
-                yield f"id: {job.revision}\nevent: job\ndata: {json.dumps(job.as_json())}\n\n"
+                yield format_sse_event(event="job", id=str(job.revision), data_str=json.dumps(job.as_json()))
     except StageUnavailable as problem:  # the head is out already: end here, the reader comes back
         _log.warning("events ended", job=first.id, reason=problem.message)

@@ -122,7 +122,7 @@ def test_events_come_at_every_change_and_end_with_the_job(house, photo):
 
 
 def test_quiet_stream_sends_signs_of_life(open_house, photo):
-    house = open_house(heartbeat_s=0.05, request_threads=1)
+    house = open_house(heartbeat_s=0.05, concurrency=1)
     house.orchestrator.gate = threading.Event()
     start(house, photo)
     waiting = start(house, photo)
@@ -238,7 +238,7 @@ def test_result_larger_than_the_store_fails_the_job_with_the_setting_to_change(o
 
 
 def test_jobs_beyond_the_queue_are_429(open_house, photo):
-    house = open_house(request_threads=1, request_queue=1)
+    house = open_house(concurrency=1, queue=1)
     house.orchestrator.gate = threading.Event()
     running = start(house, photo)
     wait_for(house, running["id"], lambda job: job["state"] == "running")
