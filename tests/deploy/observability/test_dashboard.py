@@ -66,3 +66,10 @@ def test_every_panel_says_how_to_read_it(committed):
     for panel in committed["panels"]:
         if panel["type"] != "row":
             assert panel["description"].endswith("."), panel["title"]
+
+
+def test_the_runbook_names_panels_that_exist():
+    titles = ["Targets", *(panel.title for row in ROWS for panel in row.panels)]  # the first is a page of Prometheus
+    text = (ROOT / "docs/runbook.md").read_text(encoding="utf-8")
+    for name in re.findall(r"(?<!\*)\*([A-Z][^*]+)\*(?!\*)", text):
+        assert any(title.startswith(" ".join(name.split())) for title in titles), name
