@@ -143,7 +143,7 @@ class Pipeline:
             raise kind(f"no depth: {answer.receipt.reason}")
         return answer
 
-    # ── the mask ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── the photo and its mask ──────────────────────────────────────────────────────────────────────────────────────
 
     async def _decode(self, file: bytes, run: Run) -> Photo:
         with run.step("decode", 0.0):

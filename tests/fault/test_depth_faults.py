@@ -238,7 +238,7 @@ def test_a_stage_that_keeps_failing_is_not_asked_several_times_a_call_for_ever(s
     async def work(stage: DepthStage) -> tuple[int, int]:
         await asyncio.gather(*(stage.estimate(PHOTO, LONG_S) for _ in range(15)))
         spent = server.calls
-        stage.channel.breaker.succeeded()  # another guard, not to be seen here
+        stage.channel.breaker.record_success()  # another guard, not to be seen here
         await asyncio.gather(*(stage.estimate(PHOTO, LONG_S) for _ in range(4)))
         return spent, server.calls - spent
 
@@ -247,7 +247,7 @@ def test_a_stage_that_keeps_failing_is_not_asked_several_times_a_call_for_ever(s
     assert afterwards == 4
 
 
-def test_a_stage_that_is_given_up_again_and_again_is_left_alone(server):
+def test_a_stage_that_times_out_again_and_again_is_left_alone(server):
     async def work(stage: DepthStage) -> str:
         for _ in range(5):
             stage.record_timeout()

@@ -90,7 +90,7 @@ class Depth:
     answer: Any = None
     entered: list[float] = field(default_factory=list)
     cancelled: int = 0
-    given_up: int = 0
+    timeouts: int = 0
     qualities: list[int] = field(default_factory=list)
 
     async def estimate(self, rgb: np.ndarray, timeout_s: float, quality: int = 1) -> Any:
@@ -103,7 +103,7 @@ class Depth:
         return DepthAnswer(NEAR, stage_receipt("depth", pb.OUTCOME_OK, report=report))
 
     def record_timeout(self) -> None:
-        self.given_up += 1
+        self.timeouts += 1
 
 
 def quality(flat: bool = False, score: float = 0.9, **rest: Any) -> mesher_pb2.MeshQuality:

@@ -43,14 +43,14 @@ def test_depth_that_hangs_is_left_behind_after_the_callers_wait(bench):
     assert stage_of(made.receipt, "depth").outcome == pb.OUTCOME_TIMEOUT
     assert any("longer than segmentation" in warning for warning in made.receipt.warnings)
     assert bench.depth.cancelled == 1
-    assert bench.depth.given_up == 0, "a caller's hurry must not open the breaker for others"
+    assert bench.depth.timeouts == 0, "a caller's hurry must not open the breaker for others"
 
 
 def test_depth_that_hangs_beyond_our_own_wait_counts_against_it(bench, monkeypatch):
     monkeypatch.setattr("services.orchestrator.depth_wait.CUTOUT_WAIT_S", 0.01)
     bench.depth.gate = asyncio.Event()
     bench.cut()
-    assert bench.depth.given_up == 1
+    assert bench.depth.timeouts == 1
 
 
 def test_depth_of_high_quality_is_waited_for_beyond_our_own_wait(bench, monkeypatch):
@@ -63,7 +63,7 @@ def test_depth_of_high_quality_is_waited_for_beyond_our_own_wait(bench, monkeypa
     assert waited, reason
     assert float(waited[1]) > 0.5, "half of what is left, not the hundredth of a second of a standard map"
     assert bench.depth.qualities == [depth_pb2.DEPTH_QUALITY_HIGH]
-    assert bench.depth.given_up == 0, "what one caller asks beyond the usual must not open the breaker for others"
+    assert bench.depth.timeouts == 0, "what one caller asks beyond the usual must not open the breaker for others"
 
 
 def test_however_long_the_caller_waits_depth_never_takes_all_the_time_that_is_left(bench):

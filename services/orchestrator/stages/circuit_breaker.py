@@ -55,12 +55,12 @@ class Breaker:
         self._probing = True
         return True
 
-    def succeeded(self) -> None:
+    def record_success(self) -> None:
         """A call answered in good time."""
         self._failed, self._opened_at, self._probing = 0, None, False
         metrics.BREAKER_OPEN.labels(self._stage).set(0)
 
-    def failed(self) -> None:
+    def record_failure(self) -> None:
         """A call failed or took too long."""
         self._failed += 1
         self._probing = False

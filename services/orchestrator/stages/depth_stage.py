@@ -46,7 +46,7 @@ class DepthStage:
 
     def record_timeout(self) -> None:
         """Count an answer that was too slow to be waited for: a stage that hangs is left alone, too."""
-        self.channel.failed("it was too slow to be waited for")
+        self.channel.record_failure("it was too slow to be waited for")
 
 
 class NoDepthStage:

@@ -116,7 +116,7 @@ class StageChannel:
         try:
             with tracing.span(f"call {self.stage}", kind="client"):
                 yield
-            self.breaker.succeeded()
+            self.breaker.record_success()
             counted, result = True, "OK"
         except grpc.RpcError as problem:
             error = from_rpc_error(problem, self.stage)
@@ -124,7 +124,7 @@ class StageChannel:
             hurried = isinstance(error, DeadlineExceeded) and timeout_s < _FAIR_S
             innocent = isinstance(error, _NOT_COUNTED) or problem.code() in _NOT_COUNTED_CODES
             if not innocent and not hurried:
-                self.failed(error.message)
+                self.record_failure(error.message)
                 counted = True
             raise error from None
         finally:
@@ -133,10 +133,10 @@ class StageChannel:
             if not counted:
                 self.breaker.release_probe()
 
-    def failed(self, reason: str) -> None:
+    def record_failure(self, reason: str) -> None:
         """Count a failure of the stage, and remember why."""
         self._last_reason = reason
-        self.breaker.failed()
+        self.breaker.record_failure()
 
     def answered(self, report: common_pb2.StageReport, begin: float) -> pb.StageReceipt:
         """Return the receipt of a call that was answered, and count its time on the wire."""

@@ -29,7 +29,7 @@ def breaker(clock):
 def _open(breaker: Breaker) -> None:
     for _ in range(3):
         assert breaker.allows()
-        breaker.failed()
+        breaker.record_failure()
 
 
 def test_it_opens_after_so_many_failures_in_a_row_and_says_so(breaker):
@@ -41,9 +41,9 @@ def test_it_opens_after_so_many_failures_in_a_row_and_says_so(breaker):
 
 def test_one_success_between_failures_keeps_it_closed(breaker):
     for _ in range(4):
-        breaker.failed()
-        breaker.failed()
-        breaker.succeeded()
+        breaker.record_failure()
+        breaker.record_failure()
+        breaker.record_success()
     assert breaker.state == "closed"
 
 
@@ -61,7 +61,7 @@ def test_a_probe_that_succeeds_closes_it(breaker, clock):
     _open(breaker)
     clock.now += 2
     assert breaker.allows()
-    breaker.succeeded()
+    breaker.record_success()
     assert breaker.state == "closed"
     assert all(breaker.allows() for _ in range(5))
     assert metrics.BREAKER_OPEN.labels("tested")._value.get() == 0
@@ -71,7 +71,7 @@ def test_a_probe_that_fails_opens_it_for_another_whole_rest(breaker, clock):
     _open(breaker)
     clock.now += 2
     assert breaker.allows()
-    breaker.failed()
+    breaker.record_failure()
     clock.now += 1.9
     assert breaker.state == "open"
     clock.now += 0.2
@@ -88,10 +88,10 @@ def test_a_probe_that_told_nothing_leaves_room_for_the_next(breaker, clock):
 
 
 def test_what_does_not_count_neither_opens_nor_resets_it(breaker):
-    breaker.failed()
-    breaker.failed()
+    breaker.record_failure()
+    breaker.record_failure()
     for _ in range(10):
         breaker.release_probe()
     assert breaker.state == "closed"
-    breaker.failed()
+    breaker.record_failure()
     assert breaker.state == "open"

@@ -164,10 +164,10 @@ def test_many_callers_at_once_all_get_the_one_answer():
     assert len(asked.entered) == 8, "nobody waited for another's call, and the next one needs none"
 
 
-def test_giving_up_reaches_the_stage():
+def test_a_timeout_reaches_the_stage():
     asked = Depth()
     CachedDepth(asked, ResultCache("depth", 1 << 20, 60.0)).record_timeout()
-    assert asked.given_up == 1
+    assert asked.timeouts == 1
 
 
 def test_a_changed_strategy_repeats_neither_segmentation_nor_depth():
