@@ -124,15 +124,7 @@ def test_up_serves_until_it_is_told_to_stop(environment, examples, tmp_path, fre
 
 def test_depth_is_written_in_colours_in_sixteen_bits_and_raw(local_services, examples, tmp_path):
     for name, extra in (("colour.png", []), ("grey.png", ["--raw"]), ("raw.npz", [])):
-        command = [
-            UNFLAT,
-            "depth",
-            str(examples / "mug.jpg"),
-            "-o",
-            str(tmp_path / name),
-            "--server",
-            local_services.address,
-        ]
+        command = [UNFLAT, "depth", str(examples / "mug.jpg"), "-o", str(tmp_path / name)]
         command += ["--server", local_services.address, *extra]
         done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
         assert done.returncode == 0, done.stderr
