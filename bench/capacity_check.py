@@ -158,13 +158,14 @@ def _stack(replicas: int, mean_s: float, cv: float) -> Iterator[Client]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         address = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports)
         flags = [f"--segmentation-address={address}", "--depth-address=", "--cache-mb=0", f"--concurrency={_CALLERS}"]
-        flags += [f"--announce={folder / 'announced'}", f"--end-with-parent={os.getpid()}", "--log-level=error"]
+        address_file = folder / "addresses.json"
+        flags += [f"--address-file={address_file}", f"--end-with-parent={os.getpid()}", "--log-level=error"]
         orchestrator = subprocess.Popen([sys.executable, "-m", "services.orchestrator", "--drain-s=0", *flags])
         stack.callback(orchestrator.wait, 30)
         stack.callback(orchestrator.terminate)
-        while not (folder / "announced").exists():
+        while not address_file.exists():
             time.sleep(0.05)
-        said = json.loads((folder / "announced").read_text(encoding="utf-8"))
+        said = json.loads(address_file.read_text(encoding="utf-8"))
         yield stack.enter_context(Client(said["address"]))
 
 

@@ -1,4 +1,4 @@
-"""A Prometheus beside the local services: scrapes what the services announced, with the project's rules where they are.
+"""A Prometheus beside the local services: scrapes the services' addresses, with the project's rules where they are.
 
 Needs a `prometheus` binary (Debian: apt-get install prometheus); without one there is a sentence, and no Prometheus.
 """
@@ -67,7 +67,7 @@ class LocalPrometheus:
 
 
 def targets_of(addresses: Mapping[str, Mapping[str, object]]) -> dict[str, str]:
-    """Return host:port of the metrics of each service that has them, from what the services announced."""
+    """Return host:port of the metrics of each service that has them, from what the services wrote of themselves."""
     found = {}
     for name, said in addresses.items():
         host, port = str(said["address"]).rsplit(":", 1)[0], said.get("metrics_port", -1)

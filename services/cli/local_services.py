@@ -63,7 +63,7 @@ class Process:
     port: int
     popen: subprocess.Popen[bytes]
     log: Path
-    announced: Path
+    address_file: Path
 
 
 class LocalServices:
@@ -135,11 +135,11 @@ class LocalServices:
         self._folder.cleanup()
 
     def addresses(self) -> dict[str, dict[str, object]]:
-        """Return what each process announced: address, health and metrics ports, pid."""
+        """Return what each process wrote of itself: address, health and metrics ports, pid."""
         return {
-            name: json.loads(process.announced.read_text(encoding="utf-8"))
+            name: json.loads(process.address_file.read_text(encoding="utf-8"))
             for name, process in self.processes.items()
-            if process.announced.exists()
+            if process.address_file.exists()
         }
 
     def wait_for(self, process: Process) -> None:
@@ -149,7 +149,7 @@ class LocalServices:
             StageUnavailable: it ended, or did not come up in time.
         """
         deadline = time.monotonic() + _START_S
-        while not process.announced.exists():
+        while not process.address_file.exists():
             self._look(process, deadline)
         if process.name == "gateway":
             return
@@ -161,11 +161,11 @@ class LocalServices:
 
     def _launch(self, name: str, port: int, host: str, extra: list[str]) -> Process:
         folder = Path(self._folder.name)
-        log, announced = folder / f"{name}.log", folder / f"{name}.json"
-        announced.unlink(missing_ok=True)
+        log, address_file = folder / f"{name}.log", folder / f"{name}.json"
+        address_file.unlink(missing_ok=True)
         own = [f"--end-with-parent={os.getpid()}", "--metrics-port=0"]
         drain = [] if name == "gateway" else ["--drain-s=0", "--grace-s=5"]
-        flags = [f"--host={host}", f"--port={port}", f"--announce={announced}", *own, *drain, *extra]
+        flags = [f"--host={host}", f"--port={port}", f"--address-file={address_file}", *own, *drain, *extra]
         with log.open("ab") as out:
             popen = subprocess.Popen(
                 [sys.executable, "-m", f"services.{name}", *flags],
@@ -175,7 +175,7 @@ class LocalServices:
                 env={**os.environ, **(self._options.environment or {})},
                 start_new_session=True,  # Ctrl-C reaches us alone, and we stop them in order
             )
-        process = Process(name, port, popen, log, announced)
+        process = Process(name, port, popen, log, address_file)
         self.processes[name] = process
         return process
 

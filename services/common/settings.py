@@ -89,7 +89,7 @@ class RpcSettings(ProcessSettings):
     """A second server with health alone, so that a busy stage still answers; 0 takes a free one, -1 none."""
     reflection: bool = True
     """Offer gRPC server reflection."""
-    announce: Path | None = None
+    address_file: Path | None = None
     """File to write the bound addresses to (JSON), once they are known."""
     drain_s: float = Field(default=2.0, ge=0)
     """Between NOT_SERVING and the refusal of new calls, so that balancers notice."""

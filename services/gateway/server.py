@@ -92,7 +92,7 @@ async def _serve(settings: GatewaySettings, listener: socket.socket, metrics_por
         server = DrainingServer(config, app.state.gateway.draining, settings.drain_s)
         # Connections are queued from now on.
         addresses = {"address": f"{settings.host}:{listener.getsockname()[1]}", "metrics_port": metrics_port}
-        write_address_file(settings.announce, addresses, orchestrator=settings.orchestrator_address)
+        write_address_file(settings.address_file, addresses, orchestrator=settings.orchestrator_address)
         await server.serve(sockets=[listener])
 
 

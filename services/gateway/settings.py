@@ -17,7 +17,7 @@ class GatewaySettings(ProcessSettings):
     """A metrics port beside /metrics, for scrapers without the token; 0 takes a free one, -1 none."""
     port: int = Field(default=8000, ge=0, le=65535)
     """HTTP port; 0 takes a free one."""
-    announce: Path | None = None
+    address_file: Path | None = None
     """File to write the bound address to (JSON), once it is known."""
     orchestrator_address: str = "127.0.0.1:50050"
     """host:port, or dns:///name:port for several replicas."""

@@ -117,7 +117,7 @@ class OrchestratorServicer(pb_grpc.OrchestratorServiceServicer):
         """Wait for a turn no longer than there is time left; the stages hear of the caller's priority, too."""
         priority = read_priority(context.invocation_metadata())
         bind_priority(priority)
-        return self._admission.slot(priority, run.remaining_s())
+        return self._admission.admit(priority, run.remaining_s())
 
     def _budget(self, context: Any) -> float:
         left = context.time_remaining()

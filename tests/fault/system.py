@@ -138,9 +138,9 @@ class System:
         }
 
     def _launch(self, name: str, port: int, flags: list[str]) -> None:
-        announced = self._folder / f"{name}.json"
-        announced.unlink(missing_ok=True)
-        command = [sys.executable, "-m", f"services.{name}", f"--port={port}", f"--announce={announced}"]
+        address_file = self._folder / f"{name}.json"
+        address_file.unlink(missing_ok=True)
+        command = [sys.executable, "-m", f"services.{name}", f"--port={port}", f"--address-file={address_file}"]
         common = [f"--end-with-parent={os.getpid()}", "--drain-s=0", "--grace-s=1"]
         with (self._folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(

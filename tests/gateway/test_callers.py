@@ -30,7 +30,7 @@ class Caller:
 
 
 async def serve(caller, admission, work):
-    async with while_connected(caller.request), admission.slot():
+    async with while_connected(caller.request), admission.admit():
         return await work()
 
 

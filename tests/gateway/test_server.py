@@ -19,13 +19,13 @@ PACE = threading.Event()  # never set: waits a moment between two looks
 
 
 def start(tmp_path, *flags):
-    announced = tmp_path / "gateway.json"
-    command = [sys.executable, "-m", "services.gateway", "--announce", str(announced), "--drain-s", "0", *flags]
+    address_file = tmp_path / "gateway.json"
+    command = [sys.executable, "-m", "services.gateway", "--address-file", str(address_file), "--drain-s", "0", *flags]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("UNFLAT_")}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
-    while not announced.exists() and process.poll() is None:
+    while not address_file.exists() and process.poll() is None:
         PACE.wait(0.05)
-    return process, json.loads(announced.read_text()) if announced.exists() else {}
+    return process, json.loads(address_file.read_text()) if address_file.exists() else {}
 
 
 def test_answers_do_not_wait_for_acknowledgements():

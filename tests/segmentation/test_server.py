@@ -120,11 +120,11 @@ class _UnsureAtFirst(_Backend):
 
     def __init__(self) -> None:
         super().__init__(np.where(_Y > 60, DISC * 0.35, DISC))
-        self.looks = 0
+        self.runs = 0
 
     def segment(self, rgb: np.ndarray) -> RawMask:
-        self.looks += 1
-        return self._raw if self.looks == 1 else RawMask((rgb[..., 0] > 150).astype(np.float32), 1.0)
+        self.runs += 1
+        return self._raw if self.runs == 1 else RawMask((rgb[..., 0] > 150).astype(np.float32), 1.0)
 
 
 def _segment_with(backend: object, preset: int, left_s: float = 60.0) -> pb.SegmentResponse:
@@ -134,37 +134,37 @@ def _segment_with(backend: object, preset: int, left_s: float = 60.0) -> pb.Segm
     return SegmentationServicer(models, Admission("segmentation", 1, 1)).Segment(request, context)
 
 
-def test_quality_looks_again_where_the_network_was_unsure_and_says_so():
+def test_quality_augments_where_the_network_was_unsure_and_says_so():
     backend = _UnsureAtFirst()
     answer = _segment_with(backend, pb.PRESET_QUALITY)
-    assert backend.looks == 3
+    assert backend.runs == 3
     assert np.mean((alpha_from_proto(answer.mask) > 0.5) == DISC) > 0.98
-    assert any("looked 3 times" in note for note in answer.report.notes)
+    assert any("3 views" in note for note in answer.report.notes)
 
 
 @pytest.mark.parametrize("preset", [pb.PRESET_FAST, pb.PRESET_BALANCED])
-def test_other_presets_look_once(preset):
+def test_other_presets_run_the_network_once(preset):
     backend = _UnsureAtFirst()
     _segment_with(backend, preset)
-    assert backend.looks == 1
+    assert backend.runs == 1
 
 
-def test_a_second_look_that_finds_no_subject_changes_nothing():
+def test_a_view_without_a_subject_changes_nothing():
     class Blind(_UnsureAtFirst):
         def segment(self, rgb: np.ndarray) -> RawMask:
-            if self.looks:
+            if self.runs:
                 raise NoSubject("nothing stands out")
             return super().segment(rgb)
 
     answer = _segment_with(Blind(), pb.PRESET_QUALITY)
-    assert any("2 looks disagreed" in note for note in answer.report.notes)
+    assert any("2 dropped" in note for note in answer.report.notes)
 
 
-def test_a_caller_in_a_hurry_gets_the_first_look(monkeypatch):
+def test_a_caller_in_a_hurry_gets_the_first_mask(monkeypatch):
     monkeypatch.setattr("services.segmentation.server._AUGMENTATION_COST", 1e12)
     backend = _UnsureAtFirst()
     answer = _segment_with(backend, pb.PRESET_QUALITY)
-    assert backend.looks == 1
+    assert backend.runs == 1
     assert "no time for test-time augmentation" in answer.report.notes
 
 
@@ -172,5 +172,5 @@ def test_a_mask_of_grabcut_comes_back_as_it_is():
     backend = _UnsureAtFirst()
     backend.name = "grabcut"
     answer = _segment_with(backend, pb.PRESET_QUALITY)
-    assert backend.looks == 1
+    assert backend.runs == 1
     assert np.allclose(alpha_from_proto(answer.mask), backend._raw.alpha, atol=1 / 255)

@@ -1,8 +1,8 @@
-"""Channels that outlive their certificate, and their patience with DNS.
+"""Channels that outlive their certificate, and gRPC's waits between two questions to DNS.
 
 gRPC binds a channel to the certificate it was opened with, and asks again for a name without an address only after up
-to two minutes. These look before each call whether a new channel is due, open it, and let calls that run on the old one
-end there. To stubs they are channels.
+to two minutes. These check before each call whether a new channel is due, open it, and let calls that run on the old
+one end there. To stubs they are channels.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _RETIRE_S = 600.0  # longer than any call: then the old channel is closed
 
 @dataclass(frozen=True)
 class Opening:
-    """What a channel is opened with: a certificate, or None for plaintext; and the how-manieth channel it is."""
+    """What a channel is opened with: a certificate, or None for plaintext; and the number of the channel, from 0."""
 
     certificate: Certificate | None
     number: int

@@ -139,7 +139,7 @@ class ModelStore:
         return next((v for v in file.variants if digests[v.hash_kind] == v.digest), None)
 
     def forget_record(self, model: Model, file: ModelFile) -> None:
-        """Have the file hashed anew at the next look."""
+        """Have the file hashed anew the next time."""
         _record_path(self.path_of(model, file)).unlink(missing_ok=True)
 
     def record_made(self, model: Model, name: str) -> None:

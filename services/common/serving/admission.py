@@ -20,7 +20,7 @@ from services.common.serving.priority import Priority
 from services.common.serving.priority_queue import PriorityQueue
 from services.common.telemetry import metrics
 
-_LOOK_S = 0.5  # how often a waiting call looks whether its caller is still there
+_CHECK_S = 0.5  # how often a waiting call checks whether its caller is still there
 _SMOOTHING = 0.2  # weight of the newest service time in the estimate behind hints and refusals
 
 
@@ -37,9 +37,9 @@ class Admission:
         self._stage = stage
         self._concurrency = concurrency
         self._running = 0
-        self._line: PriorityQueue[object] = PriorityQueue(queue)
+        self._queue: PriorityQueue[object] = PriorityQueue(queue)
         self._changed = threading.Condition()
-        self._pace = _Pace(concurrency)
+        self._service_time = _ServiceTime(concurrency)
         metrics.show_limits(stage, concurrency, queue)
         self._report()
 
@@ -51,10 +51,10 @@ class Admission:
     @property
     def waiting(self) -> int:
         """Calls that wait now."""
-        return len(self._line)
+        return len(self._queue)
 
     @contextmanager
-    def slot(
+    def admit(
         self, check: Callable[[], None], priority: Priority = "interactive", budget_s: float = math.inf
     ) -> Iterator[float]:
         """Wait for a turn, hold it for the body, and yield how long the wait was in seconds.
@@ -75,7 +75,7 @@ class Admission:
             self._leave(time.monotonic() - begin)
 
     def wake(self) -> None:
-        """Let waiting calls look at once whether they should go on."""
+        """Let waiting calls check at once whether they should go on."""
         with self._changed:
             self._changed.notify_all()
 
@@ -84,17 +84,17 @@ class Admission:
         ticket = object()
         with self._changed:
             if self._running >= self._concurrency:
-                _refuse(self._stage, self._line, priority, budget_s, self._running, self._pace)
-            self._line.join(ticket, priority)
+                _refuse(self._stage, self._queue, priority, budget_s, self._running, self._service_time)
+            self._queue.join(ticket, priority)
             self._report()
             try:
-                while self._line.first() is not ticket or self._running >= self._concurrency:
+                while self._queue.first() is not ticket or self._running >= self._concurrency:
                     check()
-                    self._changed.wait(_LOOK_S)
+                    self._changed.wait(_CHECK_S)
                 check()
                 self._running += 1
             finally:
-                self._line.leave(ticket, priority)
+                self._queue.leave(ticket, priority)
                 self._report()
                 self._changed.notify_all()
         metrics.ADMITTED.labels(self._stage).inc()
@@ -103,13 +103,13 @@ class Admission:
     def _leave(self, took_s: float) -> None:
         with self._changed:
             self._running -= 1
-            self._pace.add(took_s)
+            self._service_time.add(took_s)
             self._report()
             self._changed.notify_all()
 
     def _report(self) -> None:
         metrics.IN_FLIGHT.labels(self._stage).set(self._running)
-        metrics.QUEUED.labels(self._stage).set(len(self._line))
+        metrics.QUEUED.labels(self._stage).set(len(self._queue))
 
 
 class AioAdmission:
@@ -125,8 +125,8 @@ class AioAdmission:
         self._stage = stage
         self._concurrency = concurrency
         self._running = 0
-        self._line: PriorityQueue[asyncio.Future[None]] = PriorityQueue(queue)
-        self._pace = _Pace(concurrency)
+        self._queue: PriorityQueue[asyncio.Future[None]] = PriorityQueue(queue)
+        self._service_time = _ServiceTime(concurrency)
         metrics.show_limits(stage, concurrency, queue)
         self._report()  # zero from the start: to a scaler a series that is not there is a lost Prometheus
 
@@ -138,10 +138,10 @@ class AioAdmission:
     @property
     def waiting(self) -> int:
         """Requests that wait now."""
-        return len(self._line)
+        return len(self._queue)
 
     @asynccontextmanager
-    async def slot(self, priority: Priority = "interactive", budget_s: float = math.inf) -> AsyncIterator[None]:
+    async def admit(self, priority: Priority = "interactive", budget_s: float = math.inf) -> AsyncIterator[None]:
         """Wait for a turn and hold it for the body.
 
         Args:
@@ -161,17 +161,17 @@ class AioAdmission:
             metrics.ADMITTED.labels(self._stage).inc()
             yield
         finally:
-            self._pace.add(time.monotonic() - begin)
+            self._service_time.add(time.monotonic() - begin)
             self._hand_on()
 
     def refuse_if_full(self, priority: Priority = "interactive", budget_s: float = math.inf) -> None:
-        """Refuse what `slot` would refuse now.
+        """Refuse what `admit` would refuse now.
 
         Raises:
             Overloaded: the queue is full, or the turn would come too late.
         """
         if self._running >= self._concurrency:
-            _refuse(self._stage, self._line, priority, budget_s, self._running, self._pace)
+            _refuse(self._stage, self._queue, priority, budget_s, self._running, self._service_time)
 
     async def _wait_for_turn(self, priority: Priority, budget_s: float) -> None:
         if self._running < self._concurrency:  # then nobody waits
@@ -179,7 +179,7 @@ class AioAdmission:
             self._report()
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._line.join(turn, priority)
+        self._queue.join(turn, priority)
         self._report()
         try:
             async with asyncio.timeout(None if math.isinf(budget_s) else budget_s):
@@ -193,51 +193,51 @@ class AioAdmission:
                 ) from None
             raise
         finally:
-            self._line.leave(turn, priority)
+            self._queue.leave(turn, priority)
             self._report()
 
     def _hand_on(self) -> None:
-        """Give a place back, to the next in the line if there is one."""
+        """Give a place back, to the next in the queue if there is one."""
         self._running -= 1
-        if len(self._line):
+        if len(self._queue):
             self._running += 1
-            self._line.pop().set_result(None)
+            self._queue.pop().set_result(None)
         self._report()
 
     def _report(self) -> None:
         metrics.IN_FLIGHT.labels(self._stage).set(self._running)
-        metrics.QUEUED.labels(self._stage).set(len(self._line))
+        metrics.QUEUED.labels(self._stage).set(len(self._queue))
 
 
-class _Pace:
-    """How often a turn comes up, from the calls that were served."""
+class _ServiceTime:
+    """How long a call holds its place, estimated from the calls that were served."""
 
     def __init__(self, concurrency: int) -> None:
         self._concurrency = concurrency
-        self._service_s = 1.0
+        self._estimate_s = 1.0
         self.is_known = False
 
     def add(self, took_s: float) -> None:
         """Learn how long a call held its place."""
-        self._service_s += (_SMOOTHING if self.is_known else 1.0) * (took_s - self._service_s)
+        self._estimate_s += (_SMOOTHING if self.is_known else 1.0) * (took_s - self._estimate_s)
         self.is_known = True
 
     def wait_s(self, ahead: int) -> float:
         """Return the estimated wait behind `ahead` others; a guess until it is known."""
-        return self._service_s / self._concurrency * (ahead + 1)
+        return self._estimate_s / self._concurrency * (ahead + 1)
 
 
 def _refuse(
-    stage: str, line: PriorityQueue[Any], priority: Priority, budget_s: float, running: int, pace: _Pace
+    stage: str, queue: PriorityQueue[Any], priority: Priority, budget_s: float, running: int, service_time: _ServiceTime
 ) -> None:
     """Raise where a call cannot wait, or would wait in vain."""
-    wait_s = pace.wait_s(line.ahead_of(priority))
-    if line.is_full(priority):
+    wait_s = service_time.wait_s(queue.ahead_of(priority))
+    if queue.is_full(priority):
         kind = "" if priority == "interactive" else f"{priority} "
         why = f"which is its limit; try {kind}again in {wait_s:.1f} s"
-    elif pace.is_known and wait_s > budget_s:
+    elif service_time.is_known and wait_s > budget_s:
         why = f"so that a turn would come in {wait_s:.1f} s, after the deadline in {budget_s:.1f} s"
     else:
         return
     metrics.SHED.labels(stage).inc()
-    raise Overloaded(f"{stage} has {running} calls running and {len(line)} waiting, {why}", retry_after_s=wait_s)
+    raise Overloaded(f"{stage} has {running} calls running and {len(queue)} waiting, {why}", retry_after_s=wait_s)

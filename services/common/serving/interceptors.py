@@ -65,7 +65,7 @@ def _is_quiet(method: str) -> bool:
 
 
 class ErrorInterceptor(grpc.ServerInterceptor):
-    """The guard of a sync server."""
+    """The error interceptor of a sync server."""
 
     def intercept_service(
         self,
@@ -81,32 +81,32 @@ class ErrorInterceptor(grpc.ServerInterceptor):
         if handler.unary_unary is not None:
             inner = handler.unary_unary
             return grpc.unary_unary_rpc_method_handler(
-                lambda request, context: _guard_unary(inner, CallRecord(method, metadata), request, context),
+                lambda request, context: _call_unary(inner, CallRecord(method, metadata), request, context),
                 request_deserializer=handler.request_deserializer,
                 response_serializer=handler.response_serializer,
             )
         if handler.unary_stream is not None:
             inner_stream = handler.unary_stream
             return grpc.unary_stream_rpc_method_handler(
-                lambda request, context: _guard_stream(inner_stream, CallRecord(method, metadata), request, context),
+                lambda request, context: _call_stream(inner_stream, CallRecord(method, metadata), request, context),
                 request_deserializer=handler.request_deserializer,
                 response_serializer=handler.response_serializer,
             )
         return handler
 
 
-def _guard_unary(inner: Any, record: CallRecord, request: Any, context: grpc.ServicerContext) -> Any:
-    with _guarded(record, context):
+def _call_unary(inner: Any, record: CallRecord, request: Any, context: grpc.ServicerContext) -> Any:
+    with _answer_errors(record, context):
         return inner(request, context)
 
 
-def _guard_stream(inner: Any, record: CallRecord, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-    with _guarded(record, context):
+def _call_stream(inner: Any, record: CallRecord, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+    with _answer_errors(record, context):
         yield from inner(request, context)
 
 
 @contextmanager
-def _guarded(record: CallRecord, context: grpc.ServicerContext) -> Iterator[None]:
+def _answer_errors(record: CallRecord, context: grpc.ServicerContext) -> Iterator[None]:
     """Turn what the body raises into a status, and count how it ended."""
     with record.span():
         try:
@@ -120,7 +120,7 @@ def _guarded(record: CallRecord, context: grpc.ServicerContext) -> Iterator[None
 
 
 class AioErrorInterceptor(grpc.aio.ServerInterceptor):
-    """The guard of an aio server."""
+    """The error interceptor of an aio server."""
 
     async def intercept_service(
         self,

@@ -1,4 +1,7 @@
-"""Who waits for a turn: interactive calls before batch calls, each kind first come, first served."""
+"""Who waits for a turn: interactive calls before batch calls, each kind first come, first served.
+
+Neither queue.PriorityQueue nor asyncio's can tell who is next without taking him out, nor let one leave who gave up.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ BATCH_SHARE = 0.5  # of the queue: the rest stays free for whoever waits at a sc
 
 
 class PriorityQueue(Generic[T]):
-    """An ordered line of tickets.
+    """Tickets in the order of their turns.
 
     Args:
         limit: tickets that may wait.

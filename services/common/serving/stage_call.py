@@ -70,7 +70,7 @@ class StageCall:
 
     def _turn_at(self, admission: Admission) -> AbstractContextManager[float]:
         priority = read_priority(self._context.invocation_metadata())
-        return admission.slot(self.check, priority, self.remaining_s())
+        return admission.admit(self.check, priority, self.remaining_s())
 
     @contextmanager
     def phase(self, name: Phase) -> Iterator[None]:

@@ -82,7 +82,7 @@ async def serve(
         board: what health says.
         identity: for mutual TLS.
         services: full names for reflection.
-        begin: called once the addresses are announced; loads what the service needs, or starts to.
+        begin: called once the addresses are written; loads what the service needs, or starts to.
         drain: called when no new calls are wanted, beside what the board does.
     """
     if settings.reflection:
@@ -96,7 +96,7 @@ async def serve(
     if (starting := server.start()) is not None:
         await starting
     addresses = {"address": f"{settings.host}:{port}", "health_port": health_port, "metrics_port": metrics_port}
-    write_address_file(settings.announce, addresses)
+    write_address_file(settings.address_file, addresses)
     await begin()
 
     await stop.wait()

@@ -1,6 +1,6 @@
 """DINOv2's position table for any grid of patches, by the official rule.
 
-The rule scales by (n + 0.1) / 37 and not by n / 37 (an old guard against rounding); a table resized by the target size,
+The rule scales by (n + 0.1) / 37 and not by n / 37 (a safeguard against rounding); a table resized by the target size,
 as other ports do, changes the map by up to 15 % of its range off the square.
 
 Source: `interpolate_pos_encoding` in `dinov2.py` of the official code at commit a561b84.

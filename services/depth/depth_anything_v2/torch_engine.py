@@ -1,7 +1,7 @@
 """The network run by torch on a GPU (or a CPU): batches of pictures in, raw maps out, any size.
 
 On CUDA each shape that comes a second time is recorded as a CUDA graph: a picture is some five hundred short kernels,
-which cost more to launch one by one than to run. `record` is all that knows CUDA; tests put a stand-in in its place.
+which cost more to launch one by one than to run. `record` is all that knows CUDA; tests put a stub in its place.
 """
 
 from __future__ import annotations

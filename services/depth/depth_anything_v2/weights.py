@@ -3,7 +3,7 @@
 Strict: every tensor of the file is known and has its shape, and none is missing.
 
 Limits: V1, V2 and metric checkpoints have the same names and shapes, so a file alone cannot always be told from its
-kin. What gives it away is looked at (its name, the config.json beside it); a file of the store is known by its hash.
+kin. What gives it away is checked (its name, the config.json beside it); a file of the store is known by its hash.
 """
 
 from __future__ import annotations

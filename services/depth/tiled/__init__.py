@@ -1,8 +1,8 @@
-"""One sharper depth map from several looks at the same photo: the whole, its mirror image, and overlapping tiles.
+"""Tiled estimation: one sharper depth map from the whole photo, its mirror image, and overlapping tiles.
 
-A network sees at a fixed resolution. A look at a part shows finer edges but has a scale and shift of its own, and knows
-less of the scene; the look at the whole knows the scene but not the edges. So the parts are bent to the whole, slowly
-over the picture, and lend it their edges.
+A network sees at a fixed resolution. The map of a tile has finer edges but a scale and shift of its own, and knows less
+of the scene; the map of the whole knows the scene but not the edges. So the tiles are aligned to the whole, by a scale
+and shift that vary slowly over the picture, and lend it their edges.
 
 Source: the idea of S. M. H. Miangoleh et al., Boosting Monocular Depth Estimation Models to High-Resolution, 2021, with
 a locally affine fit (as in the guided filter) in place of their merging network.

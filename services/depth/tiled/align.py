@@ -1,4 +1,4 @@
-"""Bend one depth map to another that knows the scale: a scale and a shift for the whole, then slowly varying ones.
+"""Align one depth map to another that knows the scale: a scale and a shift for the whole, then slowly varying ones.
 
 Convention: relative inverse depth, larger is nearer; each map has a scale and shift of its own.
 Source of the local fit: K. He, J. Sun, X. Tang, Guided image filtering, 2010, equations 5, 6 and 8, where the guide is

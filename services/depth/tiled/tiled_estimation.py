@@ -1,4 +1,4 @@
-"""Look several times, and make one map of it."""
+"""Several estimates of a photo, fused into one map."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ RIM_SHARE = 0.3  # of a tile's side: about the overlap of two tiles of 0.6
 
 @dataclass(frozen=True)
 class TiledOptions:
-    """Which looks are taken.
+    """Which estimates are made.
 
     Args:
-        mirror: the whole photo mirrored, too: its errors are others, the mean has fewer. One look more.
-        tiles: along each side, 0 for none; `tiles` ** 2 looks more. More are finer, and know less of the scene.
+        mirror: the whole photo mirrored, too: its errors are others, the mean has fewer. One estimate more.
+        tiles: along each side, 0 for none; `tiles` ** 2 estimates more. More are finer, and know less of the scene.
         tile_share: of each side that a tile covers.
         window_share: of the photo's long side: over how far scale and shift of a tile may change. Smaller
-            follows the look at the whole more closely and softens what a tile adds.
+            follows the map of the whole more closely and softens what a tile adds.
         blur_share: of the photo's long side: how much blurrier the whole is than a tile.
     """
 
@@ -48,15 +48,15 @@ def estimate_tiled(
     options: TiledOptions | None = None,
     go_on: Callable[[], None] = lambda: None,
 ) -> InverseDepth:
-    """Return one map from several looks: the scene of the whole, the edges of the tiles.
+    """Return one map from several estimates: the scene of the whole, the edges of the tiles.
 
     Args:
         rgb: (H, W, 3) uint8.
         estimate: one run of the network.
-        options: which looks.
-        go_on: called between the looks; may raise to stop.
+        options: which estimates.
+        go_on: called between the estimates; may raise to stop.
     Returns:
-        (H, W) float32 in the scale and shift of one look at the whole photo, and within its range.
+        (H, W) float32 in the scale and shift of one estimate of the whole photo, and within its range.
     """
     chosen = options or TiledOptions()
     whole = estimate(rgb)
@@ -85,12 +85,13 @@ def _with_tiles(
 ) -> InverseDepth:
     height, width = scene.shape
     long_px = max(height, width)
+    window_px, blur_px = options.window_share * long_px, options.blur_share * long_px
     total, weight = np.zeros_like(scene), np.zeros_like(scene)
     for tile in lay_tiles(width, height, options.tiles, options.tile_share):
         go_on()
-        look = estimate(np.ascontiguousarray(rgb[tile.window]))
-        bent = align_locally(look, scene[tile.window], options.window_share * long_px, options.blur_share * long_px)
+        estimated = estimate(np.ascontiguousarray(rgb[tile.window]))
+        aligned = align_locally(estimated, scene[tile.window], window_px, blur_px)
         counts = feather(tile, width, height, RIM_SHARE)
-        total[tile.window] += counts * bent
+        total[tile.window] += counts * aligned
         weight[tile.window] += counts
     return np.asarray(total / weight, dtype=np.float32)

@@ -96,7 +96,7 @@ class JobWorker(Generic[R]):
             del call  # a failed call, its error and this frame would keep each other, and the photo
 
     async def _call(self) -> R:
-        async with self._admission.slot():
+        async with self._admission.admit():
             self._tell(Progress(stage="orchestrator"))
             return await result_of(self._spec.stream(self.job.id), self._tell)
 

@@ -118,7 +118,7 @@ async def _answer(
 ) -> Response:
     request_id = request_id_of(request.scope)
     mask = MaskOptions(preset="fast", depth=False, model=model)
-    async with while_connected(request), gateway.admission.slot():
+    async with while_connected(request), gateway.admission.admit():
         photo = await get_photo()
         cutout = cutout_options(options)
         try:

@@ -57,7 +57,7 @@ def pipeline_router(gateway: Gateway) -> APIRouter:
         if "format" not in cutout.model_fields_set:
             cutout = cutout.model_copy(update={"format": accepted_format(request.headers.get("accept", ""))})
         request_id = request_id_of(request.scope)
-        async with while_connected(request), gateway.admission.slot():
+        async with while_connected(request), gateway.admission.admit():
             result = await result_of(
                 gateway.client.stream_cutout(upload.photo, mask=upload.mask, cutout=cutout, request_id=request_id)
             )
@@ -75,7 +75,7 @@ def pipeline_router(gateway: Gateway) -> APIRouter:
         curl -X POST -F "file=@test.jpg" http://localhost:8000/generate-mesh -o model.glb
         """
         request_id = request_id_of(request.scope)
-        async with while_connected(request), gateway.admission.slot():
+        async with while_connected(request), gateway.admission.admit():
             result = await result_of(
                 gateway.client.stream_mesh(upload.photo, mask=upload.mask, mesh=mesh, request_id=request_id)
             )

@@ -28,7 +28,7 @@ SURE_BACKGROUND = 0.03  # of the prior: below, no cut may take the pixel
 CUT_WEIGHT = (
     0.75  # of the vote; the rest is the prior's, so that a pixel all cuts agree on still tells how salient it is
 )
-LEAST_SHARE = 0.3  # of the main piece's salience that another piece must have
+LEAST_SHARE = 0.3  # of the main region's salience that another region must have
 LEAST_AREA = 0.001  # share of the picture
 EDGE_RADIUS, EDGE_EPSILON = 4, 1e-3  # guided filter at working size: window 9 px, colour variance that counts as flat
 
@@ -87,15 +87,15 @@ def _cut(small: RGB, prior: Alpha, start: float) -> Alpha:
 
 
 def _keep_main(soft: Alpha, prior: Alpha) -> Alpha:
-    """Return `soft` without the pieces that carry little of the prior beside the main one."""
-    count, pieces = cv2.connectedComponents((soft > 0.5).astype(np.uint8))
+    """Return `soft` without the regions that carry little of the prior beside the main one."""
+    count, regions = cv2.connectedComponents((soft > 0.5).astype(np.uint8))
     if count <= 2:
         return soft
-    salience = np.bincount(pieces.ravel(), prior.ravel(), minlength=count)
+    salience = np.bincount(regions.ravel(), prior.ravel(), minlength=count)
     salience[0] = 0.0
     dropped = salience < LEAST_SHARE * salience.max()
     dropped[0] = False
-    return np.where(dropped[pieces], np.minimum(soft, np.float32(0.25)), soft)
+    return np.where(dropped[regions], np.minimum(soft, np.float32(0.25)), soft)
 
 
 def _to_full_size(rgb: RGB, small: RGB, soft: Alpha) -> Alpha:

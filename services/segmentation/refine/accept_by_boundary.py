@@ -1,6 +1,6 @@
-"""The chain's conscience: a region may change sides only if the photo's edges agree with its new outline.
+"""Accept by boundary: a region may change sides only if the photo's edges agree with its new outline.
 
-In a plateau of doubt both outlines can lie on edges, so there the areas' colours have the last word instead.
+In an uncertain region both outlines can lie on edges, so there the areas' colours have the last word instead.
 """
 
 from __future__ import annotations

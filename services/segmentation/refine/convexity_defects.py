@@ -1,6 +1,6 @@
-"""A part that the network lost leaves a dent in the subject; background that came along sticks out of it.
+"""A part that the network lost leaves a convexity defect in the subject; background that came along sticks out of it.
 
-So a plateau of doubt speaks for itself by its shape: does the subject fill more of its convex hull with it than
+So an uncertain region speaks for itself by its shape: does the subject fill more of its convex hull with it than
 without? Only a clear yes counts. A no proves nothing (limbs stick out as well), and neither does a small change.
 """
 
@@ -12,25 +12,25 @@ import numpy as np
 from services.common.arrays import Alpha, BoolMask, Float
 
 FAIRLY_SURE = 0.7  # alpha from which the subject's shape is known
-SMALLEST = 0.002  # share of the picture below which a plateau changes no hull
-BRIDGE_SHARE = 0.012  # of the long side: a soft band lies between a plateau and what is sure
-NOISE = 0.02  # gain in filling that chance makes; all of 14 plateaus beyond 0.05 were subject, of the others half
+SMALLEST = 0.002  # share of the picture below which a region changes no hull
+BRIDGE_SHARE = 0.012  # of the long side: a soft band lies between a region and what is sure
+NOISE = 0.02  # gain in filling that chance makes; all of 14 regions beyond 0.05 were subject, of the others half
 WEIGHT = 10.0  # log odds per gain beyond `NOISE`: a tenth of the hull is worth 0.8
 STRONGEST = 1.5  # log odds: contradicting colours still win
 
 
-def convexity_evidence(alpha: Alpha, plateau: BoolMask) -> Float:
-    """Return how much each plateau speaks for the subject because it fills a dent.
+def convexity_evidence(alpha: Alpha, regions: BoolMask) -> Float:
+    """Return how much each uncertain region speaks for the subject because it fills a convexity defect.
 
     Args:
         alpha: (H, W) float32 in [0, 1], the mask.
-        plateau: (H, W) bool, where it is unsure over an area.
+        regions: (H, W) bool, where it is unsure over an area.
     Returns:
-        (H, W) float32 log odds in [0, `STRONGEST`], the same all over a connected plateau, 0 outside.
+        (H, W) float32 log odds in [0, `STRONGEST`], the same all over a connected region, 0 outside.
     """
-    evidence = np.zeros(plateau.shape, dtype=np.float32)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(plateau.astype(np.uint8), connectivity=4)
-    large = np.flatnonzero(stats[:, cv2.CC_STAT_AREA] >= SMALLEST * plateau.size)
+    evidence = np.zeros(regions.shape, dtype=np.float32)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(regions.astype(np.uint8), connectivity=4)
+    large = np.flatnonzero(stats[:, cv2.CC_STAT_AREA] >= SMALLEST * regions.size)
     for index in large[large > 0]:
         part = np.asarray(labels == index)
         gain = _filling_gain(alpha, part)

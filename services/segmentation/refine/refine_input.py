@@ -1,4 +1,4 @@
-"""What every step of the chain looks at: the working picture, the mask as it came, and where it is sure."""
+"""What every step of the chain sees: the working picture, the mask as it came, and where it is sure."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class _Holder:
         self.thread.start()
 
     def _run(self, gate: Admission) -> None:
-        with gate.slot(_go_on):
+        with gate.admit(_go_on):
             self.entered.set()
             self.release.wait(10)
 
@@ -38,11 +38,11 @@ def test_beyond_the_queue_a_call_is_refused_at_once_with_a_hint():
     gate = Admission("test", concurrency=1, queue=0)
     holder = _Holder(gate)
     assert holder.entered.wait(10)
-    with pytest.raises(Overloaded) as caught, gate.slot(_go_on):
+    with pytest.raises(Overloaded) as caught, gate.admit(_go_on):
         pytest.fail("must not be admitted")
     assert caught.value.retry_after_s > 0
     holder.finish()
-    with gate.slot(_go_on):
+    with gate.admit(_go_on):
         assert gate.running == 1
     assert gate.running == gate.waiting == 0
 
@@ -55,7 +55,7 @@ def test_a_waiting_call_that_expires_never_runs_and_leaves_the_queue():
     def expired() -> None:
         raise DeadlineExceeded("late")
 
-    with pytest.raises(DeadlineExceeded), gate.slot(expired):
+    with pytest.raises(DeadlineExceeded), gate.admit(expired):
         pytest.fail("must not run")
     assert gate.waiting == 0
     holder.finish()
@@ -63,9 +63,9 @@ def test_a_waiting_call_that_expires_never_runs_and_leaves_the_queue():
 
 def test_the_slot_is_given_back_when_the_body_fails():
     gate = Admission("test", concurrency=1, queue=0)
-    with pytest.raises(ZeroDivisionError), gate.slot(_go_on):
+    with pytest.raises(ZeroDivisionError), gate.admit(_go_on):
         raise ZeroDivisionError
-    with gate.slot(_go_on):
+    with gate.admit(_go_on):
         assert gate.running == 1
 
 
@@ -75,12 +75,12 @@ def test_coroutines_wait_are_refused_and_leave_when_cancelled():
         release, entered = asyncio.Event(), asyncio.Event()
 
         async def hold() -> None:
-            async with gate.slot():
+            async with gate.admit():
                 entered.set()
                 await release.wait()
 
         async def pass_through() -> None:
-            async with gate.slot():
+            async with gate.admit():
                 pass
 
         holder = asyncio.create_task(hold())
@@ -115,11 +115,11 @@ def _queue_up(gate: AioAdmission, *priorities: str) -> list[str]:
         release, order = asyncio.Event(), []
 
         async def hold() -> None:
-            async with gate.slot():
+            async with gate.admit():
                 await release.wait()
 
         async def take(name: str, priority: str) -> None:
-            async with gate.slot(priority):
+            async with gate.admit(priority):
                 order.append(name)
 
         tasks = [asyncio.create_task(hold())]
@@ -146,7 +146,7 @@ def test_interactive_calls_go_before_batch_calls_in_threads_too():
     assert holder.entered.wait(10)
 
     def take(priority: str) -> None:
-        with gate.slot(_go_on, priority):
+        with gate.admit(_go_on, priority):
             order.append(priority)
 
     threads = []
@@ -170,21 +170,21 @@ def test_batch_may_fill_half_of_the_queue_so_that_there_is_room_for_others():
 def test_a_call_whose_turn_would_come_after_its_deadline_is_refused_at_once():
     async def scenario() -> None:
         gate, release = AioAdmission("test", concurrency=1, queue=8), asyncio.Event()
-        gate._pace.add(10.0)
+        gate._service_time.add(10.0)
 
         async def hold() -> None:
-            async with gate.slot():
+            async with gate.admit():
                 await release.wait()
 
         holder = asyncio.create_task(hold())
         await asyncio.sleep(0)
         with pytest.raises(Overloaded, match=r"turn would come in 10\.0 s, after the deadline in 5\.0 s") as caught:
-            async with gate.slot(budget_s=5.0):
+            async with gate.admit(budget_s=5.0):
                 pytest.fail("must not be admitted")
         assert caught.value.retry_after_s == pytest.approx(10.0)
         release.set()
         await holder
-        async with gate.slot(budget_s=5.0):
+        async with gate.admit(budget_s=5.0):
             assert gate.running == 1, "an idle gate refuses nobody: its estimate may be wrong"
 
     asyncio.run(scenario())
@@ -192,10 +192,10 @@ def test_a_call_whose_turn_would_come_after_its_deadline_is_refused_at_once():
 
 def test_the_same_holds_in_threads():
     gate = Admission("test", concurrency=1, queue=8)
-    gate._pace.add(10.0)
+    gate._service_time.add(10.0)
     holder = _Holder(gate)
     assert holder.entered.wait(10)
-    with pytest.raises(Overloaded, match="after the deadline"), gate.slot(_go_on, budget_s=5.0):
+    with pytest.raises(Overloaded, match="after the deadline"), gate.admit(_go_on, budget_s=5.0):
         pytest.fail("must not be admitted")
     holder.finish()
 
@@ -207,11 +207,11 @@ def test_before_anything_was_served_nobody_is_refused_by_a_guess():
         gate, release = AioAdmission("test", concurrency=1, queue=8), asyncio.Event()
 
         async def hold() -> None:
-            async with gate.slot():
+            async with gate.admit():
                 await release.wait()
 
         async def take() -> None:
-            async with gate.slot(budget_s=0.9):
+            async with gate.admit(budget_s=0.9):
                 order.append("taken")
 
         tasks = [asyncio.create_task(hold())]
@@ -230,13 +230,13 @@ def test_a_turn_that_does_not_come_in_time_is_a_deadline_and_leaves_the_queue():
         gate, release = AioAdmission("test", concurrency=1, queue=8), asyncio.Event()
 
         async def hold() -> None:
-            async with gate.slot():
+            async with gate.admit():
                 await release.wait()
 
         holder = asyncio.create_task(hold())
         await asyncio.sleep(0)
         with pytest.raises(DeadlineExceeded, match="no place"):
-            async with gate.slot(budget_s=0.01):
+            async with gate.admit(budget_s=0.01):
                 pytest.fail("must not run")
         assert gate.waiting == 0
         release.set()
@@ -251,11 +251,11 @@ def test_a_place_that_is_handed_over_to_somebody_who_just_left_goes_to_the_next(
         gate, release, order = AioAdmission("test", concurrency=1, queue=8), asyncio.Event(), []
 
         async def hold() -> None:
-            async with gate.slot():
+            async with gate.admit():
                 await release.wait()
 
         async def take(name: str) -> None:
-            async with gate.slot():
+            async with gate.admit():
                 order.append(name)
 
         holder = asyncio.create_task(hold())

@@ -56,15 +56,15 @@ def _environment(store: Path) -> dict[str, str]:
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The depth service over an empty store: a stage whose model cannot load."""
     folder = tmp_path_factory.mktemp("stage")
-    announced, log = folder / "announced.json", folder / "log"
+    address_file, log = folder / "addresses.json", folder / "log"
     with log.open("wb") as out:
         popen = subprocess.Popen(
-            _command(f"--announce={announced}"), env=_environment(folder / "store"), stdout=out, stderr=out
+            _command(f"--address-file={address_file}"), env=_environment(folder / "store"), stdout=out, stderr=out
         )
     try:
-        until(lambda: announced.exists() or popen.poll() is not None)
+        until(lambda: address_file.exists() or popen.poll() is not None)
         assert popen.poll() is None, log.read_text()
-        said = json.loads(announced.read_text())
+        said = json.loads(address_file.read_text())
         metrics_url = f"http://127.0.0.1:{said['metrics_port']}/metrics"
         yield Running(popen, said["address"], f"127.0.0.1:{said['health_port']}", metrics_url, log)
     finally:

@@ -73,7 +73,7 @@ def test_a_gate_shows_its_limits_and_zero_refusals():
 
 def test_a_refusal_is_counted():
     gate = Admission("full", 1, 0)
-    with gate.slot(lambda: None), pytest.raises(Overloaded), gate.slot(lambda: None):
+    with gate.admit(lambda: None), pytest.raises(Overloaded), gate.admit(lambda: None):
         pass
     assert _value("unflat_shed_total", stage="full") == 1
     assert _value("unflat_admitted_total", stage="full") == 1

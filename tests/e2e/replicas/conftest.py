@@ -86,12 +86,12 @@ class Replica:
     stage: str
     ip: str
     popen: subprocess.Popen[bytes]
-    announced: Path
+    address_file: Path
     log: Path
 
     def admitted(self) -> int:
         """Return how many calls have got their turn here."""
-        port = json.loads(self.announced.read_text())["metrics_port"]
+        port = json.loads(self.address_file.read_text())["metrics_port"]
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(f"http://{self.ip}:{port}/metrics", timeout=20) as answer:
             text = answer.read().decode()
@@ -134,7 +134,7 @@ class Fleet:
         flags = ["--concurrency=8", "--decoders=1", "--cache-mb=0", *addresses]  # every stage works for every request
         orchestrator = self._launch("orchestrator", "127.0.0.1", 0, flags)
         _wait_for(orchestrator)
-        address = json.loads(orchestrator.announced.read_text())["address"]
+        address = json.loads(orchestrator.address_file.read_text())["address"]
         self.client = Client(address, REQUEST_S)
 
     def heal(self) -> None:
@@ -216,8 +216,9 @@ class Fleet:
 
     def _launch(self, service: str, ip: str, port: int, flags: list[str]) -> Replica:
         name = f"{service}-{ip}"
-        announced, log = self._folder / f"{name}.json", self._folder / f"{name}.log"
-        common = [f"--host={ip}", f"--port={port}", f"--announce={announced}", "--health-port=-1", "--drain-s=0.5"]
+        address_file, log = self._folder / f"{name}.json", self._folder / f"{name}.log"
+        common = [f"--host={ip}", f"--port={port}", f"--address-file={address_file}"]
+        common += ["--health-port=-1", "--drain-s=0.5"]
         with log.open("wb") as out:
             popen = subprocess.Popen(
                 [sys.executable, "-m", f"services.{service}", f"--end-with-parent={os.getpid()}", *common, *flags],
@@ -226,7 +227,7 @@ class Fleet:
                 stderr=out,
             )
         self._all.append(popen)
-        return Replica(service, ip, popen, announced, log)
+        return Replica(service, ip, popen, address_file, log)
 
     def _forget(self, replica: Replica) -> None:
         self.replicas[replica.stage].remove(replica)
@@ -237,7 +238,7 @@ class Fleet:
 
 
 def _wait_for(replica: Replica) -> None:
-    until(lambda: replica.announced.exists() or replica.popen.poll() is not None, START_S, replica.log.read_text)
+    until(lambda: replica.address_file.exists() or replica.popen.poll() is not None, START_S, replica.log.read_text)
     assert replica.popen.poll() is None, replica.log.read_text()
 
 

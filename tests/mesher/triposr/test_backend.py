@@ -107,7 +107,7 @@ def test_threshold_of_the_density_is_a_level_of_the_raw_field(open_toy, subject,
     extract = sys.modules["services.mesher.backends.triposr"].extract_surface
     monkeypatch.setattr(
         "services.mesher.backends.triposr.extract_surface",
-        lambda density, options: levels.append(options.level) or extract(density, options),
+        lambda density, level, *more: levels.append(level) or extract(density, level, *more),
     )
     _mesh(backend, subject, threshold=0.3)
     with contextlib.suppress(NoSubject):

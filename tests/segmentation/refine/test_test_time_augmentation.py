@@ -39,15 +39,15 @@ def _photo(alpha: np.ndarray) -> np.ndarray:
     return np.repeat(np.rint(alpha * 255).astype(np.uint8)[..., None], 3, axis=2)
 
 
-def test_a_mask_without_doubtful_parts_is_not_looked_at_again() -> None:
+def test_a_mask_without_doubtful_parts_is_not_augmented_at_again() -> None:
     network = _Network()
     first = _alpha()
-    looked = augment(_photo(first), first, network)
-    assert looked.alpha is first
-    assert not looked.notes and not network.shown
+    augmented = augment(_photo(first), first, network)
+    assert augmented.alpha is first
+    assert not augmented.notes and not network.shown
 
 
-def test_doubt_along_an_outline_alone_needs_no_second_look() -> None:
+def test_doubt_along_an_outline_alone_needs_no_augmentation() -> None:
     first = _alpha()
     first[39:41, 20:70] = 0.5
     assert not needs_augmentation(first)
@@ -56,10 +56,10 @@ def test_doubt_along_an_outline_alone_needs_no_second_look() -> None:
 
 def test_a_part_that_the_other_looks_are_sure_of_is_settled() -> None:
     network = _Network()
-    looked = augment(_photo(_alpha()), _alpha(part=0.4), network)
-    assert np.array_equal(looked.alpha >= 0.5, SUBJECT)
+    augmented = augment(_photo(_alpha()), _alpha(part=0.4), network)
+    assert np.array_equal(augmented.alpha >= 0.5, SUBJECT)
     assert len(network.shown) == 2
-    assert "3 times" in looked.notes[0] and "0 looks disagreed" in looked.notes[0]
+    assert "3 views" in augmented.notes[0] and "0 dropped" in augmented.notes[0]
 
 
 def test_the_network_is_shown_the_mirrored_photo_and_the_crop() -> None:
@@ -77,9 +77,9 @@ def test_looks_that_saw_something_else_change_nothing() -> None:
     other = np.zeros_like(SUBJECT)
     other[40:80, 75:120] = True
     first = _alpha(part=0.4)
-    looked = augment(_photo(_alpha(other)), first, _Network())
-    assert np.array_equal(looked.alpha, first)
-    assert "2 looks disagreed" in looked.notes[0]
+    augmented = augment(_photo(_alpha(other)), first, _Network())
+    assert np.array_equal(augmented.alpha, first)
+    assert "2 dropped" in augmented.notes[0]
 
 
 def test_doubt_is_no_contradiction() -> None:
