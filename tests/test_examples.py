@@ -26,6 +26,18 @@ ROOMS = (
     "services.mesher.inflate.thickness",
     "services.mesher.texture.atlas",
     "services.mesher.texture.vertex_colours",
+    "services.orchestrator.cutout.cut",
+    "services.orchestrator.cutout.foreground",
+    "services.orchestrator.cutout.matting",
+    "services.orchestrator.cutout.matting_confidence",
+    "services.orchestrator.cutout.trimap",
+    "services.orchestrator.depth_wait",
+    "services.orchestrator.framing",
+    "services.orchestrator.fusion.depth_cut",
+    "services.orchestrator.fusion.fuse",
+    "services.orchestrator.gate.boundary_contrast",
+    "services.orchestrator.input_checks.depth_polarity",
+    "services.orchestrator.input_checks.own_alpha",
 )
 
 

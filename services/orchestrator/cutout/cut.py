@@ -2,7 +2,7 @@
 
     mask ─┬─ upsample ──► guess ─┐
           ├─ trimap ────► band ──┼─ matte ──► alpha ── foreground colour ──► cutout
-          └─ trust ──────────────┘
+          └─ confidence ─────────┘
 
 Alpha is straight, and nothing smooths after matting. The large arrays are the photo, the foreground, alpha and one or
 two of alpha's size; everything else follows the soft edge, a few per cent of the picture, in chunks.
@@ -34,8 +34,9 @@ from services.orchestrator.cutout.trimap import (
 from services.orchestrator.cutout.upsample import upsample
 
 # A pixel of the band is held to the mask: a little everywhere, more where the mask was sure. Measured on network masks
-# of 13 photos with exact soft alpha: without, matting is worse than the mask on six; with this and trust.py, on none.
-PULL = DataTerm(base=0.03, sure=1.0)
+# of 13 photos with exact soft alpha: without, matting is worse than the mask on six; with this and
+# matting_confidence.py, on none.
+DATA_TERM = DataTerm(base=0.03, sure=1.0)
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,15 @@ def cut_out(photo: Pixels, alpha: Alpha, options: CutoutOptions) -> Cutout:
         photo: (H, W, 3) uint8 or uint16, full size.
         alpha: (h, w) in [0, 1], the mask of the same view, usually smaller.
         options: what to do.
+
+    Example:
+        >>> photo = np.zeros((40, 40, 3), np.uint8)
+        >>> photo[:, :19], photo[:, 19], photo[:, 20:] = (0, 0, 200), (100, 0, 100), (200, 0, 0)  # blue, mixed, red
+        >>> alpha = np.zeros((40, 40), np.float32)
+        >>> alpha[:, 19], alpha[:, 20:] = 0.5, 1
+        >>> cutout = cut_out(photo, alpha, CutoutOptions())
+        >>> cutout.alpha[20, 17:22].round(1).tolist(), cutout.foreground[20, 19].tolist()
+        ([0.0, 0.0, 0.5, 1.0, 1.0], [200, 0, 0])
     """
     guess = upsample(alpha, photo)
     if not options.matting:
@@ -107,18 +117,18 @@ def cut_out(photo: Pixels, alpha: Alpha, options: CutoutOptions) -> Cutout:
 
 
 def _matte_adaptively(photo: Pixels, alpha: Alpha, guess: Alpha, options: CutoutOptions) -> tuple[Alpha, Trimap]:
-    """Matte in the band that the mask's own doubt opens, held to the mask, as far as the mask gives reason to trust."""
+    """Matte in the band that the mask's own doubt opens, held to it where matting cannot be confident."""
     height, width = guess.shape
-    trust = matting_confidence(alpha)
-    band = np.where(trust > 0, build_trimap(alpha, options.trimap), decide(alpha))
+    confidence = matting_confidence(alpha)
+    band = np.where(confidence > 0, build_trimap(alpha, options.trimap), decide(alpha))
     trimap = np.asarray(cv2.resize(band, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
     unknown = np.asarray(trimap == UNKNOWN)
 
-    result = _decide_band(photo, guess, unknown, PULL, options)
+    result = _decide_band(photo, guess, unknown, DATA_TERM, options)
     # Only the band is blended: where nothing is unknown the matte is the guess.
     before = guess[unknown]
-    trusted = np.asarray(cv2.resize(trust, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)[unknown]
-    result[unknown] = before + trusted * (result[unknown] - before)
+    weight = np.asarray(cv2.resize(confidence, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)[unknown]
+    result[unknown] = before + weight * (result[unknown] - before)
     return result, trimap
 
 
@@ -134,8 +144,8 @@ def _matte_classically(photo: Pixels, guess: Alpha, options: CutoutOptions) -> t
 
 
 def _decide_band(
-    photo: Pixels, guess: Alpha, unknown: BoolMask, pull: DataTerm | None, options: CutoutOptions
+    photo: Pixels, guess: Alpha, unknown: BoolMask, data_term: DataTerm | None, options: CutoutOptions
 ) -> Alpha:
     if options.network is not None:
         return options.network.matte(photo, guess, unknown)
-    return matte(photo, guess, unknown, pull, options.solver)
+    return matte(photo, guess, unknown, data_term, options.solver)
