@@ -118,7 +118,7 @@ class MaskOptions(_message.Message):
     def __init__(self, refine: _Optional[_Union[_segmentation_pb2.RefineOptions, _Mapping]] = ..., strategy: _Optional[_Union[Strategy, str]] = ..., depth_percentile: _Optional[float] = ..., depth: _Optional[bool] = ..., depth_wait_s: _Optional[float] = ..., estimate: _Optional[_Union[_depth_pb2.DepthOptions, _Mapping]] = ..., model: _Optional[str] = ...) -> None: ...
 
 class CutoutOptions(_message.Message):
-    __slots__ = ("mask_only", "format", "matting", "foreground_threshold", "background_threshold", "erode_size", "background", "metadata", "with_mask", "estimate_foreground")
+    __slots__ = ("mask_only", "format", "matting", "foreground_threshold", "background_threshold", "erode_size", "background", "metadata", "with_mask", "estimate_foreground", "margin_px")
     MASK_ONLY_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     MATTING_FIELD_NUMBER: _ClassVar[int]
@@ -129,6 +129,7 @@ class CutoutOptions(_message.Message):
     METADATA_FIELD_NUMBER: _ClassVar[int]
     WITH_MASK_FIELD_NUMBER: _ClassVar[int]
     ESTIMATE_FOREGROUND_FIELD_NUMBER: _ClassVar[int]
+    MARGIN_PX_FIELD_NUMBER: _ClassVar[int]
     mask_only: bool
     format: ImageFormat
     matting: bool
@@ -139,7 +140,8 @@ class CutoutOptions(_message.Message):
     metadata: MetadataMode
     with_mask: bool
     estimate_foreground: bool
-    def __init__(self, mask_only: _Optional[bool] = ..., format: _Optional[_Union[ImageFormat, str]] = ..., matting: _Optional[bool] = ..., foreground_threshold: _Optional[int] = ..., background_threshold: _Optional[int] = ..., erode_size: _Optional[int] = ..., background: _Optional[_Iterable[int]] = ..., metadata: _Optional[_Union[MetadataMode, str]] = ..., with_mask: _Optional[bool] = ..., estimate_foreground: _Optional[bool] = ...) -> None: ...
+    margin_px: int
+    def __init__(self, mask_only: _Optional[bool] = ..., format: _Optional[_Union[ImageFormat, str]] = ..., matting: _Optional[bool] = ..., foreground_threshold: _Optional[int] = ..., background_threshold: _Optional[int] = ..., erode_size: _Optional[int] = ..., background: _Optional[_Iterable[int]] = ..., metadata: _Optional[_Union[MetadataMode, str]] = ..., with_mask: _Optional[bool] = ..., estimate_foreground: _Optional[bool] = ..., margin_px: _Optional[int] = ...) -> None: ...
 
 class RemoveBackgroundRequest(_message.Message):
     __slots__ = ("photo", "mask", "cutout", "debug")

@@ -75,6 +75,8 @@ class CutoutOptions(Options):
     """Classic trimap: alpha below is background."""
     erode_size: Annotated[int | None, Field(ge=0, le=255), Unit("px"), Unset("adaptive trimap")] = None
     """Classic trimap: both are eroded by a square of this side."""
+    margin_px: Annotated[int, Field(ge=-100, le=100), Unit("px of the photo")] = 0
+    """Grow the finished mask by so much, or below 0 shrink it."""
     estimate_foreground: bool = True
     """Take the background's colour out of soft pixels; off keeps the photo's colours."""
     metadata: MetadataMode = "all"
