@@ -111,8 +111,8 @@ def test_a_supplied_mask_and_depth_replace_their_stages(client, examples):
     disc = np.hypot(x - width / 2, y - height / 2) < height / 3
     archive = io.BytesIO()
     np.savez(archive, depth=(1 - np.hypot(x - width / 2, y - height / 2) / width).astype(np.float32))
-    wishes = MaskOptions(mask=_png(disc.astype(np.uint8) * 255), depth_map=archive.getvalue())
-    made = client.remove_background(photo, mask=wishes, cutout=CutoutOptions(mask_only=True))
+    asked = MaskOptions(mask=_png(disc.astype(np.uint8) * 255), depth_map=archive.getvalue())
+    made = client.remove_background(photo, mask=asked, cutout=CutoutOptions(mask_only=True))
     assert outcome_of(made.receipt, "segmentation") == "SUPPLIED"
     assert outcome_of(made.receipt, "depth") == "SUPPLIED"
     mask = np.asarray(Image.open(io.BytesIO(made.data)))
@@ -124,8 +124,8 @@ def test_an_inverted_mask_is_turned_over_and_said(client, examples):
     height, width = np.asarray(Image.open(io.BytesIO(photo))).shape[:2]
     y, x = np.mgrid[0:height, 0:width]
     outside = np.hypot(x - width / 2, y - height / 2) > height / 4
-    wishes = MaskOptions(mask=_png(outside.astype(np.uint8) * 255), depth=False)
-    made = client.remove_background(photo, mask=wishes, cutout=CutoutOptions(mask_only=True))
+    asked = MaskOptions(mask=_png(outside.astype(np.uint8) * 255), depth=False)
+    made = client.remove_background(photo, mask=asked, cutout=CutoutOptions(mask_only=True))
     mask = np.asarray(Image.open(io.BytesIO(made.data)))
     assert mask[height // 2, width // 2] == 255
     assert mask[2, 2] == 0
@@ -149,8 +149,8 @@ def test_a_photo_that_is_already_cut_keeps_its_own_alpha(client):
     [("glb", "vertex"), ("glb", "baked"), ("obj", "vertex"), ("obj", "baked"), ("ply", "vertex"), ("stl", "vertex")],
 )
 def test_every_mesh_format_is_written_and_read_again(client, examples, form, texture):
-    wishes = MeshOptions(format=form, texture=texture, resolution=48, texture_resolution=256)
-    made = client.generate_mesh((examples / "vase.jpg").read_bytes(), mask=MaskOptions(depth=False), mesh=wishes)
+    asked = MeshOptions(format=form, texture=texture, resolution=48, texture_resolution=256)
+    made = client.generate_mesh((examples / "vase.jpg").read_bytes(), mask=MaskOptions(depth=False), mesh=asked)
     data, kind = made.data, form
     if data.startswith(b"PK"):
         import zipfile
@@ -177,7 +177,7 @@ def test_photo_metadata_reaches_the_cutout(client, examples):
 
 
 @pytest.mark.parametrize(
-    ("photo", "wishes", "error", "said"),
+    ("photo", "asked", "error", "said"),
     [
         (b"", {}, InvalidImage, "empty"),
         (b"not a picture", {}, InvalidImage, "not a picture"),
@@ -189,10 +189,10 @@ def test_photo_metadata_reaches_the_cutout(client, examples):
     ],
     ids=["empty", "text", "grey wall", "strip", "kernel", "percentile", "mask"],
 )
-def test_bad_input_is_refused_with_one_sentence(client, examples, photo, wishes, error, said):
+def test_bad_input_is_refused_with_one_sentence(client, examples, photo, asked, error, said):
     data = (examples / "mug.jpg").read_bytes() if photo is None else photo
     with pytest.raises(error) as caught:
-        client.remove_background(data, mask=MaskOptions(**wishes))
+        client.remove_background(data, mask=MaskOptions(**asked))
     assert said in caught.value.message
     assert "Traceback" not in caught.value.message
     assert "\n" not in caught.value.message

@@ -68,7 +68,7 @@ def test_a_bad_line_to_depth_is_only_slower(system, without_depth, fault):
 
 
 @pytest.mark.parametrize(
-    ("fault", "wishes", "outcomes"),
+    ("fault", "asked", "outcomes"),
     [
         ({"mode": "black hole"}, HURRIED, {"TIMEOUT"}),
         ({"bytes_per_s": 2_000}, HURRIED, {"TIMEOUT"}),
@@ -77,11 +77,11 @@ def test_a_bad_line_to_depth_is_only_slower(system, without_depth, fault):
     ],
     ids=["black hole", "line far too thin", "reset", "down"],
 )
-def test_a_line_to_depth_that_does_not_carry_costs_nothing_but_depth(system, without_depth, fault, wishes, outcomes):
+def test_a_line_to_depth_that_does_not_carry_costs_nothing_but_depth(system, without_depth, fault, asked, outcomes):
     _recover(system)
     for name, value in fault.items():
         setattr(system.proxies["depth"], name, value)
-    made = system.client.remove_background(PHOTO, mask=wishes)
+    made = system.client.remove_background(PHOTO, mask=asked)
     assert depth_of(made.receipt) in outcomes
     _assert_good_without_depth(made, without_depth)
 

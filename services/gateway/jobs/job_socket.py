@@ -53,7 +53,7 @@ async def _serve(gateway: Gateway, socket: WebSocket) -> None:
     settings = gateway.settings
     try:
         async with asyncio.timeout(settings.upload_timeout_s):
-            mask, mesh = read_options(await _receive(socket, "text"))
+            mask, mesh = parse_json_options(await _receive(socket, "text"))
             photo: bytes = await _receive(socket, "bytes")
     except TimeoutError:
         raise InvalidImage(f"the photo did not arrive within {settings.upload_timeout_s:g} s", field="file") from None
@@ -83,7 +83,7 @@ async def _receive(socket: WebSocket, kind: str) -> Any:
     return found
 
 
-def read_options(text: str) -> tuple[MaskOptions, MeshOptions]:
+def parse_json_options(text: str) -> tuple[MaskOptions, MeshOptions]:
     """Return the options of a JSON object with the names of the form; what is left out has its default.
 
     Raises:

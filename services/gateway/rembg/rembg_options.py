@@ -63,7 +63,7 @@ class RembgOptions(BaseModel):
 
     @property
     def background(self) -> ColourAlpha | None:
-        """The colour to lay under the cutout, checked by `read_options`."""
+        """The colour to lay under the cutout, checked by `parse_rembg_options`."""
         return parse_rembg_colour(self.bgc) if self.bgc else None
 
     @property
@@ -80,7 +80,7 @@ class RembgOptions(BaseModel):
         return found if isinstance(found, dict) else {}
 
 
-def read_options(query: Mapping[str, str], form: Mapping[str, str]) -> RembgOptions:
+def parse_rembg_options(query: Mapping[str, str], form: Mapping[str, str]) -> RembgOptions:
     """Return the options of a request; an empty value is the default.
 
     Raises:

@@ -31,8 +31,8 @@ from services.gateway.rembg.rembg_options import (
     REMBG_MODELS,
     RembgOptions,
     missing,
+    parse_rembg_options,
     place_of,
-    read_options,
     runs_as,
     unknown_model,
 )
@@ -55,7 +55,7 @@ def rembg_router(gateway: Gateway) -> APIRouter:
         url = request.query_params.get("url")
         if not url:
             raise missing("query", "url")
-        options = read_options(request.query_params, {})
+        options = parse_rembg_options(request.query_params, {})
         if not gateway.settings.url_fetch:
             raise HTTPException(403, "fetching by URL is switched off here (--url-fetch); send the picture by POST")
         model = await _choose_model(gateway, options.model, "query")
@@ -76,7 +76,7 @@ def rembg_router(gateway: Gateway) -> APIRouter:
                 raise missing("body", "file")
             photo = await file.read()
             texts = _texts(form)
-        options = read_options(request.query_params, texts)
+        options = parse_rembg_options(request.query_params, texts)
         if not photo:
             raise InvalidImage("the file is empty; wanted a picture", field="file")
         model = await _choose_model(gateway, options.model, place_of("model", request.query_params, texts))

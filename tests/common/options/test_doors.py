@@ -14,10 +14,10 @@ from fastapi.testclient import TestClient
 from services.cli.main import app as cli
 from services.common.errors import InvalidOption
 from services.common.options import CutoutOptions, MaskOptions, MeshOptions
-from services.common.options.declare import Door
+from services.common.options.declare import Door, choices, limits
 from services.common.options.doors import offered, why_missing
 from services.gateway.app import create_app
-from services.gateway.jobs.job_socket import read_options
+from services.gateway.jobs.job_socket import parse_json_options
 from services.gateway.settings import GatewaySettings
 from unflat.v1 import mesher_pb2
 from unflat.v1 import orchestrator_pb2 as pb
@@ -52,7 +52,7 @@ def at_http(kind):
 def at_the_socket(kind):
     def is_known(name):
         with pytest.raises(InvalidOption) as refused:
-            read_options(f'{{"{name}": {{}}}}')
+            parse_json_options(f'{{"{name}": {{}}}}')
         return "wanted" in refused.value.message
 
     if kind is CutoutOptions:
@@ -105,7 +105,7 @@ SAID = "kernel_size is 4; wanted an odd number of 3 to 7"
 
 def test_every_door_refuses_in_the_same_words():
     with pytest.raises(InvalidOption) as refused:
-        read_options('{"kernel_size": 4}')
+        parse_json_options('{"kernel_size": 4}')
     assert refused.value.message == SAID
     answer = TestClient(create_app(GatewaySettings(), NOBODY)).post(
         "/remove-bg", files={"file": b"photo"}, data={"kernel_size": "4"}
@@ -114,3 +114,14 @@ def test_every_door_refuses_in_the_same_words():
     with pytest.raises(InvalidOption) as refused:
         cli(["cutout", "photo.png", "--kernel-size", "4"], standalone_mode=False)
     assert refused.value.message == SAID
+
+
+def test_the_pages_controls_have_the_choices_and_the_range_of_their_options():
+    html = (PAGE / "index.html").read_text()
+    fields = MaskOptions.model_fields
+    assert tuple(re.findall(r'name="preset" value="(\w+)"', html)) == choices(fields["preset"])
+    (listed,) = re.findall(r'<select name="strategy">(.*?)</select>', html, re.DOTALL)
+    assert tuple(re.findall(r'value="(\w+)"', listed)) == choices(fields["strategy"])
+    ((low, high),) = re.findall(r'name="percentile" min="(\d+)" max="(\d+)"', html)
+    assert (int(low), int(high)) == limits(fields["depth_percentile"])
+    assert tuple(re.findall(r'data-format="(\w+)"', html)) == choices(MeshOptions.model_fields["format"])

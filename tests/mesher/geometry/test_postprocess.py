@@ -20,7 +20,7 @@ def _roughness(mesh: Mesh) -> float:
     return float(np.std(np.linalg.norm(mesh.vertices, axis=1)))
 
 
-def test_without_wishes_nothing_is_done(rough: Mesh) -> None:
+def test_without_options_nothing_is_done(rough: Mesh) -> None:
     assert smooth_and_simplify(rough, PostprocessOptions()) is rough
 
 
