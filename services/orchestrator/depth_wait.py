@@ -42,13 +42,12 @@ class WaitBudget:
 class DepthWait:
     """The wait budget, learnt from the times that depth took; one event loop.
 
-    Example:
-        >>> wait = DepthWait()
-        >>> wait.budget("mesh", None, STANDARD, left_s=60).seconds  # nothing is known yet
-        15.0
-        >>> wait.observe(pb.StageReceipt(outcome="OUTCOME_OK", total_s=3), STANDARD)
-        >>> wait.budget("mesh", None, STANDARD, left_s=60).seconds, wait.budget("cutout", None, STANDARD, 60).seconds
-        (6.0, 2.0)
+    >>> wait = DepthWait()
+    >>> wait.budget("mesh", None, STANDARD, left_s=60).seconds  # nothing is known yet
+    15.0
+    >>> wait.observe(pb.StageReceipt(outcome="OUTCOME_OK", total_s=3), STANDARD)
+    >>> wait.budget("mesh", None, STANDARD, left_s=60).seconds, wait.budget("cutout", None, STANDARD, 60).seconds
+    (6.0, 2.0)
     """
 
     def __init__(self) -> None:

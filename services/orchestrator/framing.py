@@ -92,12 +92,11 @@ def frame_subject(foreground: RGB, alpha: Alpha, depth: InverseDepth | None, opt
     Raises:
         NoSubject: `alpha` shows nothing.
 
-    Example:
-        >>> y, x = np.mgrid[:120, :160]
-        >>> disc = (np.hypot(x - 70, y - 60) < 30).astype(np.float32)
-        >>> frame = frame_subject(np.full((120, 160, 3), 200, np.uint8), disc, None, FramingOptions(side=64))
-        >>> frame.rgba.shape, frame.box, round(frame.share, 2), frame.touches
-        ((64, 64, 4), (41, 31, 100, 90), 0.84, ())
+    >>> y, x = np.mgrid[:120, :160]
+    >>> disc = (np.hypot(x - 70, y - 60) < 30).astype(np.float32)
+    >>> frame = frame_subject(np.full((120, 160, 3), 200, np.uint8), disc, None, FramingOptions(side=64))
+    >>> frame.rgba.shape, frame.box, round(frame.share, 2), frame.touches
+    ((64, 64, 4), (41, 31, 100, 90), 0.84, ())
     """
     kept, core = _select_subject(alpha)
     box = _find_box(alpha, kept, core)

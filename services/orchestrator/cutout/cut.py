@@ -100,14 +100,13 @@ def cut_out(photo: Pixels, alpha: Alpha, options: CutoutOptions) -> Cutout:
         alpha: (h, w) in [0, 1], the mask of the same view, usually smaller.
         options: what to do.
 
-    Example:
-        >>> photo = np.zeros((40, 40, 3), np.uint8)
-        >>> photo[:, :19], photo[:, 19], photo[:, 20:] = (0, 0, 200), (100, 0, 100), (200, 0, 0)  # blue, mixed, red
-        >>> alpha = np.zeros((40, 40), np.float32)
-        >>> alpha[:, 19], alpha[:, 20:] = 0.5, 1
-        >>> cutout = cut_out(photo, alpha, CutoutOptions())
-        >>> cutout.alpha[20, 17:22].round(1).tolist(), cutout.foreground[20, 19].tolist()
-        ([0.0, 0.0, 0.5, 1.0, 1.0], [200, 0, 0])
+    >>> photo = np.zeros((40, 40, 3), np.uint8)
+    >>> photo[:, :19], photo[:, 19], photo[:, 20:] = (0, 0, 200), (100, 0, 100), (200, 0, 0)  # blue, mixed, red
+    >>> alpha = np.zeros((40, 40), np.float32)
+    >>> alpha[:, 19], alpha[:, 20:] = 0.5, 1
+    >>> cutout = cut_out(photo, alpha, CutoutOptions())
+    >>> cutout.alpha[20, 17:22].round(1).tolist(), cutout.foreground[20, 19].tolist()
+    ([0.0, 0.0, 0.5, 1.0, 1.0], [200, 0, 0])
     """
     guess = upsample(alpha, photo)
     if not options.matting:

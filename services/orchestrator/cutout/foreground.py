@@ -52,13 +52,12 @@ def estimate_foreground(photo: Pixels, alpha: Alpha) -> Pixels:
     Returns:
         (H, W, 3) of the same type. Unchanged where alpha is 1 or where no soft pixel is near.
 
-    Example:
-        >>> photo = np.zeros((40, 40, 3), np.uint8)
-        >>> photo[:, :19], photo[:, 19], photo[:, 20:] = (0, 0, 200), (100, 0, 100), (200, 0, 0)  # blue, mixed, red
-        >>> alpha = np.zeros((40, 40), np.float32)
-        >>> alpha[:, 19], alpha[:, 20:] = 0.5, 1
-        >>> estimate_foreground(photo, alpha)[20, 19].tolist()  # the blue has gone
-        [200, 0, 0]
+    >>> photo = np.zeros((40, 40, 3), np.uint8)
+    >>> photo[:, :19], photo[:, 19], photo[:, 20:] = (0, 0, 200), (100, 0, 100), (200, 0, 0)  # blue, mixed, red
+    >>> alpha = np.zeros((40, 40), np.float32)
+    >>> alpha[:, 19], alpha[:, 20:] = 0.5, 1
+    >>> estimate_foreground(photo, alpha)[20, 19].tolist()  # the blue has gone
+    [200, 0, 0]
     """
     soft = (alpha > 1.0 - SOLID) & (alpha < SOLID)
     result = photo.copy()

@@ -73,13 +73,12 @@ def matte(photo: Pixels, guess: Alpha, unknown: BoolMask, data_term: DataTerm | 
     Returns:
         (H, W) in [0, 1], equal to `guess` where known, and everywhere if nothing is known.
 
-    Example:
-        >>> photo = np.zeros((40, 40, 3), np.uint8)
-        >>> photo[:, :19], photo[:, 19], photo[:, 20:] = (0, 0, 200), (100, 0, 100), (200, 0, 0)  # blue, mixed, red
-        >>> guess = np.zeros((40, 40), np.float32)
-        >>> guess[:, 17:22], guess[:, 22:] = 0.5, 1
-        >>> matte(photo, guess, guess == 0.5, None, BALANCED)[20, 16:23].round(2).tolist()
-        [0.0, 0.0, 0.0, 0.5, 1.0, 1.0, 1.0]
+    >>> photo = np.zeros((40, 40, 3), np.uint8)
+    >>> photo[:, :19], photo[:, 19], photo[:, 20:] = (0, 0, 200), (100, 0, 100), (200, 0, 0)  # blue, mixed, red
+    >>> guess = np.zeros((40, 40), np.float32)
+    >>> guess[:, 17:22], guess[:, 22:] = 0.5, 1
+    >>> matte(photo, guess, guess == 0.5, None, BALANCED)[20, 16:23].round(2).tolist()
+    [0.0, 0.0, 0.0, 0.5, 1.0, 1.0, 1.0]
     """
     if not unknown.any() or unknown.all() or min(unknown.shape) < 3:
         return guess.copy()

@@ -28,11 +28,10 @@ def matting_confidence(alpha: Alpha) -> Float:
     Args:
         alpha: (h, w) in [0, 1], the mask.
 
-    Example:
-        >>> y, x = np.mgrid[:50, :50]
-        >>> disc = (np.hypot(y - 25, x - 25) < 15).astype(np.float32)
-        >>> float(matting_confidence(disc).min()), float(matting_confidence(np.full_like(disc, 0.5)).max())
-        (1.0, 0.0)
+    >>> y, x = np.mgrid[:50, :50]
+    >>> disc = (np.hypot(y - 25, x - 25) < 15).astype(np.float32)
+    >>> float(matting_confidence(disc).min()), float(matting_confidence(np.full_like(disc, 0.5)).max())
+    (1.0, 0.0)
     """
     side = max(3, round(WINDOW_SHARE * max(alpha.shape))) | 1
     doubt = np.asarray(cv2.blur(alpha * (1 - alpha), (side, side), borderType=cv2.BORDER_REFLECT_101), np.float32)

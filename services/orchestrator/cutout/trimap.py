@@ -56,10 +56,9 @@ def build_trimap(alpha: Alpha, options: TrimapOptions) -> Trimap:
     Returns:
         (H, W) uint8: 0 background, 128 unknown, 255 foreground. Either sure class may be empty.
 
-    Example:
-        >>> alpha = np.float32([[0, 0, 0, 0, 0.3, 1, 1, 1, 1, 1]] * 5)
-        >>> build_trimap(alpha, TrimapOptions(widths_px=()))[2].tolist()
-        [0, 0, 0, 128, 128, 128, 128, 255, 255, 255]
+    >>> alpha = np.float32([[0, 0, 0, 0, 0.3, 1, 1, 1, 1, 1]] * 5)
+    >>> build_trimap(alpha, TrimapOptions(widths_px=()))[2].tolist()
+    [0, 0, 0, 128, 128, 128, 128, 255, 255, 255]
     """
     grey = (alpha > options.sure) & (alpha < 1.0 - options.sure)
     # A hard mask has no grey: both sides of its outline stand for it.
@@ -80,10 +79,9 @@ def decide(alpha: Alpha) -> Trimap:
 def build_classic_trimap(alpha: Alpha, options: ClassicTrimapOptions) -> Trimap:
     """Return the trimap of two thresholds, both classes eroded by a square; shapes as in `build_trimap`.
 
-    Example:
-        >>> alpha = np.float32([[0, 0, 0, 0, 0.3, 1, 1, 1, 1, 1]] * 5)
-        >>> build_classic_trimap(alpha, ClassicTrimapOptions(240, 10, erode_size=0))[2].tolist()
-        [0, 0, 0, 0, 128, 255, 255, 255, 255, 255]
+    >>> alpha = np.float32([[0, 0, 0, 0, 0.3, 1, 1, 1, 1, 1]] * 5)
+    >>> build_classic_trimap(alpha, ClassicTrimapOptions(240, 10, erode_size=0))[2].tolist()
+    [0, 0, 0, 0, 128, 255, 255, 255, 255, 255]
     """
     foreground = alpha * 255.0 > options.foreground_threshold
     background = alpha * 255.0 < options.background_threshold

@@ -24,10 +24,9 @@ def depth_mask(depth: InverseDepth, options: FusionOptions) -> BoolMask:
     Returns:
         (H, W) bool; all False if the depth has no spread.
 
-    Example:
-        >>> depth = np.float32([[0, 5, 7, 10]])
-        >>> depth_mask(depth, FusionOptions(depth_percentile=30, morph_kernel_size=1, blur_size=1)).tolist()
-        [[False, False, True, True]]
+    >>> depth = np.float32([[0, 5, 7, 10]])
+    >>> depth_mask(depth, FusionOptions(depth_percentile=30, morph_kernel_size=1, blur_size=1)).tolist()
+    [[False, False, True, True]]
     """
     scaled = to_unit(depth)
     if scaled is None:

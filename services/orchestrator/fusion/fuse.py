@@ -63,14 +63,13 @@ def fuse(rgb: RGB, alpha: Alpha, depth: InverseDepth | None, options: FusionOpti
     Raises:
         InvalidImage: photo and mask differ in size.
 
-    Example:
-        >>> y, x = np.mgrid[:120, :160]
-        >>> disc, leak = np.hypot(x - 70, y - 60) < 30, np.hypot(x - 110, y - 60) < 15
-        >>> rgb = np.where(disc[..., None], (200, 40, 40), (60, 120, 60)).astype(np.uint8)
-        >>> depth = np.where(disc, 0.9, 0.2).astype(np.float32)
-        >>> fused = fuse(rgb, (disc | leak).astype(np.float32), depth, FusionOptions())
-        >>> fused.note, float(np.mean(fused.alpha[leak & ~disc] >= 0.5))
-        ('depth removed 3.33% of the picture and added 0.00%', 0.0)
+    >>> y, x = np.mgrid[:120, :160]
+    >>> disc, leak = np.hypot(x - 70, y - 60) < 30, np.hypot(x - 110, y - 60) < 15
+    >>> rgb = np.where(disc[..., None], (200, 40, 40), (60, 120, 60)).astype(np.uint8)
+    >>> depth = np.where(disc, 0.9, 0.2).astype(np.float32)
+    >>> fused = fuse(rgb, (disc | leak).astype(np.float32), depth, FusionOptions())
+    >>> fused.note, float(np.mean(fused.alpha[leak & ~disc] >= 0.5))
+    ('depth removed 3.33% of the picture and added 0.00%', 0.0)
     """
     if rgb.shape[:2] != alpha.shape:
         (h, w), (mh, mw) = rgb.shape[:2], alpha.shape

@@ -32,12 +32,11 @@ def boundary_contrast(rgb: RGB, alpha: Alpha) -> float:
     Returns:
         0 to 1; 0 where the mask has no outline.
 
-    Example:
-        >>> y, x = np.mgrid[:120, :160]
-        >>> disc, leak = np.hypot(x - 70, y - 60) < 30, np.hypot(x - 110, y - 60) < 15
-        >>> rgb = np.where(disc[..., None], (200, 40, 40), (60, 120, 60)).astype(np.uint8)
-        >>> [round(boundary_contrast(rgb, mask.astype(np.float32)), 2) for mask in (disc, disc | leak)]
-        [0.94, 0.68]
+    >>> y, x = np.mgrid[:120, :160]
+    >>> disc, leak = np.hypot(x - 70, y - 60) < 30, np.hypot(x - 110, y - 60) < 15
+    >>> rgb = np.where(disc[..., None], (200, 40, 40), (60, 120, 60)).astype(np.uint8)
+    >>> [round(boundary_contrast(rgb, mask.astype(np.float32)), 2) for mask in (disc, disc | leak)]
+    [0.94, 0.68]
     """
     mask = np.asarray(shrink_to(alpha, SIDE_PX) >= 0.5)
     ring = np.ones((3, 3), np.uint8)

@@ -45,11 +45,10 @@ def looks_inverted(depth: InverseDepth, alpha: Alpha) -> bool:
         depth: (H, W) float32, supposed to be larger where nearer.
         alpha: (H, W) float32 in [0, 1], of the segmentation, not of anything that has seen this depth.
 
-    Example:
-        >>> y, x = np.mgrid[:120, :160]
-        >>> disc = (np.hypot(x - 70, y - 60) < 30).astype(np.float32)
-        >>> looks_inverted(0.2 + 0.7 * disc, disc), looks_inverted(0.9 - 0.7 * disc, disc)
-        (False, True)
+    >>> y, x = np.mgrid[:120, :160]
+    >>> disc = (np.hypot(x - 70, y - 60) < 30).astype(np.float32)
+    >>> looks_inverted(0.2 + 0.7 * disc, disc), looks_inverted(0.9 - 0.7 * disc, disc)
+    (False, True)
     """
     before, behind = outline_shares(depth, alpha)
     return behind >= FARTHER_SHARE and behind >= CONTRADICTED * before

@@ -52,11 +52,10 @@ def judge_own_alpha(alpha: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> Al
     Raises:
         InvalidImage: no pixels, or another type.
 
-    Example:
-        >>> y, x = np.mgrid[:120, :160]
-        >>> disc = np.where(np.hypot(x - 70, y - 60) < 30, 255, 0).astype(np.uint8)
-        >>> judge_own_alpha(disc), judge_own_alpha(np.full_like(disc, 255)), judge_own_alpha(np.zeros_like(disc))
-        ('cut', 'opaque', 'empty')
+    >>> y, x = np.mgrid[:120, :160]
+    >>> disc = np.where(np.hypot(x - 70, y - 60) < 30, 255, 0).astype(np.uint8)
+    >>> judge_own_alpha(disc), judge_own_alpha(np.full_like(disc, 255)), judge_own_alpha(np.zeros_like(disc))
+    ('cut', 'opaque', 'empty')
     """
     if alpha.ndim != 2 or alpha.size == 0 or alpha.dtype not in (np.uint8, np.uint16):
         raise InvalidImage(f"alpha is {alpha.dtype} of shape {alpha.shape}; wanted (height, width) of 8 or 16 bit")
