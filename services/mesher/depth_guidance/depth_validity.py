@@ -25,7 +25,7 @@ MIN_STEEPER = 2.7  # steepness of the map at the outline over that elsewhere
 
 
 @dataclass(frozen=True)
-class OutlineStep:
+class _OutlineStep:
     """How a depth map behaves across a subject's outline.
 
     Attributes:
@@ -54,7 +54,7 @@ def is_depth_valid(depth: InverseDepth, mask: BoolMask, camera: Camera) -> bool:
     median = float(np.median(inside))
     if median <= 0 or float(np.ptp(inside)) < 1e-3 * median:
         return False
-    step = measure_step(depth, mask)
+    step = _measure_step(depth, mask)
     if step is None:
         return float(np.ptp(np.percentile(inside, [3, 97]))) > STEP * median  # the subject fills the frame: trust it
     if step.down - step.up < MIN_STEP_DOWN:
@@ -62,7 +62,7 @@ def is_depth_valid(depth: InverseDepth, mask: BoolMask, camera: Camera) -> bool:
     return step.steeper >= MIN_STEEPER or (step.up <= STEP and is_planar(depth, mask, camera))
 
 
-def measure_step(depth: InverseDepth, mask: BoolMask) -> OutlineStep | None:
+def _measure_step(depth: InverseDepth, mask: BoolMask) -> _OutlineStep | None:
     """Return the step across the outline, or None where nothing is seen outside it."""
     known = np.isfinite(depth)
     band = RIM_SHARE * long_side(mask)
@@ -83,7 +83,7 @@ def measure_step(depth: InverseDepth, mask: BoolMask) -> OutlineStep | None:
     near = (mask & (inner <= band)) | (~mask & (outer <= band))
     at_rim, elsewhere = slope[near & solid], slope[~near & solid]
     steeper = float(at_rim.mean()) / max(float(elsewhere.mean()), 1e-9) if at_rim.size and elsewhere.size else 0.0
-    return OutlineStep(float(np.mean(step > STEP)), float(np.mean(step < -STEP)), steeper)
+    return _OutlineStep(float(np.mean(step > STEP)), float(np.mean(step < -STEP)), steeper)
 
 
 def _mean_nearby(values: Float, chosen: BoolMask, band: float) -> tuple[Float, Float]:
