@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
 from services.common.arrays import RGB
@@ -94,11 +95,15 @@ class MeshAttempts:
         return replace(first.framed, job=replace(first.framed.job, depth=None))
 
     async def _srgb_of(self, cutout: Cutout) -> RGB:
-        """Return the cutout's colours as the mesher wants them, at full size; profiles are read in the sandbox."""
+        """Return the subject's colours as the mesher wants them, at full size; profiles are read in the sandbox."""
         colours, icc = to_8_bits(cutout.foreground), self.masked.photo.metadata.icc
         if not icc:
             return colours
-        return np.asarray(await self.decoder.run(to_srgb, colours, "rgb", icc), dtype=np.uint8)
+        x, y, width, height = cv2.boundingRect((cutout.alpha > 0).view(np.uint8))
+        subject = np.s_[y : y + height, x : x + width]
+        converted = np.zeros_like(colours)
+        converted[subject] = await self.decoder.run(to_srgb, colours[subject], "rgb", icc)
+        return converted
 
     async def _mesh(self, job: MeshJob, at: float, share: float) -> Meshed:
         meshed = None

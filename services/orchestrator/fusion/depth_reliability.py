@@ -6,8 +6,6 @@ shifted outline fits it as well as the true one; one that is out of place fits b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 
@@ -29,40 +27,25 @@ SIDEWAYS = ((1, 0), (-1, 0), (0, 1), (0, -1))
 DIAGONAL = ((1, 1), (-1, -1), (1, -1), (-1, 1))
 
 
-@dataclass(frozen=True)
-class DepthReliability:
-    """What the depth says along the mask's outline.
-
-    Args:
-        reliable: whether it may speak.
-        near_share: share of the outline where the inside is nearer than the outside.
-        reason: why it is not reliable; empty if it is.
-    """
-
-    reliable: bool
-    near_share: float
-    reason: str
-
-
-def assess_depth(view: FusionInput) -> DepthReliability:
-    """Return whether depth separates the subject from what is around it."""
+def why_unreliable(view: FusionInput) -> str:
+    """Return why depth does not separate the subject from what is around it; an empty string where it does."""
     scale = min(1.0, LONG_SIDE / max(view.mask.shape))
     size = (max(1, round(view.mask.shape[1] * scale)), max(1, round(view.mask.shape[0] * scale)))
     depth = np.asarray(cv2.resize(view.depth, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
     mask = cv2.resize(view.mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) >= 0.5
     steps = _steps_across(mask, depth)
     if steps.size < 8:
-        return DepthReliability(False, 0.0, "the outline is too short to judge the depth by")
+        return "the outline is too short to judge the depth by"
     near, far = float(np.mean(steps > STEP)), float(np.mean(steps < -STEP))
     if far > near:
-        return DepthReliability(False, near, "depth says the subject lies behind its surroundings")
+        return "depth says the subject lies behind its surroundings"
     if near < NEAR_SHARE or near < CONTRADICTED * far:
-        return DepthReliability(False, near, "depth does not separate the subject from its surroundings")
+        return "depth does not separate the subject from its surroundings"
     if steps.mean() < BETTER * _best_shifted(mask, depth, SHIFT_SHARE, SIDEWAYS):
-        return DepthReliability(False, near, "depth does not follow the subject's outline")
+        return "depth does not follow the subject's outline"
     if _best_shifted(mask, depth, NUDGE_SHARE, SIDEWAYS + DIAGONAL) > NUDGED_BETTER * steps.mean():
-        return DepthReliability(False, near, "depth is out of place beside the photo")
-    return DepthReliability(True, near, "")
+        return "depth is out of place beside the photo"
+    return ""
 
 
 def _steps_across(mask: BoolMask, depth: Float) -> Float:

@@ -18,7 +18,7 @@ from services.common.errors import InvalidImage
 from services.common.imaging.working_size import apply_change, shrink_to
 from services.orchestrator.fusion.band import weigh_unsure
 from services.orchestrator.fusion.depth_cut import NO_SPREAD, depth_mask
-from services.orchestrator.fusion.depth_reliability import assess_depth
+from services.orchestrator.fusion.depth_reliability import why_unreliable
 from services.orchestrator.fusion.doubtful_parts import decide_doubtful_parts
 from services.orchestrator.fusion.fusion_input import FusionInput
 from services.orchestrator.fusion.fusion_options import FusionOptions
@@ -108,9 +108,8 @@ def _fuse_locally(rgb: RGB, alpha: Alpha, depth: Float) -> tuple[Alpha, str]:
     view = FusionInput(shrink_to(rgb, WORKING_SIDE), small, shrink_to(depth, WORKING_SIDE))
     if not (view.mask.any() and view.inner.any() and view.outer.any()):
         return alpha, "the mask has no sure subject or no sure background"
-    reliability = assess_depth(view)
-    if not reliability.reliable:
-        return alpha, reliability.reason
+    if reason := why_unreliable(view):
+        return alpha, reason
     decided = replace(view, alpha=decide_doubtful_parts(view))
     separated = remove_rejected(decided, judge_regions(decided))
     cleaned = replace(view, alpha=separated)
