@@ -1,0 +1,146 @@
+"""The client for coroutines."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+import grpc.aio
+
+from services.common.arrays import InverseDepth
+from services.common.calling.channels import open_aio_channel
+from services.common.calling.renewing_channels import Renewal
+from services.common.choices import DepthQuality
+from services.common.client.calls import (
+    NO_RESULT,
+    Connection,
+    CutoutResult,
+    MeshResult,
+    Progress,
+    R,
+    StreamedCall,
+    cutout_call,
+    depth_request,
+    mesh_call,
+)
+from services.common.errors import Internal
+from services.common.options import CutoutOptions, MaskOptions, MeshOptions
+from services.common.tls import Identity
+from services.common.wire import depth_from_proto
+from unflat.v1 import orchestrator_pb2 as pb
+from unflat.v1 import orchestrator_pb2_grpc as pb_grpc
+
+
+class AsyncClient(Connection):
+    """The client for coroutines; its arguments are those of `Connection`.
+
+    Open it where an event loop runs. Cancelling a task cancels its call.
+    """
+
+    def _open(self, identity: Identity | None) -> None:
+        self._channel = open_aio_channel(self.address, Renewal(identity))
+        self._stub = pb_grpc.OrchestratorServiceStub(self._channel)
+
+    async def __aenter__(self) -> AsyncClient:
+        """Return itself."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the connection."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection; running calls are cancelled."""
+        await self._channel.close()
+
+    async def remove_background(
+        self,
+        photo: bytes,
+        *,
+        mask: MaskOptions = MaskOptions(),
+        cutout: CutoutOptions = CutoutOptions(),
+        debug: bool = False,
+        request_id: str = "",
+    ) -> CutoutResult:
+        """Return the cutout of an encoded photo.
+
+        Raises:
+            UnflatError: what went wrong, with one sentence.
+        """
+        return await result_of(self.stream_cutout(photo, mask=mask, cutout=cutout, debug=debug, request_id=request_id))
+
+    async def generate_mesh(
+        self,
+        photo: bytes,
+        *,
+        mask: MaskOptions = MaskOptions(),
+        mesh: MeshOptions = MeshOptions(),
+        debug: bool = False,
+        request_id: str = "",
+    ) -> MeshResult:
+        """Return the mesh of an encoded photo.
+
+        Raises:
+            UnflatError: what went wrong, with one sentence.
+        """
+        return await result_of(self.stream_mesh(photo, mask=mask, mesh=mesh, debug=debug, request_id=request_id))
+
+    def stream_cutout(
+        self, photo: bytes, *, mask: MaskOptions, cutout: CutoutOptions, debug: bool = False, request_id: str = ""
+    ) -> AsyncGenerator[Progress | CutoutResult, None]:
+        """Yield progress, then the cutout; closing the iterator cancels the request."""
+        return self._stream(cutout_call(photo, mask, cutout, debug), request_id)
+
+    def stream_mesh(
+        self, photo: bytes, *, mask: MaskOptions, mesh: MeshOptions, debug: bool = False, request_id: str = ""
+    ) -> AsyncGenerator[Progress | MeshResult, None]:
+        """Yield progress, then the mesh; closing the iterator cancels the request."""
+        return self._stream(mesh_call(photo, mask, mesh, debug), request_id)
+
+    async def estimate_depth(
+        self, photo: bytes, request_id: str = "", quality: DepthQuality = "standard"
+    ) -> tuple[InverseDepth, pb.StageReceipt]:
+        """Return the inverse depth of an encoded photo at working size, and what ran.
+
+        Raises:
+            UnflatError: what went wrong, with one sentence.
+        """
+        with self._our_errors():
+            answer = await self._stub.GetDepth(depth_request(photo, quality), **self._call_options(request_id))
+        return depth_from_proto(answer.depth), answer.stage
+
+    async def status(self, timeout_s: float = 5.0) -> pb.GetStatusResponse:
+        """Return how every stage is.
+
+        Raises:
+            StageUnavailable: the orchestrator does not answer.
+        """
+        with self._our_errors():
+            return await self._stub.GetStatus(pb.GetStatusRequest(), timeout=timeout_s)
+
+    async def _stream(self, asked: StreamedCall[R], request_id: str) -> AsyncGenerator[Progress | R, None]:
+        call = getattr(self._stub, asked.method)(asked.request, **self._call_options(request_id))
+        try:
+            with self._our_errors():
+                # Not `async for`: its generator and the call would keep each other, photo and result with them.
+                while (message := await call.read()) is not grpc.aio.EOF:
+                    yield asked.event(message)
+        finally:
+            call.cancel()
+            del call, asked  # a failed call, its error and this frame would keep the photo alive in a cycle
+
+
+async def result_of(
+    events: AsyncGenerator[Progress | R, None], on_progress: Callable[[Progress], object] = lambda _: None
+) -> R:
+    """Return the result at the end of a stream of `AsyncClient`; what comes before goes to `on_progress`.
+
+    Raises:
+        UnflatError: what the stream raises, or that it ended without a result.
+    """
+    async with aclosing(events):
+        async for event in events:
+            if not isinstance(event, Progress):
+                return event
+            on_progress(event)
+    raise Internal(NO_RESULT)
