@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from services.common.errors import InvalidOption
-from services.gateway.routes.colours import ColourAlpha, parse_rembg_colour
+from services.gateway.rembg.rembg_colours import ColourAlpha, parse_rembg_colour
 
 # Sessions of rembg 2.0.86; a name among them is no typing error, whether its weights are here or not.
 REMBG_MODELS = frozenset(

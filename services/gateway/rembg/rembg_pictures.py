@@ -7,7 +7,7 @@ import zlib
 
 from PIL import Image
 
-from services.gateway.routes.colours import ColourAlpha
+from services.gateway.rembg.rembg_colours import ColourAlpha
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _RGBA = 0, 6  # colour types of PNG (specification, third edition, §11.2.1)

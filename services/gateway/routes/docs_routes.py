@@ -9,7 +9,9 @@ from __future__ import annotations
 from importlib.resources import files
 
 from fastapi import APIRouter
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
+
+from services.gateway.routes.assets import serve
 
 DOCS_PATH = "/docs"
 DOCS_PREFIX = "/docs/"
@@ -19,7 +21,7 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_HEADERS = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-cache"}
+_HEADERS = {"Content-Security-Policy": _POLICY}
 _PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -43,20 +45,16 @@ _START = """SwaggerUIBundle({
   defaultModelsExpandDepth: -1,
 });
 """
-_MEDIA_TYPES = {"swagger-ui.css": "text/css; charset=utf-8", "swagger-ui-bundle.js": "text/javascript; charset=utf-8"}
+_SWAGGER = ("swagger-ui.css", "swagger-ui-bundle.js")
 
 
 def docs_router() -> APIRouter:
     """Return the page and its three files."""
     router = APIRouter(include_in_schema=False)
-
-    @router.get(DOCS_PATH)
-    async def docs() -> Response:
-        return HTMLResponse(_PAGE, headers=_HEADERS)
-
-    @router.get(DOCS_PREFIX + "start.js")
-    async def start() -> Response:
-        return Response(_START, headers=_HEADERS, media_type="text/javascript; charset=utf-8")
+    serve(router, DOCS_PATH, "docs.html", _PAGE.encode(), _HEADERS)
+    serve(router, DOCS_PREFIX + "start.js", "start.js", _START.encode(), _HEADERS)
+    for name in _SWAGGER:
+        serve(router, DOCS_PREFIX + name, name, (files("fastapi_offline") / "static" / name).read_bytes(), _HEADERS)
 
     @router.get("/redoc")
     @router.get("/api")
@@ -64,15 +62,4 @@ def docs_router() -> APIRouter:
         """Lead here from where FastAPI and rembg have their docs."""
         return RedirectResponse(DOCS_PATH)
 
-    for name, media_type in _MEDIA_TYPES.items():
-        _serve(router, name, media_type)
     return router
-
-
-def _serve(router: APIRouter, name: str, media_type: str) -> None:
-    file = files("fastapi_offline") / "static" / name
-
-    async def asset() -> Response:
-        return Response(file.read_bytes(), headers=_HEADERS, media_type=media_type)
-
-    router.add_api_route(DOCS_PREFIX + name, asset, methods=["GET"])

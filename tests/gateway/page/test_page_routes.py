@@ -5,7 +5,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from services.gateway.routes.page_routes import page_assets, page_router
+from services.gateway.routes.page_routes import page_files, page_router
 
 PAGE = Path(__file__).resolve().parents[3] / "services/gateway/page"
 
@@ -32,7 +32,7 @@ def test_the_policy_lets_nothing_in_from_elsewhere_and_no_inline_script(http):
 @pytest.mark.parametrize("path", sorted(p.relative_to(PAGE) for p in PAGE.rglob("*.js") if "vendor" not in p.parts))
 def test_modules_import_only_what_is_served(http, path):
     imports = re.findall(r'(?:from|import\()\s*"(\./[^"]+)"', (PAGE / path).read_text(encoding="utf-8"))
-    served = {asset.path for asset in page_assets()} | {"/page/vendor/three.js"}  # absent before `make web`
+    served = set(page_files()) | {"/page/vendor/three.js"}  # absent before `make web`
     assert {f"/page/{name.removeprefix('./')}" for name in imports} <= served
 
 
@@ -67,6 +67,6 @@ def test_no_path_leads_out_of_the_page(http):
 
 
 def test_photos_to_try_are_small():
-    samples = [asset for asset in page_assets() if asset.path.startswith("/page/samples/")]
+    samples = [file for path, file in page_files().items() if path.startswith("/page/samples/")]
     assert len(samples) == 3
-    assert max(len(asset.body) for asset in samples) < 80_000
+    assert max(len(file.read_bytes()) for file in samples) < 80_000

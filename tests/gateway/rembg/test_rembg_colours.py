@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.gateway.routes.colours import parse_rembg_colour
+from services.gateway.rembg.rembg_colours import parse_rembg_colour
 
 
 @pytest.mark.parametrize(
