@@ -8,7 +8,24 @@ import importlib
 import pytest
 
 ROOMS = (
+    "services.common.backends.backend_spec",
+    "services.common.backends.batching",
+    "services.common.backends.out_of_memory",
     "services.common.drawing.rasteriser",
+    "services.common.imaging.colour_evidence",
+    "services.common.imaging.edge_aware",
+    "services.common.imaging.log_odds",
+    "services.common.imaging.signed_distance",
+    "services.common.imaging.thin_parts",
+    "services.common.imaging.uncertain_regions",
+    "services.common.imaging.working_size",
+    "services.common.serving.priority",
+    "services.common.serving.priority_queue",
+    "services.depth.backends.onnx",
+    "services.depth.depth_anything_v2.preprocess",
+    "services.depth.tiled.align",
+    "services.depth.tiled.tiled_estimation",
+    "services.depth.tiled.tiles",
     "services.mesher.depth_guidance.planarity",
     "services.mesher.export",
     "services.mesher.extract.cell_triangles",
@@ -38,6 +55,14 @@ ROOMS = (
     "services.orchestrator.gate.boundary_contrast",
     "services.orchestrator.input_checks.depth_polarity",
     "services.orchestrator.input_checks.own_alpha",
+    "services.segmentation.backends.base",
+    "services.segmentation.backends.precision_trial",
+    "services.segmentation.backends.superpixels",
+    "services.segmentation.refine.chain",
+    "services.segmentation.refine.convexity_defects",
+    "services.segmentation.refine.outline_contrast",
+    "services.segmentation.refine.refine_options",
+    "services.segmentation.refine.test_time_augmentation",
 )
 
 

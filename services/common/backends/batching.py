@@ -62,6 +62,10 @@ class Batcher(Generic[Item, Result]):
     Args:
         run: items of one key → their results, in the same order; never called by two threads at once.
         options: when a batch is full, with a number of items; see `BatchOptions.on`.
+
+    >>> with Batcher(lambda items: [2 * item for item in items], BatchOptions(most=4)) as batcher:
+    ...     batcher.ask(21)
+    42
     """
 
     def __init__(self, run: Callable[[list[Item]], Sequence[Result]], options: BatchOptions) -> None:

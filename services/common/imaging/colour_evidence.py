@@ -44,6 +44,16 @@ def colour_evidence(
         whole: weight of the whole picture's colours beside those of the neighbourhood.
     Returns:
         (H, W) float32, 0 outside `query` and everywhere if one of the two classes is empty.
+
+    A red subject on blue ground: an unsure pixel that is red speaks for the subject, a blue one against it.
+
+    >>> rgb = np.zeros((8, 16, 3), dtype=np.uint8)
+    >>> rgb[:, :8], rgb[:, 8:] = (200, 30, 30), (30, 30, 200)
+    >>> columns = np.broadcast_to(np.arange(16), (8, 16))
+    >>> unsure = (columns >= 4) & (columns < 12)
+    >>> evidence = colour_evidence(to_lab(rgb), columns < 4, columns >= 12, unsure)
+    >>> np.sign(evidence[4, [3, 5, 10, 12]]).astype(int).tolist()
+    [0, 1, -1, 0]
     """
     evidence = np.zeros(query.shape, dtype=np.float32)
     if not (query.any() and subject.any() and background.any()):

@@ -39,6 +39,15 @@ def smooth_along_edges(
         iterations: upper limit of the solver.
     Returns:
         (H, W) float32.
+
+    Two halves of one colour each: noise is smoothed within them, and nothing crosses the edge.
+
+    >>> lab = np.zeros((1, 6, 3), dtype=np.uint8)
+    >>> lab[:, 3:] = 200
+    >>> values = np.array([[0.0, 0.2, 0.1, 0.9, 1.0, 0.8]], dtype=np.float32)
+    >>> hold = np.full((1, 6), 0.01, dtype=np.float32)
+    >>> smooth_along_edges(lab, values, np.ones((1, 6), dtype=bool), hold).astype(float).round(1).tolist()
+    [[0.1, 0.1, 0.1, 0.9, 0.9, 0.9]]
     """
     smoothed = values.astype(np.float32, copy=True)
     count = int(np.count_nonzero(zone))

@@ -16,6 +16,9 @@ def signed_distance(mask: BoolMask) -> Float:
     """Return (H, W) float32, the distance in pixels to the outline: positive inside `mask`, negative outside.
 
     A mask without an outline gives large values of one sign.
+
+    >>> signed_distance(np.array([[0, 0, 1, 1, 1, 0]], dtype=bool)).tolist()
+    [[-2.0, -1.0, 1.0, 2.0, 1.0, -1.0]]
     """
     inside = mask.astype(np.uint8)
     to_background = cv2.distanceTransform(inside, cv2.DIST_L2, 5)
@@ -24,7 +27,13 @@ def signed_distance(mask: BoolMask) -> Float:
 
 
 def is_crisp(alpha: Alpha) -> bool:
-    """Return whether `alpha` is hard: hardly more unsure pixels than an antialiased outline has."""
+    """Return whether `alpha` is hard: hardly more unsure pixels than an antialiased outline has.
+
+    >>> square = np.zeros((9, 9), dtype=np.float32)
+    >>> square[2:7, 2:7] = 1
+    >>> is_crisp(square), is_crisp(cv2.blur(square, (5, 5)))
+    (True, False)
+    """
     inside = (alpha >= 0.5).astype(np.uint8)
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     outline = int(np.count_nonzero(inside - cv2.erode(inside, cross)))

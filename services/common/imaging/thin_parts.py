@@ -24,6 +24,12 @@ def find_thin_parts(mask: BoolMask, reach_share: float = REACH_SHARE) -> BoolMas
         reach_share: radius of the disc, share of the long side.
     Returns:
         (H, W) bool, the zones grown by about one radius.
+
+    >>> body_with_wire = np.zeros((40, 40), dtype=bool)
+    >>> body_with_wire[10:30, 5:20] = body_with_wire[20, 20:38] = True
+    >>> thin = find_thin_parts(body_with_wire)
+    >>> thin[20, 30], thin[20, 10]
+    (np.True_, np.False_)
     """
     radius = max(1, round(reach_share * max(mask.shape)))
     inside = mask.astype(np.uint8)

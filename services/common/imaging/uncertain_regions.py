@@ -16,6 +16,11 @@ def find_uncertain_regions(unsure: BoolMask) -> BoolMask:
 
     Args:
         unsure: (H, W) bool, where the mask is neither surely subject nor surely background.
+
+    >>> unsure = np.zeros((30, 30), dtype=bool)
+    >>> unsure[5:15, 5:15] = unsure[20:22] = True  # an area, and the band along an outline
+    >>> find_uncertain_regions(unsure)[[10, 21], [10, 10]].tolist()
+    [True, False]
     """
     radius = max(2, round(REGION_SHARE * max(unsure.shape)))
     return np.asarray(cv2.morphologyEx(unsure.astype(np.uint8), cv2.MORPH_OPEN, disc(radius)) > 0)

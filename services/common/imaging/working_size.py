@@ -18,6 +18,9 @@ def shrink_to(values: Pixels, long_side: int) -> Pixels:
     Args:
         values: (H, W) or (H, W, 3), uint8 or float32.
         long_side: upper limit in pixels, at least 1.
+
+    >>> shrink_to(np.arange(8, dtype=np.float32).reshape(2, 4), 2).tolist()
+    [[2.5, 4.5]]
     """
     height, width = values.shape[:2]
     scale = long_side / max(height, width)
@@ -46,6 +49,11 @@ def apply_change(alpha: Alpha, before: Alpha, after: Alpha) -> Alpha:
         after: (h, w) float32 in [0, 1], what became of `before`.
     Returns:
         (H, W) float32 in [0, 1], bit equal to `alpha` where nothing changed.
+
+    >>> alpha = np.full((4, 4), 0.3, dtype=np.float32)
+    >>> small = shrink_to(alpha, 2)
+    >>> bool((apply_change(alpha, small, small) == alpha).all())
+    True
     """
     change: Float = after - before
     if change.shape != alpha.shape:

@@ -2,6 +2,8 @@
 
 A source that does not answer is given up quickly (connecting has its own short limit), so that a machine without a way
 out loses seconds, not minutes. An https download goes on where it stopped.
+By hand, for pooch neither goes on where it stopped nor bounds the time of a download, and huggingface_hub knows one of
+the three kinds of source.
 """
 
 from __future__ import annotations

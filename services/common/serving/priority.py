@@ -16,7 +16,11 @@ _current: ContextVar[Priority] = ContextVar("priority", default="interactive")
 
 
 def read_priority(metadata: Iterable[Any] | None) -> Priority:
-    """Return what a call's metadata says; whatever is not batch is interactive."""
+    """Return what a call's metadata says; whatever is not batch is interactive.
+
+    >>> read_priority([("x-unflat-priority", "batch")]), read_priority(None)
+    ('batch', 'interactive')
+    """
     said = next((str(value) for key, value in metadata or () if key == PRIORITY_KEY), "")
     return "batch" if said == "batch" else "interactive"
 

@@ -20,6 +20,12 @@ class PriorityQueue(Generic[T]):
 
     Args:
         limit: tickets that may wait.
+
+    >>> queue = PriorityQueue[str](limit=8)
+    >>> queue.join("a folder", "batch")
+    >>> queue.join("a person", "interactive")
+    >>> queue.first(), queue.ahead_of("batch")
+    ('a person', 2)
     """
 
     def __init__(self, limit: int) -> None:

@@ -246,7 +246,7 @@ class OnnxBackend:
 def inverse(depth: Float) -> InverseDepth:
     """Return 1 / `depth`, with depth kept above a hundredth of its median, so that a zero cannot become infinity.
 
-    >>> inverse(np.float32([[0, 1, 2, 4]])).round(2).tolist()
+    >>> inverse(np.array([[0, 1, 2, 4]], dtype=np.float32)).astype(float).round(2).tolist()
     [[66.67, 1.0, 0.5, 0.25]]
     """
     floor = max(FLOOR_SHARE * float(np.median(depth)), float(np.finfo(np.float32).tiny) * 1e3)

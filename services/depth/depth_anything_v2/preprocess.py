@@ -62,6 +62,12 @@ def network_size(width_px: int, height_px: int, input_px: int = INPUT_PX, max_to
         height_px: of the photo.
         input_px: the short side wanted, a multiple of 14; more is finer and slower.
         max_tokens: the most patches.
+
+    >>> size = network_size(4000, 3000)
+    >>> size.width_px, size.height_px, size.bounded
+    (686, 518, False)
+    >>> network_size(20_000, 1000).bounded
+    True
     """
     scale = max(input_px / width_px, input_px / height_px)
     columns = _patches(scale * width_px, input_px)
@@ -107,6 +113,9 @@ def to_photo(inverse_depth: Float, width_px: int, height_px: int) -> InverseDept
     """Return an (h, w) map at the photo's size: bilinear, corners on corners, so no value lies outside the map's own.
 
     (cv2.resize aligns pixel edges instead, and cv2.remap rounds its weights to 1/32.)
+
+    >>> to_photo(np.array([[0, 1]], dtype=np.float32), 5, 1).tolist()
+    [[0.0, 0.25, 0.5, 0.75, 1.0]]
     """
     rows = _interpolate_rows(inverse_depth, height_px)
     return np.ascontiguousarray(_interpolate_rows(rows.T, width_px).T)

@@ -28,6 +28,12 @@ def fit_scale_and_shift(values: Float, reference: Float) -> tuple[float, float]:
         reference: of the same shape.
     Returns:
         The scale is never negative: a map that contradicts the reference gets 0, and the reference's mean as shift.
+
+    >>> values = np.arange(10, dtype=np.float32)
+    >>> fit_scale_and_shift(values, 3 * values + 1)
+    (3.0, 1.0)
+    >>> fit_scale_and_shift(values, -values)
+    (0.0, -4.5)
     """
     x, y = values.ravel().astype(np.float64), reference.ravel().astype(np.float64)
     weights = np.ones_like(x)

@@ -38,7 +38,11 @@ class TiledOptions:
 
 
 def count_estimates(options: TiledOptions) -> int:
-    """Return how many times the network runs: the cost of a map in maps of the usual quality."""
+    """Return how many times the network runs: the cost of a map in maps of the usual quality.
+
+    >>> count_estimates(TiledOptions()), count_estimates(TiledOptions(mirror=False, tiles=0))
+    (6, 1)
+    """
     return 1 + int(options.mirror) + options.tiles**2
 
 

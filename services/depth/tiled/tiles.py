@@ -33,6 +33,9 @@ def lay_tiles(width_px: int, height_px: int, count: int, share: float) -> list[T
         height_px: of the photo.
         count: tiles along each side, at least 2.
         share: of each side that a tile covers, above 1 / count; the rest overlaps.
+
+    >>> [(tile.left, tile.right) for tile in lay_tiles(100, 80, 2, 0.6)[:2]]
+    [(0, 60), (40, 100)]
     """
     columns, rows = _spans(width_px, count, share), _spans(height_px, count, share)
     return [Tile(left, top, right, bottom) for top, bottom in rows for left, right in columns]

@@ -42,6 +42,12 @@ def choose_precision(
         exact_s: seconds of the processor for the first.
         half_s: for the second.
         by_mean: single pixels may move farther than `MOST_DIFFERENCE`, their mean may not.
+
+    >>> mask = np.linspace(0, 1, 100, dtype=np.float32).reshape(10, 10)
+    >>> choose_precision(mask, mask, exact_s=2.0, half_s=1.0).dtype
+    'bfloat16'
+    >>> choose_precision(mask, mask, exact_s=2.0, half_s=1.9).why
+    'bfloat16 is not faster here: 1.90 s instead of 2.00'
     """
     span = max(float(exact.max() - exact.min()), float(np.finfo(np.float32).tiny))
     moved = np.abs(half - exact) / span

@@ -46,7 +46,11 @@ def superpixels(lab: Float, count: int) -> Labels:
 
 
 def mean_over(labels: Labels, values: Float) -> Float:
-    """Return `values` (H, W) averaged over each region, (H, W) float32."""
+    """Return `values` (H, W) averaged over each region, (H, W) float32.
+
+    >>> mean_over(np.array([[0, 0, 1]]), np.array([[1, 3, 5]], dtype=np.float32)).tolist()
+    [[2.0, 2.0, 5.0]]
+    """
     flat = labels.ravel()
     sums = np.bincount(flat, values.ravel())
     return np.asarray((sums / np.bincount(flat))[labels], dtype=np.float32)

@@ -25,6 +25,14 @@ def outline_gain(lab: npt.NDArray[np.uint8], before: BoolMask, after: BoolMask) 
     Returns:
         (H, W) float32: mean Lab distance across the new outline divided by that across the old one, minus 1; 0 where
         nothing changed, and where a region has only one of the two borders.
+
+    An edge of the photo at column 4; the outline moves to it from column 6:
+
+    >>> lab = np.zeros((6, 10, 3), dtype=np.uint8)
+    >>> lab[:, 4:] = 100
+    >>> columns = np.broadcast_to(np.arange(10), (6, 10))
+    >>> bool(outline_gain(lab, columns < 6, columns < 4)[3, 5] > 1)
+    True
     """
     changed = before != after
     count, labels = cv2.connectedComponents(changed.astype(np.uint8), connectivity=4)

@@ -44,6 +44,9 @@ class RefineOptions:
     def for_preset(cls, preset: str = "balanced", **overrides: bool | int) -> RefineOptions:
         """Return a preset's options, with `overrides` in place of its values.
 
+        >>> RefineOptions.for_preset("fast", use_grabcut=True).working_side
+        450
+
         Raises:
             InvalidOption: the preset or an option is unknown, or a value is out of its range.
         """

@@ -116,6 +116,11 @@ def merge_views(first: Alpha, views: list[tuple[Alpha, Box]]) -> Alpha:
     Args:
         first: (H, W) float32 in [0, 1].
         views: (h, w) float32 in [0, 1] each, with the box it was seen in.
+
+    >>> first = np.full((1, 2), 0.5, dtype=np.float32)
+    >>> sure = np.array([[0.98]], dtype=np.float32)
+    >>> merge_views(first, [(sure, Box(0, 1, 1, 2))]).astype(float).round(2).tolist()  # seen by the second column alone
+    [[0.5, 0.88]]
     """
     if not views:
         return first

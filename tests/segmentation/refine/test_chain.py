@@ -41,7 +41,6 @@ def test_a_mask_without_two_sides_comes_back_as_it_came(preset: str, value: floa
     rgb = np.random.default_rng(0).integers(0, 255, (60, 80, 3), dtype=np.uint8)
     refined = refine(rgb, alpha, RefineOptions.for_preset(preset))
     assert np.array_equal(refined.alpha, alpha)
-    assert refined.changed == 0
     assert refined.notes
 
 
