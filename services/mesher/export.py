@@ -35,11 +35,6 @@ def export(mesh: Mesh, format: MeshFormat) -> bytes:  # noqa: A002 - the word us
     return bytes(_bare(mesh).export(file_type="stl"))
 
 
-def is_zip(mesh: Mesh, format: MeshFormat) -> bool:  # noqa: A002
-    """Return whether `export` answers with a zip of several files."""
-    return format == "obj" and mesh.texture is not None
-
-
 def linear_light(colours: Colours) -> npt.NDArray[np.float32]:
     """Return (n, 3) sRGB bytes as linear light in [0, 1], IEC 61966-2-1.
 

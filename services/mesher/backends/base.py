@@ -11,7 +11,6 @@ from typing import Protocol
 
 from services.common.arrays import RGBA, InverseDepth
 from services.common.backends.backend_info import BackendInfo
-from services.common.choices import Texture
 from services.mesher.geometry.camera import Camera
 from services.mesher.geometry.mesh import Mesh
 
@@ -41,15 +40,11 @@ class MeshOptions:
     Attributes:
         resolution: cells along the longest side of the extraction grid.
         threshold: iso-level of the density, for meshers that have one.
-        texture: colours a vertex, or a baked atlas.
-        texture_resolution: side of the atlas in pixels.
         use_depth: whether the front's relief follows the depth map.
     """
 
     resolution: int | None = None
     threshold: float | None = None
-    texture: Texture = "vertex"
-    texture_resolution: int = 1024
     use_depth: bool = True
 
 
