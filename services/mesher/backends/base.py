@@ -1,6 +1,6 @@
 """What a mesher is: it loads once, and turns framed subjects into meshes.
 
-A new one is one file with a class like this and one row in `catalogue.py`; `docs/backends.md` walks through it.
+A new one is one file with a class like this and one row in `catalogue.py`; `docs/backends.md` has the recipe.
 """
 
 from __future__ import annotations
