@@ -187,8 +187,8 @@ class Pipeline:
             return find_own_alpha(photo)
         decoded = await self._decoder.run(decode_mask, message.mask, self._max_pixels)
         supplied = check_supplied_mask(decoded, photo)
-        if supplied.turned_over:
-            run.warn(f"the supplied mask was turned over: {supplied.turned_over}")
+        for change in supplied.changes:
+            run.warn(change)
         return supplied
 
     async def _segment(self, photo: Photo, options: RequestOptions, run: Run, *, explain: bool) -> Segmented:

@@ -17,6 +17,7 @@ from services.common.errors import (
     NoSubject,
     StageUnavailable,
 )
+from services.common.photos.raster import turn_upright
 from tests.orchestrator.stand_ins import DISC, SIDE, alpha_of, encoded, pixels, stage_of
 from unflat.v1 import orchestrator_pb2 as pb
 
@@ -92,6 +93,23 @@ def test_colours_under_a_mask_that_we_did_not_make_stay_as_they_are(bench, dtype
     assert np.array_equal(found[soft > 0], np.dstack([colours, soft])[soft > 0])
     again = imagecodecs.png_decode(bench.cut(result.image).image)
     assert np.array_equal(again, found)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("lies", ["upright", "as stored"])
+def test_a_supplied_mask_may_lie_on_the_upright_or_on_the_stored_pixels(bench, orientation, lies):
+    stored = np.full((60, 90, 3), 90, np.uint8)
+    stored[8:30, 10:40] = (220, 40, 40)
+    mask = np.zeros((60, 90), np.uint8)
+    mask[8:30, 10:40] = 255
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    out = io.BytesIO()
+    Image.fromarray(stored).save(out, "PNG", exif=exif)
+    upright = np.ascontiguousarray(turn_upright(mask, orientation))
+    result = bench.cut(out.getvalue(), mask=encoded(upright if lies == "upright" else mask))
+    assert np.array_equal(alpha_of(result.image), upright)
+    assert any("Orientation" in said for said in result.receipt.warnings) == (lies == "as stored" and orientation != 1)
 
 
 def test_a_supplied_mask_replaces_segmentation_and_depth_does_not_change_it(bench):

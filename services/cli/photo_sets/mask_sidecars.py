@@ -4,6 +4,10 @@
     meshroom     masks/abc/012.png        white is kept; a folder for FeatureExtraction and PrepareDenseScene
     metashape    masks/abc/012_mask.png   white is kept; template {filename}_mask.png
     realityscan  masks/abc/012.jpg.mask.png   white is masked out, as its help says; goes beside the photo
+    matte        masks/abc/012.png        the soft alpha itself, for compositing
+
+Masks for programs are hard: COLMAP and Meshroom leave out only what is exactly 0, so a haze of faint alpha would let
+the background in. What stands far from the subject and is small beside it goes as well.
 
 A mask lies on the pixel grid of the photo's file, not yet turned upright: these programs read the file's own pixels and
 leave its Orientation alone.
@@ -30,6 +34,7 @@ class MaskSidecar(StrEnum):
     meshroom = "meshroom"
     metashape = "metashape"
     realityscan = "realityscan"
+    matte = "matte"
 
 
 class Polarity(StrEnum):
@@ -45,7 +50,11 @@ _NAMES = {
     MaskSidecar.meshroom: "{stem}.png",
     MaskSidecar.metashape: "{stem}_mask.png",
     MaskSidecar.realityscan: "{name}.mask.png",
+    MaskSidecar.matte: "{stem}.png",
 }
+HALF = 128  # alpha from which a pixel is the subject's
+ISLAND_SHARE = 0.05  # of the largest part's area: smaller parts are islands
+ISLAND_DISTANCE = 0.02  # of the long side: unless they lie so near to what is kept (a strap, a spoke behind a leaf)
 
 
 def sidecar_path(item: PhotoItem, program: MaskSidecar) -> Path:
@@ -64,12 +73,34 @@ def sidecar_png(mask: bytes, program: MaskSidecar, polarity: Polarity, orientati
         orientation: EXIF's, 1 to 8, of the photo.
     """
     values = np.asarray(cv2.imdecode(np.frombuffer(mask, np.uint8), cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
+    if program != MaskSidecar.matte:
+        values = harden(values)
     if polarity == Polarity.auto:
         polarity = Polarity.white_masked if program == MaskSidecar.realityscan else Polarity.white_kept
     if polarity == Polarity.white_masked:
         values = np.asarray(255 - values, dtype=np.uint8)
     _, data = cv2.imencode(".png", as_stored(values, orientation), [cv2.IMWRITE_PNG_COMPRESSION, 3])
     return bytes(data.tobytes())
+
+
+def harden(alpha: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return a mask of 0 and 255 alone: the subject's pixels, without islands that stand apart from it.
+
+    Args:
+        alpha: (H, W) uint8, soft.
+    """
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((alpha >= HALF).astype(np.uint8), connectivity=8)
+    areas = stats[:, cv2.CC_STAT_AREA].copy()
+    areas[0] = 0  # the background
+    if count < 3:
+        return np.where(labels > 0, 255, 0).astype(np.uint8)
+    kept = areas >= ISLAND_SHARE * areas.max()
+    away = cv2.distanceTransform((~kept[labels]).astype(np.uint8), cv2.DIST_L2, 5)
+    nearest = np.full(count, np.inf)
+    np.minimum.at(nearest, labels.ravel(), away.ravel())
+    kept |= nearest <= ISLAND_DISTANCE * max(alpha.shape)
+    kept[0] = False
+    return np.where(kept[labels], 255, 0).astype(np.uint8)
 
 
 def as_stored(upright: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:

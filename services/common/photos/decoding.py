@@ -26,7 +26,7 @@ from services.common.photos import colour, exif_block, png_reader, tiff_reader, 
 from services.common.photos.limits import MAX_PIXELS
 from services.common.photos.metadata import Metadata
 from services.common.photos.pillow_reader import read_by_pillow
-from services.common.photos.raster import MIN_SIDE_PX, AlphaKind, Raster, Samples, to_8_bits
+from services.common.photos.raster import MIN_SIDE_PX, AlphaKind, Raster, Samples, to_8_bits, turn_upright
 
 WORKING_SIDE_PX = 1024  # long side of what the networks and refinements see
 TELLING_ALPHA = 0.1  # of full scale: a channel that varies less says nothing of what is subject
@@ -105,7 +105,7 @@ def decode_mask(data: bytes, max_pixels: int = MAX_PIXELS) -> Alpha:
     else:
         ink = raster.space == "cmyk"
         values = np.iinfo(raster.samples.dtype).max - raster.samples.min(axis=2) if ink else raster.samples.max(axis=2)
-    return mask_of_values(np.ascontiguousarray(_upright(values, raster.orientation)))
+    return mask_of_values(np.ascontiguousarray(turn_upright(values, raster.orientation)))
 
 
 def mask_of_values(values: npt.NDArray[Any]) -> Alpha:
@@ -140,7 +140,7 @@ def decode_depth(data: bytes, max_pixels: int = MAX_PIXELS) -> InverseDepth:
     if _is_array(data):
         return np.asarray(_array_of(data, "depth", max_pixels), dtype=np.float32)
     raster = _named("depth map", read_raster, data, max_pixels)
-    values = _upright(raster.samples, raster.orientation).astype(np.float32).mean(axis=2)
+    values = turn_upright(raster.samples, raster.orientation).astype(np.float32).mean(axis=2)
     return np.asarray(values, dtype=np.float32)
 
 
@@ -158,12 +158,14 @@ def _named(what: str, read: Callable[[bytes, int], Raster], data: bytes, max_pix
 def _photo_of(raster: Raster) -> Photo:
     icc = raster.icc if raster.space == "rgb" and colour.space_of_profile(raster.icc) == "rgb" else b""
     colours = raster.samples if raster.space == "rgb" else colour.to_srgb(raster.samples, raster.space, raster.icc)
-    pixels = np.ascontiguousarray(_upright(colours, raster.orientation))
+    pixels = np.ascontiguousarray(turn_upright(colours, raster.orientation))
     height, width = pixels.shape[:2]
     return Photo(
         pixels=pixels,
         working=_working_image(pixels, icc),
-        own_alpha=None if raster.alpha is None else np.ascontiguousarray(_upright(raster.alpha, raster.orientation)),
+        own_alpha=None
+        if raster.alpha is None
+        else np.ascontiguousarray(turn_upright(raster.alpha, raster.orientation)),
         metadata=Metadata(
             _exif_upright(raster.exif, width, height),
             icc,
@@ -177,15 +179,6 @@ def _photo_of(raster: Raster) -> Photo:
         warnings=raster.warnings,
         focal_ratio=_focal_ratio_of(raster.exif),
     )
-
-
-def _upright(array: Any, orientation: int) -> Any:
-    """Apply EXIF orientation: 2–4 flips and half turn, 5–8 with the axes exchanged."""
-    if orientation in (5, 6, 7, 8):
-        array = np.swapaxes(array, 0, 1)
-    flip_rows = orientation in (3, 4, 7, 8)
-    flip_columns = orientation in (2, 3, 6, 7)
-    return array[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
 
 
 def _dpi_upright(dpi: tuple[float, float] | None, orientation: int) -> tuple[float, float] | None:

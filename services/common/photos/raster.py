@@ -107,3 +107,17 @@ def divide_by_alpha(colours: Samples, alpha: Samples) -> Samples:
     straight = np.rint(colours.astype(np.float32) * (np.float32(full) / divisor))
     straight = np.where(alpha[:, :, None] > 0, np.minimum(straight, full), colours)
     return as_samples(straight, deep=is_deep(colours))
+
+
+def turn_upright(array: Any, orientation: int) -> Any:
+    """Return stored rows and columns as they are to be seen, by EXIF orientation (EXIF 2.32, 0x0112).
+
+    Args:
+        array: (H, W) or (H, W, C), as stored.
+        orientation: 1 to 8: 2 to 4 are flips and the half turn, 5 to 8 exchange the axes as well.
+    """
+    if orientation in (5, 6, 7, 8):
+        array = np.swapaxes(array, 0, 1)
+    flip_rows = orientation in (3, 4, 7, 8)
+    flip_columns = orientation in (2, 3, 6, 7)
+    return array[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]

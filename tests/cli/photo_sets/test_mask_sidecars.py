@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from services.cli.photo_files import PhotoItem
-from services.cli.photo_sets.mask_sidecars import MaskSidecar, Polarity, as_stored, sidecar_path, sidecar_png
+from services.cli.photo_sets.mask_sidecars import MaskSidecar, Polarity, as_stored, harden, sidecar_path, sidecar_png
 
 ITEM = PhotoItem(Path("/set/abc/012.jpg"), Path("/out/abc"), "012", Path("/out"))
 
@@ -53,6 +53,39 @@ def test_either_polarity_can_be_had_of_each():
     assert np.array_equal(after, before)
     before, after = _mask(program=MaskSidecar.colmap, polarity=Polarity.white_masked)
     assert np.array_equal(after, 255 - before)
+
+
+def test_a_mask_for_a_program_is_hard_and_without_haze_or_islands():
+    alpha = np.zeros((200, 300), np.uint8)
+    alpha[:] = 20  # haze
+    alpha[50:150, 50:150] = 255
+    alpha[50:150, 150] = 130  # its soft edge
+    alpha[50:150, 151] = 120
+    alpha[60:70, 153:157] = 255  # a strap beside it
+    alpha[10:20, 280:290] = 255  # an island far away
+    hard = harden(alpha)
+    assert set(np.unique(hard)) == {0, 255}
+    assert hard[100, 150] == 255
+    assert hard[100, 151] == 0
+    assert hard[65, 155] == 255
+    assert not hard[:45].any()
+    assert not hard[:, 200:].any()
+
+
+def test_a_second_part_that_is_no_island_stays_and_an_empty_mask_stays_empty():
+    shoes = np.zeros((100, 300), np.uint8)
+    shoes[20:80, 20:80] = 255
+    shoes[30:80, 220:270] = 255
+    assert np.array_equal(harden(shoes), shoes)
+    assert not harden(np.full((20, 30), 100, np.uint8)).any()
+
+
+def test_a_matte_is_the_soft_alpha():
+    out = io.BytesIO()
+    soft = np.tile(np.arange(0, 250, 5, dtype=np.uint8), (8, 1))
+    Image.fromarray(soft).save(out, "PNG")
+    png = sidecar_png(out.getvalue(), MaskSidecar.matte, Polarity.auto, 1)
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(png))), soft)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
