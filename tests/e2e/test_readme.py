@@ -20,17 +20,11 @@ UNFLAT = str(Path(sys.executable).parent / "unflat")
 # What cannot be run in a test, each with its reason.
 LEFT_OUT = {
     "make run": "test_make_run runs it with WEIGHTS=none",
-    "make serve": "runs until Ctrl-C; test_up_serves_until_it_is_told_to_stop runs what it runs",
     "make test": "is this",
-    "make check": "runs before this in CI",
-    "make install": "has run, or there would be no pytest",
     "make weights": "downloads 1.9 GB",
-    "unflat models pull": "downloads; tests/common/test_pull.py pulls from a server of its own",
-    "unflat models import": "tests/common/test_pull.py imports a folder of its own",
     "unflat depth": "needs the depth network; tests/e2e/test_cli.py runs it with a small one",
     "unflat up": "runs until Ctrl-C; test_up_serves_until_it_is_told_to_stop",
     "make torch": "several GB; CI has run it before this",
-    "pip install torch": "several GB",
 }
 
 
