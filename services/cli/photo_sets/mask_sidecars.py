@@ -96,9 +96,8 @@ def harden(alpha: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         return np.where(labels > 0, 255, 0).astype(np.uint8)
     kept = areas >= ISLAND_SHARE * areas.max()
     away = cv2.distanceTransform((~kept[labels]).astype(np.uint8), cv2.DIST_L2, 5)
-    nearest = np.full(count, np.inf)
-    np.minimum.at(nearest, labels.ravel(), away.ravel())
-    kept |= nearest <= ISLAND_DISTANCE * max(alpha.shape)
+    near = np.asarray(away <= ISLAND_DISTANCE * max(alpha.shape))
+    kept[np.unique(labels[near])] = True
     kept[0] = False
     return np.where(kept[labels], 255, 0).astype(np.uint8)
 
