@@ -112,11 +112,11 @@ class SegmentationInProcess:
         self._answers: dict[bytes, Segmented] = {}
 
     async def segment(
-        self, rgb: RGB, options: segmentation_pb2.RefineOptions, timeout_s: float, *, explain: bool, model: str = ""
+        self, rgb: RGB, options: segmentation_pb2.SegmentationOptions, timeout_s: float, *, explain: bool
     ) -> Segmented:
         """See `services.orchestrator.stages.stage_protocols`."""
         del timeout_s, explain
-        request = segmentation_pb2.SegmentRequest(image=image_to_proto(rgb), options=options, explain=True, model=model)
+        request = segmentation_pb2.SegmentRequest(image=image_to_proto(rgb), options=options, explain=True)
         key = request.SerializeToString(deterministic=True)
         if key not in self._answers:
             answer = self._servicer.Segment(request, _CALL)
@@ -132,10 +132,10 @@ class WithoutRefinement:
         self._segmentation = segmentation
 
     async def segment(
-        self, rgb: RGB, options: segmentation_pb2.RefineOptions, timeout_s: float, *, explain: bool, model: str = ""
+        self, rgb: RGB, options: segmentation_pb2.SegmentationOptions, timeout_s: float, *, explain: bool
     ) -> Segmented:
         """See `services.orchestrator.stages.stage_protocols`."""
-        found = await self._segmentation.segment(rgb, options, timeout_s, explain=explain, model=model)
+        found = await self._segmentation.segment(rgb, options, timeout_s, explain=explain)
         assert found.raw_alpha is not None
         return Segmented(found.raw_alpha, found.raw_alpha, found.receipt)
 

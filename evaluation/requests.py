@@ -149,10 +149,10 @@ class _Requests:
 
 
 def _mask_options(request: Request, item: Item) -> pb.MaskOptions:
-    refine = segmentation_pb2.RefineOptions(use_grabcut=None if request.grabcut else False)
+    segmentation = segmentation_pb2.SegmentationOptions(use_grabcut=None if request.grabcut else False)
     depth = request.depth and item.depth is not None
     return pb.MaskOptions(
-        refine=refine,
+        segmentation=segmentation,
         strategy=f"STRATEGY_{request.strategy.upper()}",
         depth=depth,
     )

@@ -194,7 +194,7 @@ class Pipeline:
     async def _segment(self, photo: Photo, options: RequestOptions, run: Run, *, explain: bool) -> Segmented:
         run.progress(SEGMENTATION, "segment", 0.1)
         return await self._stages.segmentation.segment(
-            photo.working, options.refine, run.remaining_s(), explain=explain, model=options.model
+            photo.working, options.segmentation, run.remaining_s(), explain=explain
         )
 
 

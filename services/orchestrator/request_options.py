@@ -19,13 +19,12 @@ from unflat.v1 import orchestrator_pb2 as pb
 class RequestOptions:
     """What the caller asks of the mask."""
 
-    refine: segmentation_pb2.RefineOptions
+    segmentation: segmentation_pb2.SegmentationOptions
     fusion: FusionOptions
     depth: bool
     depth_wait_s: float | None
     cutout: cut.CutoutOptions
     depth_quality: depth_pb2.DepthQuality = depth_pb2.DEPTH_QUALITY_STANDARD
-    model: str = ""
 
 
 def parse_request_options(
@@ -44,13 +43,12 @@ def parse_request_options(
     asked = from_proto(MaskOptions, mask)
     preset = replace(cut.PRESETS[asked.preset], network=network)
     return RequestOptions(
-        refine=to_proto(asked, segmentation_pb2.RefineOptions),
+        segmentation=to_proto(asked, segmentation_pb2.SegmentationOptions),
         fusion=fill(FusionOptions(depth_percentile="auto"), asked),
         depth=asked.depth,
         depth_wait_s=asked.depth_wait_s,
         cutout=_cutout_options(preset, from_proto(CutoutOptions, cutout)),
         depth_quality=to_proto(asked, depth_pb2.DepthOptions).depth_quality,
-        model=asked.model,
     )
 
 

@@ -59,7 +59,7 @@ class SegmentationServicer(pb_grpc.SegmentationServiceServicer):
             call.served_by(self._models.own())
             with call.admitted(self._admission), ExitStack() as held:
                 with call.phase("queue"):  # a model that is not here yet is waited for
-                    backend = held.enter_context(self._models.use(request.model, call.check))
+                    backend = held.enter_context(self._models.use(request.options.model, call.check))
                 call.served_by(backend)
                 return self._segment(request, call, backend)
 
@@ -103,7 +103,7 @@ def _augment(call: StageCall, backend: Backend, rgb: RGB, first: Alpha, took_s: 
     return augment(rgb, first, segment)
 
 
-def refine_options(message: pb.RefineOptions) -> RefineOptions:
+def refine_options(message: pb.SegmentationOptions) -> RefineOptions:
     """Return the chain's options: the preset's, with what the request sets.
 
     Raises:

@@ -129,12 +129,12 @@ def test_options_become_fields_and_unset_ones_stay_unset(client, orchestrator):
     )
     (request,) = orchestrator.asked
     assert (request.photo.file, request.photo.mask) == (b"photo", b"mask")
-    assert request.mask.refine.preset == segmentation_pb2.PRESET_FAST
-    assert request.mask.refine.kernel_size == 7
-    assert not request.mask.refine.HasField("blur_size")
+    assert request.mask.segmentation.preset == segmentation_pb2.PRESET_FAST
+    assert request.mask.segmentation.kernel_size == 7
+    assert not request.mask.segmentation.HasField("blur_size")
     assert (request.mask.strategy, request.mask.depth) == (pb.STRATEGY_UNION, False)
     assert request.mask.estimate.depth_quality == depth_pb2.DEPTH_QUALITY_HIGH
-    assert request.mask.model == "u2netp"
+    assert request.mask.segmentation.model == "u2netp"
     assert request.cutout.format == pb.IMAGE_FORMAT_WEBP
     assert list(request.cutout.background) == [1, 2, 3]
     assert request.cutout.HasField("erode_size")

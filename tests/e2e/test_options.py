@@ -19,7 +19,7 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-def post(stack, examples):
+def post(local_services, examples):
     """Sends the mug, small, with a form."""
     with Image.open(examples / "mug.jpg") as photo:
         photo.thumbnail((320, 320))
@@ -27,7 +27,7 @@ def post(stack, examples):
         photo.save(out, "PNG")
 
     def send(path, form):
-        url = f"http://127.0.0.1:{stack.processes['gateway'].port}{path}"
+        url = f"http://127.0.0.1:{local_services.processes['gateway'].port}{path}"
         return httpx.post(url, files={"file": out.getvalue()}, data=form, timeout=60)
 
     return send
@@ -43,12 +43,12 @@ def test_an_erosion_beyond_the_picture_takes_the_plain_cutout_as_rembg_does(post
 @pytest.mark.parametrize(
     ("name", "value"), [("erode_size", 3000), ("depth_percentile", 10.0), ("kernel_size", 4), ("margin_px", 101)]
 )
-def test_gateway_and_orchestrator_refuse_in_the_same_words(post, stack, name, value):
+def test_gateway_and_orchestrator_refuse_in_the_same_words(post, local_services, name, value):
     problem = post("/remove-bg", {name: str(value)}).json()
     request = pb.RemoveBackgroundRequest()
-    holder = next(one for one in (request.mask, request.mask.refine, request.cutout) if hasattr(one, name))
+    holder = next(one for one in (request.mask, request.mask.segmentation, request.cutout) if hasattr(one, name))
     setattr(holder, name, value)
-    with grpc.insecure_channel(stack.address) as channel, pytest.raises(grpc.RpcError) as refused:
+    with grpc.insecure_channel(local_services.address) as channel, pytest.raises(grpc.RpcError) as refused:
         next(pb_grpc.OrchestratorServiceStub(channel).RemoveBackground(request, timeout=20))
     error = from_rpc_error(refused.value, "orchestrator")
     assert (problem["status"], problem["code"], problem["field"]) == (422, "INVALID_OPTION", name)

@@ -68,11 +68,9 @@ class Segmentation:
     models: list[str] = field(default_factory=list)
     cancelled: int = 0
 
-    async def segment(
-        self, rgb: np.ndarray, options: Any, timeout_s: float, *, explain: bool, model: str = ""
-    ) -> Segmented:
+    async def segment(self, rgb: np.ndarray, options: Any, timeout_s: float, *, explain: bool) -> Segmented:
         self.entered.append(timeout_s)
-        self.models.append(model)
+        self.models.append(options.model)
         await _pass(self)
         raw_alpha = self.alpha if self.raw_alpha is None else self.raw_alpha
         report = common_pb2.StageReport(backend="fake", device="cpu")
@@ -184,7 +182,7 @@ class Bench:
 
     def _asked(self, photo: bytes, rest: dict[str, Any]) -> tuple[pb.Photo, Any]:
         message = pb.Photo(file=photo, mask=rest.pop("mask", b""), depth=rest.pop("depth_map", b""))
-        rest.setdefault("refine", segmentation_pb2.RefineOptions(preset="PRESET_FAST"))
+        rest.setdefault("segmentation", segmentation_pb2.SegmentationOptions(preset="PRESET_FAST"))
         return message, parse_request_options(pb.MaskOptions(**rest), pb.CutoutOptions())
 
     async def _clean(self, work: Callable[[Pipeline, Run], Any]) -> Any:

@@ -27,9 +27,9 @@ def test_an_empty_request_takes_the_balanced_preset_auto_fusion_and_depth():
 
 @pytest.mark.parametrize(("preset", "matting"), [("PRESET_FAST", False), ("PRESET_QUALITY", True)])
 def test_matting_follows_the_preset_unless_it_is_set(preset, matting):
-    refine = segmentation_pb2.RefineOptions(preset=preset)
-    assert _options(refine=refine).cutout.matting is matting
-    assert _options(pb.CutoutOptions(matting=not matting), refine=refine).cutout.matting is not matting
+    refine = segmentation_pb2.SegmentationOptions(preset=preset)
+    assert _options(segmentation=refine).cutout.matting is matting
+    assert _options(pb.CutoutOptions(matting=not matting), segmentation=refine).cutout.matting is not matting
 
 
 def test_one_classic_threshold_brings_the_classic_trimap_with_the_other_defaults():
@@ -53,7 +53,7 @@ def test_strategies_keep_their_name(number):
         ({"estimate": depth_pb2.DepthOptions(depth_quality=9)}, "depth_quality"),
         ({"depth_wait_s": float("nan")}, "depth_wait_s"),
         ({"strategy": 99}, "strategy"),
-        ({"refine": segmentation_pb2.RefineOptions(preset=99)}, "preset"),
+        ({"segmentation": segmentation_pb2.SegmentationOptions(preset=99)}, "preset"),
     ],
     ids=str,
 )
@@ -106,4 +106,7 @@ def test_the_matting_network_of_the_service_decides_for_every_request():
 
 
 def test_a_model_that_is_named_is_asked_of_segmentation():
-    assert parse_request_options(pb.MaskOptions(model="u2netp"), pb.CutoutOptions()).model == "u2netp"
+    assert (
+        parse_request_options(pb.MaskOptions(segmentation={"model": "u2netp"}), pb.CutoutOptions()).segmentation.model
+        == "u2netp"
+    )

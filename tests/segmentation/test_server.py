@@ -75,12 +75,12 @@ def test_a_network_that_saw_nothing_is_no_subject(alpha, score):
 
 @pytest.mark.parametrize("model", ["", "auto", "fake"])
 def test_the_model_that_runs_may_be_named(model):
-    assert _segment(model=model).report.backend == "fake"
+    assert _segment(options=pb.SegmentationOptions(model=model)).report.backend == "fake"
 
 
 def test_another_model_does_not_run_where_there_is_one():
     with pytest.raises(ModelMissing, match="u2net does not run here, fake does"):
-        _segment(model="u2net")
+        _segment(options=pb.SegmentationOptions(model="u2net"))
 
 
 def test_what_was_asked_for_and_is_not_so_stands_on_the_receipt(monkeypatch):
@@ -100,8 +100,8 @@ def test_a_picture_that_is_none_is_refused():
 
 @pytest.mark.parametrize(
     ("message", "field"),
-    [(pb.RefineOptions(kernel_size=9), "kernel_size"), (pb.RefineOptions(blur_size=4), "blur_size"),
-     (pb.RefineOptions(preset=99), "preset")],
+    [(pb.SegmentationOptions(kernel_size=9), "kernel_size"), (pb.SegmentationOptions(blur_size=4), "blur_size"),
+     (pb.SegmentationOptions(preset=99), "preset")],
 )  # fmt: skip
 def test_an_option_out_of_range_is_named(message, field):
     with pytest.raises(InvalidOption) as caught:
@@ -110,9 +110,9 @@ def test_an_option_out_of_range_is_named(message, field):
 
 
 def test_what_is_set_goes_before_the_preset():
-    options = refine_options(pb.RefineOptions(preset=pb.PRESET_FAST, use_grabcut=True))
+    options = refine_options(pb.SegmentationOptions(preset=pb.PRESET_FAST, use_grabcut=True))
     assert (options.preset, options.use_grabcut) == ("fast", True)
-    assert not refine_options(pb.RefineOptions(preset=pb.PRESET_QUALITY, use_grabcut=False)).use_grabcut
+    assert not refine_options(pb.SegmentationOptions(preset=pb.PRESET_QUALITY, use_grabcut=False)).use_grabcut
 
 
 class _UnsureAtFirst(_Backend):
@@ -130,7 +130,7 @@ class _UnsureAtFirst(_Backend):
 def _segment_with(backend: object, preset: int, left_s: float = 60.0) -> pb.SegmentResponse:
     context = _context(left_s)
     models = ServedModels.only(backend)
-    request = pb.SegmentRequest(image=image_to_proto(PHOTO), options=pb.RefineOptions(preset=preset))
+    request = pb.SegmentRequest(image=image_to_proto(PHOTO), options=pb.SegmentationOptions(preset=preset))
     return SegmentationServicer(models, Admission("segmentation", 1, 1)).Segment(request, context)
 
 

@@ -100,22 +100,20 @@ class Photo(_message.Message):
     def __init__(self, file: _Optional[bytes] = ..., mask: _Optional[bytes] = ..., depth: _Optional[bytes] = ...) -> None: ...
 
 class MaskOptions(_message.Message):
-    __slots__ = ("refine", "strategy", "depth_percentile", "depth", "depth_wait_s", "estimate", "model")
-    REFINE_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("segmentation", "strategy", "depth_percentile", "depth", "depth_wait_s", "estimate")
+    SEGMENTATION_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_FIELD_NUMBER: _ClassVar[int]
     DEPTH_PERCENTILE_FIELD_NUMBER: _ClassVar[int]
     DEPTH_FIELD_NUMBER: _ClassVar[int]
     DEPTH_WAIT_S_FIELD_NUMBER: _ClassVar[int]
     ESTIMATE_FIELD_NUMBER: _ClassVar[int]
-    MODEL_FIELD_NUMBER: _ClassVar[int]
-    refine: _segmentation_pb2.RefineOptions
+    segmentation: _segmentation_pb2.SegmentationOptions
     strategy: Strategy
     depth_percentile: float
     depth: bool
     depth_wait_s: float
     estimate: _depth_pb2.DepthOptions
-    model: str
-    def __init__(self, refine: _Optional[_Union[_segmentation_pb2.RefineOptions, _Mapping]] = ..., strategy: _Optional[_Union[Strategy, str]] = ..., depth_percentile: _Optional[float] = ..., depth: _Optional[bool] = ..., depth_wait_s: _Optional[float] = ..., estimate: _Optional[_Union[_depth_pb2.DepthOptions, _Mapping]] = ..., model: _Optional[str] = ...) -> None: ...
+    def __init__(self, segmentation: _Optional[_Union[_segmentation_pb2.SegmentationOptions, _Mapping]] = ..., strategy: _Optional[_Union[Strategy, str]] = ..., depth_percentile: _Optional[float] = ..., depth: _Optional[bool] = ..., depth_wait_s: _Optional[float] = ..., estimate: _Optional[_Union[_depth_pb2.DepthOptions, _Mapping]] = ...) -> None: ...
 
 class CutoutOptions(_message.Message):
     __slots__ = ("mask_only", "format", "matting", "foreground_threshold", "background_threshold", "erode_size", "background", "metadata", "with_mask", "estimate_foreground", "margin_px")

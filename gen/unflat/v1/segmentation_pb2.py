@@ -25,21 +25,21 @@ _sym_db = _symbol_database.Default()
 from unflat.v1 import common_pb2 as unflat_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cunflat/v1/segmentation.proto\x12\tunflat.v1\x1a\x16unflat/v1/common.proto\"\xee\x01\n\rRefineOptions\x12!\n\x06preset\x18\x01 \x01(\x0e\x32\x11.unflat.v1.Preset\x12\x18\n\x0buse_grabcut\x18\x02 \x01(\x08H\x00\x88\x01\x01\x12$\n\x17remove_small_components\x18\x03 \x01(\x08H\x01\x88\x01\x01\x12\x18\n\x0bkernel_size\x18\x04 \x01(\rH\x02\x88\x01\x01\x12\x16\n\tblur_size\x18\x05 \x01(\rH\x03\x88\x01\x01\x42\x0e\n\x0c_use_grabcutB\x1a\n\x18_remove_small_componentsB\x0e\n\x0c_kernel_sizeB\x0c\n\n_blur_size\"|\n\x0eSegmentRequest\x12\x1f\n\x05image\x18\x01 \x01(\x0b\x32\x10.unflat.v1.Image\x12)\n\x07options\x18\x02 \x01(\x0b\x32\x18.unflat.v1.RefineOptions\x12\x0f\n\x07\x65xplain\x18\x03 \x01(\x08\x12\r\n\x05model\x18\x04 \x01(\t\"}\n\x0fSegmentResponse\x12\x1e\n\x04mask\x18\x01 \x01(\x0b\x32\x10.unflat.v1.Image\x12\"\n\x08raw_mask\x18\x02 \x01(\x0b\x32\x10.unflat.v1.Image\x12&\n\x06report\x18\x03 \x01(\x0b\x32\x16.unflat.v1.StageReport*Z\n\x06Preset\x12\x16\n\x12PRESET_UNSPECIFIED\x10\x00\x12\x0f\n\x0bPRESET_FAST\x10\x01\x12\x13\n\x0fPRESET_BALANCED\x10\x02\x12\x12\n\x0ePRESET_QUALITY\x10\x03\x32W\n\x13SegmentationService\x12@\n\x07Segment\x12\x19.unflat.v1.SegmentRequest\x1a\x1a.unflat.v1.SegmentResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cunflat/v1/segmentation.proto\x12\tunflat.v1\x1a\x16unflat/v1/common.proto\"\x83\x02\n\x13SegmentationOptions\x12!\n\x06preset\x18\x01 \x01(\x0e\x32\x11.unflat.v1.Preset\x12\x18\n\x0buse_grabcut\x18\x02 \x01(\x08H\x00\x88\x01\x01\x12$\n\x17remove_small_components\x18\x03 \x01(\x08H\x01\x88\x01\x01\x12\x18\n\x0bkernel_size\x18\x04 \x01(\rH\x02\x88\x01\x01\x12\x16\n\tblur_size\x18\x05 \x01(\rH\x03\x88\x01\x01\x12\r\n\x05model\x18\x06 \x01(\tB\x0e\n\x0c_use_grabcutB\x1a\n\x18_remove_small_componentsB\x0e\n\x0c_kernel_sizeB\x0c\n\n_blur_size\"s\n\x0eSegmentRequest\x12\x1f\n\x05image\x18\x01 \x01(\x0b\x32\x10.unflat.v1.Image\x12/\n\x07options\x18\x02 \x01(\x0b\x32\x1e.unflat.v1.SegmentationOptions\x12\x0f\n\x07\x65xplain\x18\x03 \x01(\x08\"}\n\x0fSegmentResponse\x12\x1e\n\x04mask\x18\x01 \x01(\x0b\x32\x10.unflat.v1.Image\x12\"\n\x08raw_mask\x18\x02 \x01(\x0b\x32\x10.unflat.v1.Image\x12&\n\x06report\x18\x03 \x01(\x0b\x32\x16.unflat.v1.StageReport*Z\n\x06Preset\x12\x16\n\x12PRESET_UNSPECIFIED\x10\x00\x12\x0f\n\x0bPRESET_FAST\x10\x01\x12\x13\n\x0fPRESET_BALANCED\x10\x02\x12\x12\n\x0ePRESET_QUALITY\x10\x03\x32W\n\x13SegmentationService\x12@\n\x07Segment\x12\x19.unflat.v1.SegmentRequest\x1a\x1a.unflat.v1.SegmentResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'unflat.v1.segmentation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PRESET']._serialized_start=561
-  _globals['_PRESET']._serialized_end=651
-  _globals['_REFINEOPTIONS']._serialized_start=68
-  _globals['_REFINEOPTIONS']._serialized_end=306
-  _globals['_SEGMENTREQUEST']._serialized_start=308
-  _globals['_SEGMENTREQUEST']._serialized_end=432
-  _globals['_SEGMENTRESPONSE']._serialized_start=434
-  _globals['_SEGMENTRESPONSE']._serialized_end=559
-  _globals['_SEGMENTATIONSERVICE']._serialized_start=653
-  _globals['_SEGMENTATIONSERVICE']._serialized_end=740
+  _globals['_PRESET']._serialized_start=573
+  _globals['_PRESET']._serialized_end=663
+  _globals['_SEGMENTATIONOPTIONS']._serialized_start=68
+  _globals['_SEGMENTATIONOPTIONS']._serialized_end=327
+  _globals['_SEGMENTREQUEST']._serialized_start=329
+  _globals['_SEGMENTREQUEST']._serialized_end=444
+  _globals['_SEGMENTRESPONSE']._serialized_start=446
+  _globals['_SEGMENTRESPONSE']._serialized_end=571
+  _globals['_SEGMENTATIONSERVICE']._serialized_start=665
+  _globals['_SEGMENTATIONSERVICE']._serialized_end=752
 # @@protoc_insertion_point(module_scope)

@@ -18,31 +18,31 @@ PRESET_FAST: Preset
 PRESET_BALANCED: Preset
 PRESET_QUALITY: Preset
 
-class RefineOptions(_message.Message):
-    __slots__ = ("preset", "use_grabcut", "remove_small_components", "kernel_size", "blur_size")
+class SegmentationOptions(_message.Message):
+    __slots__ = ("preset", "use_grabcut", "remove_small_components", "kernel_size", "blur_size", "model")
     PRESET_FIELD_NUMBER: _ClassVar[int]
     USE_GRABCUT_FIELD_NUMBER: _ClassVar[int]
     REMOVE_SMALL_COMPONENTS_FIELD_NUMBER: _ClassVar[int]
     KERNEL_SIZE_FIELD_NUMBER: _ClassVar[int]
     BLUR_SIZE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
     preset: Preset
     use_grabcut: bool
     remove_small_components: bool
     kernel_size: int
     blur_size: int
-    def __init__(self, preset: _Optional[_Union[Preset, str]] = ..., use_grabcut: _Optional[bool] = ..., remove_small_components: _Optional[bool] = ..., kernel_size: _Optional[int] = ..., blur_size: _Optional[int] = ...) -> None: ...
+    model: str
+    def __init__(self, preset: _Optional[_Union[Preset, str]] = ..., use_grabcut: _Optional[bool] = ..., remove_small_components: _Optional[bool] = ..., kernel_size: _Optional[int] = ..., blur_size: _Optional[int] = ..., model: _Optional[str] = ...) -> None: ...
 
 class SegmentRequest(_message.Message):
-    __slots__ = ("image", "options", "explain", "model")
+    __slots__ = ("image", "options", "explain")
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     EXPLAIN_FIELD_NUMBER: _ClassVar[int]
-    MODEL_FIELD_NUMBER: _ClassVar[int]
     image: _common_pb2.Image
-    options: RefineOptions
+    options: SegmentationOptions
     explain: bool
-    model: str
-    def __init__(self, image: _Optional[_Union[_common_pb2.Image, _Mapping]] = ..., options: _Optional[_Union[RefineOptions, _Mapping]] = ..., explain: _Optional[bool] = ..., model: _Optional[str] = ...) -> None: ...
+    def __init__(self, image: _Optional[_Union[_common_pb2.Image, _Mapping]] = ..., options: _Optional[_Union[SegmentationOptions, _Mapping]] = ..., explain: _Optional[bool] = ...) -> None: ...
 
 class SegmentResponse(_message.Message):
     __slots__ = ("mask", "raw_mask", "report")

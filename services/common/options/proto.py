@@ -1,7 +1,7 @@
 """Options to messages and back, by the names of their fields.
 
 An enumeration's words are its values' names without the prefix (STRATEGY_DEPTH_GUIDED is "depth_guided"). A message of
-options inside another (MaskOptions.refine) is filled from, and fills, the same group.
+options inside another (MaskOptions.segmentation) is filled from, and fills, the same group.
 """
 
 from __future__ import annotations

@@ -89,18 +89,18 @@ class CachedSegmentation:
         self._cache = cache
 
     async def segment(
-        self, rgb: RGB, options: segmentation_pb2.RefineOptions, timeout_s: float, *, explain: bool, model: str = ""
+        self, rgb: RGB, options: segmentation_pb2.SegmentationOptions, timeout_s: float, *, explain: bool
     ) -> Segmented:
         """Return the masks of a working image.
 
         Raises:
             UnflatError: what the stage raises.
         """
-        key = photo_key(rgb, options.SerializeToString(deterministic=True) + b"\0" + model.encode())
+        key = photo_key(rgb, options.SerializeToString(deterministic=True))
         found = self._cache.find(key)
         if found is not None and (found.raw_alpha is not None or not explain):
             return replace(found, receipt=_cached_receipt(SEGMENTATION, found.receipt))
-        fresh = await self._stage.segment(rgb, options, timeout_s, explain=explain, model=model)
+        fresh = await self._stage.segment(rgb, options, timeout_s, explain=explain)
         self._cache.keep(key, fresh)
         return fresh
 

@@ -20,7 +20,7 @@ class SegmentationStage:
         self._stub = segmentation_pb2_grpc.SegmentationServiceStub(channel.channel)
 
     async def segment(
-        self, rgb: RGB, options: segmentation_pb2.RefineOptions, timeout_s: float, *, explain: bool, model: str = ""
+        self, rgb: RGB, options: segmentation_pb2.SegmentationOptions, timeout_s: float, *, explain: bool
     ) -> Segmented:
         """Return the mask of a working image, with `explain` also what it was refined from.
 
@@ -28,9 +28,7 @@ class SegmentationStage:
             UnflatError: NoSubject, Overloaded, StageUnavailable, DeadlineExceeded or Internal.
         """
         begin = time.perf_counter()
-        request = segmentation_pb2.SegmentRequest(
-            image=image_to_proto(rgb), options=options, explain=explain, model=model
-        )
+        request = segmentation_pb2.SegmentRequest(image=image_to_proto(rgb), options=options, explain=explain)
         async with self.channel.call(timeout_s) as left_s:
             answer = await self._stub.Segment(request, timeout=left_s, metadata=self.channel.metadata())
         if answer is None:

@@ -57,9 +57,9 @@ class Segmenter(Protocol):
     """What the pipeline asks of segmentation."""
 
     async def segment(
-        self, rgb: RGB, options: segmentation_pb2.RefineOptions, timeout_s: float, *, explain: bool, model: str = ""
+        self, rgb: RGB, options: segmentation_pb2.SegmentationOptions, timeout_s: float, *, explain: bool
     ) -> Segmented:
-        """Return the masks of a working image; an empty model is the one that segmentation was started for.
+        """Return the masks of a working image.
 
         Raises:
             UnflatError: NoSubject, Overloaded, StageUnavailable, DeadlineExceeded or Internal.

@@ -16,6 +16,7 @@ GROUPS = [
     (MaskOptions, pb.MaskOptions),
     (CutoutOptions, pb.CutoutOptions),
     (MeshOptions, mesher_pb2.MeshOptions),
+    (SegmentationOptions, segmentation_pb2.SegmentationOptions),
     (DepthOptions, depth_pb2.DepthOptions),
 ]
 ALL_SET = [
@@ -66,16 +67,16 @@ def test_an_empty_message_has_all_defaults():
 
 def test_a_stages_part_is_taken_from_the_whole_group():
     asked = MaskOptions(preset="quality", kernel_size=3, strategy="union")
-    refine = to_proto(asked, segmentation_pb2.RefineOptions)
-    assert refine == segmentation_pb2.RefineOptions(preset="PRESET_QUALITY", kernel_size=3)
-    assert from_proto(SegmentationOptions, refine) == SegmentationOptions(preset="quality", kernel_size=3)
+    part = to_proto(asked, segmentation_pb2.SegmentationOptions)
+    assert part == segmentation_pb2.SegmentationOptions(preset="PRESET_QUALITY", kernel_size=3)
+    assert from_proto(SegmentationOptions, part) == SegmentationOptions(preset="quality", kernel_size=3)
 
 
 @pytest.mark.parametrize(
     ("kind", "message", "field"),
     [
         (MaskOptions, pb.MaskOptions(strategy=99), "strategy"),
-        (MaskOptions, pb.MaskOptions(refine=segmentation_pb2.RefineOptions(preset=99)), "preset"),
+        (MaskOptions, pb.MaskOptions(segmentation=segmentation_pb2.SegmentationOptions(preset=99)), "preset"),
         (MeshOptions, mesher_pb2.MeshOptions(texture=99), "texture"),
     ],
 )

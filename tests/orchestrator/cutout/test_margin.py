@@ -69,7 +69,7 @@ def test_the_cutout_has_the_margin_after_matting_and_before_its_colours(composit
 
 @pytest.mark.parametrize("mask_only", [False, True])
 def test_cutout_mask_and_the_mask_beside_have_the_margin_that_a_request_asks_for(mask_only):
-    bench, fast = Bench(), pb.MaskOptions(refine={"preset": "PRESET_FAST"}, depth=False)
+    bench, fast = Bench(), pb.MaskOptions(segmentation={"preset": "PRESET_FAST"}, depth=False)
     asked = pb.CutoutOptions(margin_px=8, with_mask=True, mask_only=mask_only)
     options, encoding = parse_request_options(fast, asked), parse_encoding(asked)
     made = asyncio.run(

@@ -17,7 +17,7 @@ from unflat.v1 import orchestrator_pb2 as pb
 
 PHOTO = np.zeros((96, 96, 3), np.uint8)
 OTHER = PHOTO + 1
-FAST, QUALITY = (segmentation_pb2.RefineOptions(preset=f"PRESET_{name}") for name in ("FAST", "QUALITY"))
+FAST, QUALITY = (segmentation_pb2.SegmentationOptions(preset=f"PRESET_{name}") for name in ("FAST", "QUALITY"))
 MASK_BYTES = 96 * 96 * 4
 
 
@@ -145,7 +145,8 @@ def test_another_model_is_another_question():
 
     async def ask() -> None:
         for model in ("", "u2netp", "u2netp"):
-            await stage.segment(PHOTO, FAST, 20.0, explain=False, model=model)
+            options = segmentation_pb2.SegmentationOptions(preset="PRESET_FAST", model=model)
+            await stage.segment(PHOTO, options, 20.0, explain=False)
 
     asyncio.run(ask())
     assert asked.models == ["", "u2netp"]

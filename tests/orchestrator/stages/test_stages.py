@@ -58,7 +58,7 @@ def _call(kind: str, answer: Answer, work: Callable[[StageChannel], Awaitable[An
 
 
 def _segment(answer: Answer, explain: bool = False) -> Any:
-    options = segmentation_pb2.RefineOptions()
+    options = segmentation_pb2.SegmentationOptions()
     return _call(
         "segmentation", answer, lambda channel: SegmentationStage(channel).segment(PHOTO, options, 20, explain=explain)
     )
@@ -108,7 +108,7 @@ def test_no_subject_arrives_as_that_and_leaves_the_breaker_closed():
         stage = SegmentationStage(channel)
         for _ in range(6):
             with pytest.raises(NoSubject, match="nothing stands out"):
-                await stage.segment(PHOTO, segmentation_pb2.RefineOptions(), 20, explain=False)
+                await stage.segment(PHOTO, segmentation_pb2.SegmentationOptions(), 20, explain=False)
         return channel.breaker.state
 
     assert _call("segmentation", lambda request, context: context.abort_with_status(status), work) == "closed"
@@ -187,14 +187,14 @@ def test_a_model_that_is_missing_there_is_said_and_never_opens_the_breaker():
     asked = []
 
     def refuse(request: bytes, context: grpc.ServicerContext) -> bytes:
-        asked.append(segmentation_pb2.SegmentRequest.FromString(request).model)
+        asked.append(segmentation_pb2.SegmentRequest.FromString(request).options.model)
         context.abort_with_status(to_status(ModelMissing("unflat models pull u2net", field="model"), "r-1"))
 
     async def work(channel: StageChannel) -> str:
-        stage, options = SegmentationStage(channel), segmentation_pb2.RefineOptions()
+        stage, options = SegmentationStage(channel), segmentation_pb2.SegmentationOptions(model="u2net")
         for _ in range(12):
             with pytest.raises(ModelMissing, match="unflat models pull u2net"):
-                await stage.segment(PHOTO, options, 20, explain=False, model="u2net")
+                await stage.segment(PHOTO, options, 20, explain=False)
         return channel.breaker.state
 
     assert _call("segmentation", refuse, work) == "closed"
