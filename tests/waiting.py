@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -35,3 +37,10 @@ async def until_async(look: Callable[[], T], patience_s: float = PATIENCE_S) -> 
         while not (answer := look()):
             await asyncio.sleep(_PACE_S)
     return answer
+
+
+def is_listening(port: int) -> bool:
+    """Tell whether somebody answers on a port of loopback."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False

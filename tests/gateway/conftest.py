@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import io
 import json
 import socket
@@ -25,6 +24,7 @@ from services.common.telemetry.logs import configure_logs
 from services.gateway.app import create_app
 from services.gateway.gateway import Fetch
 from services.gateway.settings import GatewaySettings
+from tests.waiting import is_listening, until
 from unflat.v1 import common_pb2
 from unflat.v1 import orchestrator_pb2 as pb
 
@@ -35,7 +35,6 @@ def png_of(picture: Image.Image) -> bytes:
     return out.getvalue()
 
 
-PACE = threading.Event()  # never set: waits a moment between two looks
 PREVIEW = png_of(Image.new("L", (4, 3), 90))
 
 
@@ -198,11 +197,8 @@ class RedisServer:
     def start(self, *flags: str) -> None:
         command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", *flags]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd="/")
-        while self._process.poll() is None:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-                return
-            PACE.wait(0.01)
-        raise RuntimeError("redis-server ended")
+        until(lambda: is_listening(self.port) or self._process.poll() is not None)
+        assert self._process.poll() is None, "redis-server ended"
 
     def stop(self) -> None:
         if self._process is not None:

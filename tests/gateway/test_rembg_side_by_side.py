@@ -13,7 +13,6 @@ import json
 import os
 import socket
 import subprocess
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,13 +26,13 @@ from PIL import Image, ImageDraw
 
 from bench.stub_network import write_stub_network
 from services.cli.local_services import LocalServices, LocalServicesOptions
+from tests.waiting import is_listening, until
 
 pytestmark = pytest.mark.e2e
 
 PEERS = Path(__file__).resolve().parents[2] / ".venv-peers"
 URL = "/api/remove"
 SIZE = (120, 90)
-PACE = threading.Event()  # never set: waits a moment between two looks
 
 
 def disc(mode: str = "RGB") -> Image.Image:
@@ -97,10 +96,7 @@ def rembg_server(home: Path) -> Iterator[str]:
     with (home / "rembg.log").open("wb") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:
-            while server.poll() is None:
-                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                    break
-                PACE.wait(0.1)
+            until(lambda: is_listening(port) or server.poll() is not None)
             assert server.poll() is None, (home / "rembg.log").read_text()
             yield f"http://127.0.0.1:{port}"
         finally:

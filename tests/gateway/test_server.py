@@ -8,14 +8,12 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 
 import httpx2 as httpx
 import pytest
 
 from services.gateway.server import listen
-
-PACE = threading.Event()  # never set: waits a moment between two looks
+from tests.waiting import until
 
 
 def start(tmp_path, *flags):
@@ -23,8 +21,7 @@ def start(tmp_path, *flags):
     command = [sys.executable, "-m", "services.gateway", "--address-file", str(address_file), "--drain-s", "0", *flags]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("UNFLAT_")}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
-    while not address_file.exists() and process.poll() is None:
-        PACE.wait(0.05)
+    until(lambda: address_file.exists() or process.poll() is not None)
     return process, json.loads(address_file.read_text()) if address_file.exists() else {}
 
 

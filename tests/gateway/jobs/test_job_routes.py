@@ -13,8 +13,7 @@ from PIL import Image
 
 from services.common.errors import InvalidImage, NoSubject
 from services.gateway.jobs.job_worker import JobWorker
-
-PACE = threading.Event()  # never set: waits a moment between two looks
+from tests.waiting import until
 
 
 def start(house, photo, kind="cutout", **form):
@@ -38,9 +37,12 @@ def finish(house, job):
 
 def wait_for(house, job_id, wanted):
     """Look at the job until `wanted` holds."""
-    while not wanted(job := house.http.get(f"/jobs/{job_id}").json()):
-        PACE.wait(0.01)
-    return job
+
+    def looked():
+        job = house.http.get(f"/jobs/{job_id}").json()
+        return job if wanted(job) else None
+
+    return until(looked)
 
 
 def test_new_job_has_every_field_of_the_contract(house, photo):
@@ -111,8 +113,7 @@ def test_events_come_at_every_change_and_end_with_the_job(house, photo):
     job = start(house, photo)
     with ThreadPoolExecutor(1) as pool:
         followed = pool.submit(events, house, job["id"])
-        while not house.http.app.state.gateway.jobs.watched(job["id"]):
-            PACE.wait(0.01)
+        until(lambda: house.http.app.state.gateway.jobs.watched(job["id"]))
         house.orchestrator.gate.set()
         told = followed.result()
     assert told[0]["id"] == job["id"]
@@ -121,21 +122,23 @@ def test_events_come_at_every_change_and_end_with_the_job(house, photo):
     assert fractions == sorted(fractions) and len(told) >= 2
 
 
-def test_quiet_stream_sends_signs_of_life(open_house, photo):
+def test_quiet_stream_sends_signs_of_life(open_house, photo, monkeypatch):
     house = open_house(heartbeat_s=0.05, concurrency=1)
     house.orchestrator.gate = threading.Event()
     start(house, photo)
     waiting = start(house, photo)
-    with ThreadPoolExecutor(1) as pool:
+    jobs = house.http.app.state.gateway.jobs
+    watch = jobs.watch
 
-        def beats():
-            with house.http.stream("GET", f"/jobs/{waiting['id']}/events") as answer:
-                return "".join(answer.iter_text())
+    async def until_a_sign(*asked):
+        async for job in watch(*asked):
+            yield job
+            if job is None:
+                house.orchestrator.gate.set()
 
-        text = pool.submit(beats)
-        PACE.wait(0.3)
-        house.orchestrator.gate.set()
-        assert ": still here" in text.result()
+    monkeypatch.setattr(jobs, "watch", until_a_sign)
+    with house.http.stream("GET", f"/jobs/{waiting['id']}/events") as answer:
+        assert ": still here" in "".join(answer.iter_text())
 
 
 def test_reader_who_comes_back_is_told_the_end_once(house, photo):
@@ -179,8 +182,7 @@ def test_deleted_job_is_cancelled_and_forgotten(house, photo):
     assert house.http.delete(f"/jobs/{job['id']}").status_code == 204
     for path in ("", "/result", "/events", "/artifacts/preview.png"):
         assert house.http.get(f"/jobs/{job['id']}{path}").status_code == 404
-    while not house.orchestrator.cancelled:
-        PACE.wait(0.01)
+    until(lambda: house.orchestrator.cancelled)
     assert house.orchestrator.cancelled == 1
     assert house.http.delete(f"/jobs/{job['id']}").status_code == 404
 
@@ -190,8 +192,7 @@ def test_watcher_of_a_deleted_job_hears_that_it_was_cancelled(house, photo):
     job = start(house, photo)
     with ThreadPoolExecutor(1) as pool:
         followed = pool.submit(events, house, job["id"])
-        while not house.http.app.state.gateway.jobs.watched(job["id"]):
-            PACE.wait(0.01)
+        until(lambda: house.http.app.state.gateway.jobs.watched(job["id"]))
         house.http.delete(f"/jobs/{job['id']}")
         assert followed.result()[-1]["state"] == "cancelled"
 
@@ -206,8 +207,7 @@ def test_files_of_a_job_forgotten_at_the_last_moment_are_dropped(house, photo, m
     monkeypatch.setattr(JobWorker, "_finish", forgotten_first)
     job = start(house, photo)
     gateway = house.http.app.state.gateway
-    while gateway.runner.running:
-        PACE.wait(0.01)
+    until(lambda: not gateway.runner.running)
     assert house.http.get(f"/jobs/{job['id']}").status_code == 404
     assert house.http.get(f"/jobs/{job['id']}/result").status_code == 404
 
@@ -215,8 +215,7 @@ def test_files_of_a_job_forgotten_at_the_last_moment_are_dropped(house, photo, m
 def test_job_expires_with_its_files(open_house, photo):
     house = open_house(job_ttl_s=0.2)
     job = start(house, photo)
-    while house.http.get(f"/jobs/{job['id']}").status_code == 200:
-        PACE.wait(0.02)
+    until(lambda: house.http.get(f"/jobs/{job['id']}").status_code != 200)
     assert house.http.get(f"/jobs/{job['id']}/result").status_code == 404
 
 
@@ -243,7 +242,7 @@ def test_jobs_beyond_the_queue_are_429(open_house, photo):
     running = start(house, photo)
     wait_for(house, running["id"], lambda job: job["state"] == "running")
     waiting = start(house, photo)
-    PACE.wait(0.05)
+    until(lambda: house.http.app.state.gateway.admission.waiting == 1)
     refused = house.http.post("/jobs/cutout", files={"file": photo})
     assert (refused.status_code, "retry-after" in refused.headers) == (429, True)
     assert house.http.get(f"/jobs/{waiting['id']}").json()["state"] == "queued"

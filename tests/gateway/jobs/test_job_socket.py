@@ -11,9 +11,9 @@ from starlette.websockets import WebSocketDisconnect
 
 from services.common.errors import NoSubject
 from services.common.options import MeshOptions
+from tests.waiting import until
 
 URL = "/ws/generate-mesh"
-PACE = threading.Event()
 
 
 def talk(house, photo, options="{}"):
@@ -110,8 +110,8 @@ def test_job_goes_on_when_the_socket_is_gone(house, photo):
         socket.send_bytes(photo)
         job_id = socket.receive_json()["id"]
     house.orchestrator.gate.set()
-    while (job := house.http.get(f"/jobs/{job_id}").json())["state"] != "done":
-        PACE.wait(0.01)
+    until(lambda: house.http.get(f"/jobs/{job_id}").json()["state"] == "done")
+    job = house.http.get(f"/jobs/{job_id}").json()
     assert house.http.get(f"/jobs/{job_id}/result").content == house.orchestrator.mesh
     assert job["error"] is None
 

@@ -13,8 +13,7 @@ import redis
 from services.common.errors import StageUnavailable
 from services.gateway.storage.open_store import open_store
 from services.gateway.storage.redis_store import RedisStore
-
-PACE = threading.Event()  # never set: waits a moment between two looks
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -28,9 +27,11 @@ def start(house, photo):
 
 
 def state(house, job_id, wanted):
-    while (job := house.http.get(f"/jobs/{job_id}").json())["state"] not in wanted:
-        PACE.wait(0.01)
-    return job
+    def looked():
+        job = house.http.get(f"/jobs/{job_id}").json()
+        return job if job["state"] in wanted else None
+
+    return until(looked)
 
 
 def followed(house, job_id):
@@ -80,8 +81,7 @@ def test_events_of_a_job_come_from_any_replica(replicas, photo):
     job_id = start(a, photo)
     with ThreadPoolExecutor(1) as pool:
         told = pool.submit(followed, b, job_id)
-        while not b.http.app.state.gateway.jobs.watched(job_id):
-            PACE.wait(0.01)
+        until(lambda: b.http.app.state.gateway.jobs.watched(job_id))
         a.orchestrator.gate.set()
         assert told.result()[-1]["state"] == "done"
 
@@ -92,8 +92,7 @@ def test_any_replica_cancels_a_job(replicas, photo):
     job_id = start(a, photo)
     state(b, job_id, ("running",))
     assert b.http.delete(f"/jobs/{job_id}").status_code == 204
-    while not a.orchestrator.cancelled:
-        PACE.wait(0.01)
+    until(lambda: a.orchestrator.cancelled)
     assert a.http.get(f"/jobs/{job_id}").status_code == 404
 
 
@@ -154,10 +153,9 @@ def test_running_job_survives_a_redis_that_comes_back(replicas, redis_server, ph
     job_id = start(a, photo)
     state(a, job_id, ("running",))
     redis_server.stop()
-    PACE.wait(0.3)
+    until(lambda: a.http.get(f"/jobs/{job_id}").status_code >= 500)
     redis_server.start()
-    while not a.orchestrator.cancelled:
-        PACE.wait(0.01)
+    until(lambda: a.orchestrator.cancelled)
     assert a.http.get(f"/jobs/{job_id}").status_code == 404
     assert state(a, start(a, photo), ("running",))["error"] is None
     a.orchestrator.gate.set()
