@@ -16,7 +16,9 @@ from PIL import Image
 
 from services.cli import main as main_module
 from services.common.client import CutoutResult, MeshResult
-from services.common.errors import InvalidImage, NoSubject, UnflatError
+from services.common.errors import NoSubject, UnflatError
+from services.common.options import MaskOptions
+from tests.orchestrator.refusals import refuse_as_the_product
 from unflat.v1 import orchestrator_pb2 as pb
 
 
@@ -40,8 +42,7 @@ class FakeClient:
         self.asked.append({"photo": photo, **rest})
         if self.problem is not None:
             raise self.problem
-        if not photo.startswith((b"\x89PNG", b"\xff\xd8")):
-            raise InvalidImage("the file is not a picture in a known format")
+        refuse_as_the_product(photo, rest.get("mask", MaskOptions()))
         depth = pb.StageReceipt(stage="depth", outcome=pb.OUTCOME_UNAVAILABLE, reason="no [depth] here")
         warnings = ["made without depth: no [depth] here"]
         return pb.Receipt(request_id="id-1", stages=[depth], degraded=True, warnings=warnings, verdict="solid.")

@@ -24,6 +24,7 @@ from services.common.telemetry.logs import configure_logs
 from services.gateway.app import create_app
 from services.gateway.gateway import Fetch
 from services.gateway.settings import GatewaySettings
+from tests.orchestrator.refusals import refuse_as_the_product
 from tests.waiting import is_listening, until
 from unflat.v1 import common_pb2
 from unflat.v1 import orchestrator_pb2 as pb
@@ -61,6 +62,8 @@ class FakeOrchestrator:
     ) -> AsyncGenerator[Progress | CutoutResult, None]:
         asked = {"photo": photo, "mask": mask, "cutout": cutout, "request_id": request_id, "debug": debug}
         self.calls.append(asked)
+        if self.error is None:
+            refuse_as_the_product(photo, mask)
         async for progress in self._progress():
             yield progress
         media_type = "image/png" if cutout.mask_only else f"image/{cutout.format}"
@@ -72,6 +75,8 @@ class FakeOrchestrator:
     ) -> AsyncGenerator[Progress | MeshResult, None]:
         asked = {"photo": photo, "mask": mask, "mesh": mesh, "request_id": request_id, "debug": debug}
         self.calls.append(asked)
+        if self.error is None:
+            refuse_as_the_product(photo, mask)
         async for progress in self._progress():
             yield progress
         yield MeshResult(self.mesh, mesh.format, self.png, self._receipt(request_id), self._debug(debug, "photo"))
@@ -181,8 +186,8 @@ def house(open_house: Open) -> House:
 
 @pytest.fixture
 def photo() -> bytes:
-    """A PNG of 6 × 4 pixels."""
-    return png_of(Image.new("RGB", (6, 4), (10, 20, 30)))
+    """A PNG of 24 × 16 pixels."""
+    return png_of(Image.new("RGB", (24, 16), (10, 20, 30)))
 
 
 class RedisServer:

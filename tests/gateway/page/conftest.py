@@ -24,11 +24,11 @@ from playwright import sync_api
 from pydantic import SecretStr
 
 from services.common.client import CutoutResult, MeshResult
-from services.common.errors import InvalidImage
 from services.common.options import CutoutOptions, MaskOptions, MeshOptions
 from services.common.telemetry.logs import configure_logs
 from services.gateway.app import create_app
 from services.gateway.settings import GatewaySettings
+from tests.orchestrator.refusals import refuse_as_the_product
 from unflat.v1 import common_pb2, mesher_pb2
 from unflat.v1 import orchestrator_pb2 as pb
 
@@ -90,6 +90,7 @@ class DirectedOrchestrator:
         self, photo: bytes, *, mask: MaskOptions, mesh: MeshOptions, debug: bool = False, request_id: str = ""
     ) -> AsyncGenerator[pb.Progress | MeshResult, None]:
         self.calls.append({"kind": "mesh", "photo": photo, "mask": mask, "mesh": mesh})
+        refuse_as_the_product(photo, mask)
         async for progress in self._work(photo, ("mesher", "inflate", 0.6)):
             yield progress
         yield MeshResult(glb(), mesh.format, self._cutout(photo), self._receipt(mask, True), self._steps(mask))
@@ -98,6 +99,7 @@ class DirectedOrchestrator:
         self, photo: bytes, *, mask: MaskOptions, cutout: CutoutOptions, debug: bool = False, request_id: str = ""
     ) -> AsyncGenerator[pb.Progress | CutoutResult, None]:
         self.calls.append({"kind": "cutout", "photo": photo, "mask": mask, "cutout": cutout})
+        refuse_as_the_product(photo, mask)
         async for progress in self._work(photo, ("orchestrator", "cutout", 0.7)):
             yield progress
         yield CutoutResult(self._cutout(photo), "image/png", self._receipt(mask, False), self._steps(mask))
@@ -108,7 +110,6 @@ class DirectedOrchestrator:
     async def _work(self, photo: bytes, last: tuple[str, str, float]) -> AsyncGenerator[pb.Progress, None]:
         try:
             yield pb.Progress(stage="orchestrator", step="decode", fraction=0.01)
-            _open(photo)
             yield pb.Progress(stage="segmentation", step="segment", fraction=0.1)
             yield pb.Progress(stage="orchestrator", step="mask", fraction=0.4, preview_png=png_of(disc()))
             stage, step, fraction = last
@@ -122,7 +123,7 @@ class DirectedOrchestrator:
             raise
 
     def _cutout(self, photo: bytes) -> bytes:
-        picture = _open(photo).convert("RGBA")
+        picture = Image.open(io.BytesIO(photo)).convert("RGBA")
         picture.putalpha(disc(*picture.size))
         return png_of(picture)
 
@@ -174,13 +175,6 @@ class DirectedOrchestrator:
                 )
             )
         return receipt
-
-
-def _open(photo: bytes) -> Image.Image:
-    try:
-        return Image.open(io.BytesIO(photo))
-    except OSError:
-        raise InvalidImage("the file is not a picture in a known format (JPEG, PNG, WebP)", field="file") from None
 
 
 @dataclass

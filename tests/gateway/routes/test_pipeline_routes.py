@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
+import numpy as np
 import pytest
+from PIL import Image
 
 from services.common.errors import Internal, InvalidImage, NoSubject, Overloaded, StageUnavailable
 from services.common.options import CutoutOptions, MaskOptions, MeshOptions
@@ -40,7 +44,8 @@ def test_every_mask_option_reaches_the_orchestrator(house, photo):
         "depth_quality": "high",
         "model": "u2netp",
     }
-    files = {"file": photo, "mask": b"mask bytes", "depth_map": b"depth bytes"}
+    mask, depth_map = _png(np.eye(16, 24) * 255), _png(np.tile(np.arange(24.0), (16, 1)))
+    files = {"file": photo, "mask": mask, "depth_map": depth_map}
     assert house.http.post("/remove-bg", files=files, data=form).status_code == 200
     assert house.last()["mask"] == MaskOptions(
         preset="quality",
@@ -54,9 +59,15 @@ def test_every_mask_option_reaches_the_orchestrator(house, photo):
         blur_size=3,
         depth_quality="high",
         model="u2netp",
-        mask=b"mask bytes",
-        depth_map=b"depth bytes",
+        mask=mask,
+        depth_map=depth_map,
     )
+
+
+def _png(grey):
+    out = io.BytesIO()
+    Image.fromarray(grey.astype(np.uint8)).save(out, "PNG")
+    return out.getvalue()
 
 
 def test_every_cutout_option_reaches_the_orchestrator(house, photo):
