@@ -23,7 +23,7 @@ from services.common.backends.batching import Batcher, BatchOptions
 from services.common.errors import StageUnavailable
 from services.common.models.model_store import StoredModel
 from services.depth.backends.base import go_on
-from services.depth.backends.engine_choice import DTYPES, ENGINES, EngineOptions, open_engine
+from services.depth.backends.engine_choice import EngineOptions, open_engine
 from services.depth.backends.retry_smaller import SmallerRetry
 from services.depth.depth_anything_v2.config import CONFIGS
 from services.depth.depth_anything_v2.openvino_engine import Engine
@@ -41,12 +41,8 @@ def open_depth_anything(size: str, spec: BackendSpec, resources: Resources) -> D
         StageUnavailable: the weights are not here.
     """
     spec.refuse_unknown("size", "dtype", "engine", "device", "weights")
-    wanted = EngineOptions(
-        engine=spec.choice("engine", ENGINES, "auto"),
-        device=spec.options.get("device", "auto"),
-        dtype=spec.choice("dtype", DTYPES, "auto"),
-        threads=resources.threads,
-    )
+    named = {key: spec.options[key] for key in ("engine", "device", "dtype") if key in spec.options}
+    wanted = EngineOptions(**named, threads=resources.threads)
     size_px = read_size(spec, INPUT_PX)
     return DepthAnythingBackend(size, _find_weights(size, spec, resources), wanted, size_px, resources.batching)
 

@@ -49,9 +49,9 @@ class EngineOptions:
     def __post_init__(self) -> None:
         for name, value, known in (("engine", self.engine, ENGINES), ("dtype", self.dtype, DTYPES)):
             if value not in known:
-                raise InvalidOption(f"{name}={value} is none of {', '.join(known)}", field="backend")
+                raise InvalidOption(f"{name} is {value!r}; wanted {', '.join(known)}", field="backend")
         if not _DEVICE.fullmatch(self.device):
-            raise InvalidOption(f"device={self.device} is none of auto, cpu, cuda, cuda:1, …, mps", field="backend")
+            raise InvalidOption(f"device is {self.device!r}; wanted auto, cpu, cuda, cuda:1, … or mps", field="backend")
         if self.engine == "openvino" and (self.device not in ("auto", "cpu") or self.dtype == "float16"):
             raise InvalidOption("engine=openvino runs on the CPU, in float32 or bfloat16", field="backend")
 
