@@ -29,9 +29,9 @@ def parse_options(given: Mapping[str, Any], door: Door, first: type[A], second: 
     for name in given:
         if name not in ours | theirs:
             raise unknown(name, ours | theirs)
-    return first(**{name: given[name] for name in given if name in ours}), second(
-        **{name: given[name] for name in given if name in theirs}
-    )
+    one = first(**{name: value for name, value in given.items() if name in ours})
+    other = second(**{name: value for name, value in given.items() if name in theirs})
+    return one, other
 
 
 def fill(base: D, options: Options) -> D:

@@ -56,15 +56,21 @@ def _from_fields(kind: type[Options], message: Message) -> dict[str, Any]:
     for field in message.DESCRIPTOR.fields:
         if field.message_type is not None and field.message_type.name.endswith("Options"):
             fields |= _from_fields(kind, getattr(message, field.name))
-        elif field.name in kind.model_fields:
-            value = getattr(message, field.name)
-            if not (message.HasField(field.name) if field.has_presence else value):
-                continue
-            known = field.enum_type is not None and value in field.enum_type.values_by_number
-            fields[field.name] = (
-                enum_word(field.enum_type, value) if known else tuple(value) if field.is_repeated else value
-            )
+        elif field.name in kind.model_fields and _is_set(message, field):
+            fields[field.name] = _plain(field, getattr(message, field.name))
     return fields
+
+
+def _is_set(message: Message, field: Any) -> bool:
+    return message.HasField(field.name) if field.has_presence else bool(getattr(message, field.name))
+
+
+def _plain(field: Any, value: Any) -> Any:
+    """Return the value as a group of options takes it; a number that no word stands for stays one, to be refused."""
+    if field.is_repeated:
+        return tuple(value)
+    is_known = field.enum_type is not None and value in field.enum_type.values_by_number
+    return enum_word(field.enum_type, value) if is_known else value
 
 
 def _prefix(enum: Any) -> str:
