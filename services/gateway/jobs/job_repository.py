@@ -91,17 +91,17 @@ class JobRepository:
             StageUnavailable: the store cannot be reached.
         """
         look_s = min(LOOK_S, heartbeat_s) if self.shared else heartbeat_s
-        told: Job | None = None
-        told_at = time.monotonic()
+        sent: Job | None = None
+        sent_at = time.monotonic()
         with self._woken(job.id) as woken:
             while True:
                 woken.clear()
-                now = await self.read(job.id) or (told or job).cancelled()
-                if told is None or (now.revision, now.state) != (told.revision, told.state):
-                    told, told_at = now, time.monotonic()
+                now = await self.read(job.id) or (sent or job).cancelled()
+                if sent is None or (now.revision, now.state) != (sent.revision, sent.state):
+                    sent, sent_at = now, time.monotonic()
                     yield now
-                elif time.monotonic() - told_at >= heartbeat_s:
-                    told_at = time.monotonic()
+                elif time.monotonic() - sent_at >= heartbeat_s:
+                    sent_at = time.monotonic()
                     yield None
                 if now.is_over:
                     return

@@ -1,4 +1,4 @@
-// The gateway's jobs: start one, follow it, fetch what it made. A refusal becomes a Problem with the server's sentence.
+// The gateway's jobs: start one, follow it, fetch its result. A refusal becomes a Problem with the server's sentence.
 
 const RECONNECTS = 5;
 const RECONNECT_MS = 1000;

@@ -1,4 +1,4 @@
-// The page: a photo comes in, a job is started and followed, what it made is shown. One photo, one run at a time.
+// The page: a photo comes in, a job is started and followed, its result is shown. One photo, one run at a time.
 
 import { dropJob, fetchArtifact, fetchResult, followJob, Problem, setToken, startJob } from "./api.js";
 import * as brush from "./brush.js";
@@ -31,7 +31,7 @@ const state = {
   photo: null,
   ownMask: null, // a grey PNG, once the brush was used
   run: null, // {controller, id} of the job that is followed
-  made: null, // {id, pictures, mesh, receipt} of the last one that succeeded
+  result: null, // {id, pictures, mesh, receipt} of the last one that succeeded
 };
 
 async function take(file) {
@@ -40,7 +40,7 @@ async function take(file) {
   leaveBrush();
   if (state.photo?.url) URL.revokeObjectURL(state.photo.url);
   state.photo = await openPhoto(file);
-  state.ownMask = state.made = null;
+  state.ownMask = state.result = null;
   showWorkspace(true);
   byId("progress-now").focus(); // what had it is gone with the first page
   compare.showPhoto(state.photo);
@@ -88,24 +88,24 @@ async function follow(run, kind) {
 
 async function finish(run, job) {
   const { signal } = run.controller;
-  const result = await fetchResult(job.id, signal);
-  const pictures = await fetchPictures(job, result, signal);
+  const file = await fetchResult(job.id, signal);
+  const pictures = await fetchPictures(job, file, signal);
   if (run !== state.run) return;
-  state.made = { id: job.id, pictures, mesh: job.kind === "mesh" ? result : null, receipt: job.receipt };
+  state.result = { id: job.id, pictures, mesh: job.kind === "mesh" ? file : null, receipt: job.receipt };
   state.run = null;
   compare.showLayers(LAYERS.filter(({ name }) => pictures[name]).map((layer) => ({ ...layer, blob: pictures[layer.name] })), state.photo);
   receipt.show(job.receipt);
   byId("mesh-facts").textContent = receipt.meshFacts(job.receipt.mesh);
   showWhatIsThere();
   progress.end(`Done in ${job.elapsed_s.toFixed(1)} s.`);
-  if (state.made.mesh) await mesh.show(result, () => fetchArtifact(job.id, VIEWS));
+  if (state.result.mesh) await mesh.show(file, () => fetchArtifact(job.id, VIEWS));
 }
 
-async function fetchPictures(job, result, signal) {
+async function fetchPictures(job, file, signal) {
   const names = LAYERS.map(({ name }) => name).filter((name) => job.artifacts.includes(`${name}.png`));
   const blobs = await Promise.all(names.map((name) => fetchArtifact(job.id, `${name}.png`, signal)));
   const pictures = Object.fromEntries(names.map((name, i) => [name, blobs[i]]));
-  if (job.kind === "cutout") pictures.cutout ??= result;
+  if (job.kind === "cutout") pictures.cutout ??= file;
   return pictures;
 }
 
@@ -147,19 +147,19 @@ function showWorkspace(isThere) {
 }
 
 function showWhatIsThere() {
-  const { made, run, photo } = state;
+  const { result, run, photo } = state;
   byId("workspace").setAttribute("aria-busy", String(run !== null));
-  byId("edit").disabled = run !== null || !made || !photo.url;
-  byId("save-cutout").disabled = byId("save-mask").disabled = !made;
-  for (const button of byId("save-mesh").querySelectorAll("button")) button.disabled = run !== null || !made?.mesh;
+  byId("edit").disabled = run !== null || !result || !photo.url;
+  byId("save-cutout").disabled = byId("save-mask").disabled = !result;
+  for (const button of byId("save-mesh").querySelectorAll("button")) button.disabled = run !== null || !result?.mesh;
   byId("own-mask").hidden = !state.ownMask;
-  if (!made) byId("mesh-facts").textContent = "";
+  if (!result) byId("mesh-facts").textContent = "";
 }
 
 // ── the brush ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 async function editMask() {
-  const final = state.made?.pictures.hybrid;
+  const final = state.result?.pictures.hybrid;
   const { width, height } = workingSize(state.photo);
   const alpha = final ? await alphaOfGrey(final) : blank(width, height);
   problems.hide();
@@ -185,9 +185,9 @@ async function applyBrush() {
 // ── downloads ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 async function saveMask() {
-  const cutout = await createImageBitmap(state.made.pictures.cutout);
+  const cutout = await createImageBitmap(state.result.pictures.cutout);
   // The cutout's own alpha is the mask at full size; a browser that cannot hold that much gives the working one.
-  const mask = await greyOfAlpha(cutout).catch(() => state.made.pictures.hybrid);
+  const mask = await greyOfAlpha(cutout).catch(() => state.result.pictures.hybrid);
   save(mask, `${state.photo.stem}-mask.png`);
 }
 
@@ -195,7 +195,7 @@ async function saveMask() {
 async function saveMesh(button) {
   const { format } = button.dataset;
   if (format === "glb") {
-    save(state.made.mesh, `${state.photo.stem}.glb`);
+    save(state.result.mesh, `${state.photo.stem}.glb`);
     return;
   }
   const form = upload();
@@ -251,13 +251,13 @@ byId("token").addEventListener("submit", (event) => {
   setToken(byId("token-value").value.trim());
   start();
 });
-byId("save-cutout").addEventListener("click", () => save(state.made.pictures.cutout, `${state.photo.stem}-cutout.png`));
+byId("save-cutout").addEventListener("click", () => save(state.result.pictures.cutout, `${state.photo.stem}-cutout.png`));
 byId("save-mask").addEventListener("click", saveMask);
 byId("save-mesh").addEventListener("click", (event) => {
   if (event.target.dataset.format) saveMesh(event.target);
 });
 byId("save-receipt").addEventListener("click", () => {
-  const text = JSON.stringify(state.made.receipt, null, 1);
+  const text = JSON.stringify(state.result.receipt, null, 1);
   save(new Blob([text], { type: "application/json" }), `${state.photo.stem}.json`);
 });
 window.addEventListener("pagehide", () => {

@@ -176,7 +176,7 @@ function showRing() {
 }
 
 function copy(source) {
-  const made = blank(source.width, source.height);
-  made.getContext("2d", { willReadFrequently: true }).drawImage(source, 0, 0);
-  return made;
+  const copied = blank(source.width, source.height);
+  copied.getContext("2d", { willReadFrequently: true }).drawImage(source, 0, 0);
+  return copied;
 }

@@ -98,7 +98,7 @@ function asSentence(text) {
 }
 
 function element(tag, text) {
-  const made = document.createElement(tag);
-  made.textContent = text;
-  return made;
+  const node = document.createElement(tag);
+  node.textContent = text;
+  return node;
 }
