@@ -62,7 +62,7 @@ ROOMS = (
     "services.segmentation.refine.convexity_defects",
     "services.segmentation.refine.outline_contrast",
     "services.segmentation.refine.refine_options",
-    "services.segmentation.refine.test_time_augmentation",
+    "services.segmentation.refine.augmentation",
 )
 
 

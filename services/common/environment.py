@@ -5,13 +5,10 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from services.common.settings import ProcessSettings
+from services.common.settings import PREFIX, ProcessSettings
 
 SERVICES = ("segmentation", "depth", "mesher", "orchestrator", "gateway")
-PREFIX = "UNFLAT_"
 
 _OF_TESTS = f"{PREFIX}TEST_"
 

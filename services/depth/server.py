@@ -11,6 +11,7 @@ from services.common.arrays import RGB, InverseDepth
 from services.common.backends.backend_catalogue import Resources
 from services.common.backends.batching import BatchOptions
 from services.common.backends.gpu_memory import find_gpus
+from services.common.load_settings import load_settings
 from services.common.models.model_store import ModelStore
 from services.common.options.mask import DepthOptions
 from services.common.options.proto import from_proto
@@ -18,7 +19,6 @@ from services.common.serving.admission import Admission
 from services.common.serving.model_holder import ModelHolder
 from services.common.serving.stage_call import StageCall, stage_call
 from services.common.serving.stage_server import run_stage
-from services.common.settings import load_settings
 from services.common.telemetry import metrics
 from services.common.telemetry.logs import get_logger
 from services.common.wire import depth_to_proto, image_from_proto

@@ -15,9 +15,9 @@ from types import FrameType
 import uvicorn
 
 from services.common.client import AsyncClient
+from services.common.load_settings import load_settings
 from services.common.serving.address_file import write_address_file
 from services.common.serving.parent import end_with_parent
-from services.common.settings import load_settings
 from services.common.telemetry.logs import configure_logs, get_logger
 from services.common.telemetry.metrics import start_metrics
 from services.common.telemetry.tracing import start_tracing

@@ -19,6 +19,7 @@ from services.common.backends.backend_catalogue import Resources
 from services.common.backends.batching import GPU_BATCH, BatchOptions
 from services.common.backends.gpu_memory import find_gpus
 from services.common.errors import InvalidOption, NoSubject, UnflatError
+from services.common.load_settings import load_settings
 from services.common.models.model_store import ModelStore
 from services.common.options import MeshOptions, fill
 from services.common.options.proto import enum_name, from_proto
@@ -26,7 +27,6 @@ from services.common.serving.admission import Admission
 from services.common.serving.model_holder import ModelHolder
 from services.common.serving.stage_call import StageCall, stage_call
 from services.common.serving.stage_server import run_stage
-from services.common.settings import load_settings
 from services.common.telemetry import metrics
 from services.common.telemetry.logs import get_logger
 from services.common.wire import depth_from_proto, image_from_proto

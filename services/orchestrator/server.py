@@ -18,6 +18,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from services.common.calling.channels import server_options
 from services.common.errors import UnflatError
+from services.common.load_settings import load_settings
 from services.common.options import MeshOptions
 from services.common.options.proto import from_proto
 from services.common.photos.decode_pool import DecodePool
@@ -25,7 +26,6 @@ from services.common.serving.admission import AioAdmission
 from services.common.serving.interceptors import AioErrorInterceptor, current_request_id
 from services.common.serving.priority import bind_priority, read_priority
 from services.common.serving.start_up import HealthBoard, prepare_process, serve
-from services.common.settings import load_settings
 from services.common.telemetry.logs import get_logger
 from services.common.tls import Identity
 from services.common.version import VERSION

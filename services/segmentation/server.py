@@ -15,6 +15,7 @@ import numpy as np
 from services.common.arrays import RGB, Alpha
 from services.common.backends.backend_info import BackendInfo
 from services.common.errors import NoSubject
+from services.common.load_settings import load_settings
 from services.common.models.model_store import ModelStore
 from services.common.options import fill
 from services.common.options.mask import SegmentationOptions
@@ -23,14 +24,13 @@ from services.common.serving.admission import Admission
 from services.common.serving.model_holder import ModelHolder
 from services.common.serving.stage_call import StageCall, stage_call
 from services.common.serving.stage_server import run_stage
-from services.common.settings import load_settings
 from services.common.telemetry.logs import get_logger
 from services.common.wire import alpha_to_proto, image_from_proto
 from services.segmentation.backends.base import Backend
 from services.segmentation.backends.catalogue import BACKENDS, NetworkResources
 from services.segmentation.backends.model_pool import ModelPool
+from services.segmentation.refine.augmentation import AugmentedMask, augment
 from services.segmentation.refine.chain import RefineOptions, refine
-from services.segmentation.refine.test_time_augmentation import AugmentedMask, augment
 from services.segmentation.served_models import STAGE, PoolMetrics, ServedModels
 from services.segmentation.settings import SegmentationSettings
 from unflat.v1 import segmentation_pb2 as pb

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from services.common.environment import SERVICES, settings_class
-from services.common.settings import StageSettings, load_settings
+from services.common.load_settings import load_settings
+from services.common.settings import StageSettings
 
 
 def test_flag_goes_before_own_environment_before_common_before_default(monkeypatch):

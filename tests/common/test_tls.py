@@ -22,9 +22,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from services.common.calling.channels import open_aio_channel, open_channel
 from services.common.calling.renewing_channels import Renewal
 from services.common.errors import InvalidOption, StageUnavailable
+from services.common.load_settings import load_settings
 from services.common.rpc_errors import from_rpc_error
 from services.common.serving.start_up import bind
-from services.common.settings import RpcSettings, load_settings
+from services.common.settings import RpcSettings
 from services.common.telemetry import metrics
 from services.common.tls import Identity, TlsFiles, environment_identity, load_identity, read_certificate, tls_files
 

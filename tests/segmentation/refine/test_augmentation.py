@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from services.segmentation.refine.test_time_augmentation import (
+from services.segmentation.refine.augmentation import (
     Box,
     augment,
     contradiction,
