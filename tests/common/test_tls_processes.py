@@ -81,7 +81,7 @@ def test_a_system_with_certificates_degrades_around_a_wrong_one_and_takes_it_bac
 
             authority.issue("depth")
             status = _until(client, lambda status: status.serving == pb.SERVING_NOT_SERVING)
-            assert "no depth network is here" in status.reason
+            assert "no depth backend can run here" in status.reason
         finally:
             depth.kill()
             depth.wait()

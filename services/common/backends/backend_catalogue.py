@@ -130,15 +130,15 @@ class Catalogue(Generic[R_contra, B_co]):
         )
 
     def _choose(self, resources: R_contra, say: Callable[[str], None]) -> Row[R_contra, B_co]:
-        reasons: list[str] = []
+        reasons: dict[str, str] = {}
         for name in self._auto:
             reason = self.rows[name].why_not(resources)
             if not reason:
-                for passed_over in reasons:
-                    say(f"auto takes {name}: {passed_over}")
+                for other, why in reasons.items():
+                    say(f"auto takes {name}: {other} cannot run here, {why}")
                 return self.rows[name]
-            reasons.append(f"{name} cannot run here, {reason}")
-        raise StageUnavailable("; ".join(reasons))
+            reasons[name] = reason
+        raise StageUnavailable(f"no {self._stage} backend can run here: {'; '.join(reasons.values())}")
 
 
 def _missing(name: str) -> str:

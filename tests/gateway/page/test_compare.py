@@ -46,7 +46,7 @@ def test_each_mask_on_the_way_can_be_looked_at(done):
 
 
 def test_what_does_not_exist_is_not_offered(site, page, give, finished):
-    site.orchestrator.depth_lost = "no depth network is here"
+    site.orchestrator.depth_lost = "no depth backend can run here"
     give(page)
     finished(page)
     assert [name.strip() for name in page.locator("#layers label").all_inner_texts()] == ["Cutout", "Found", "Final"]
