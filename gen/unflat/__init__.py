@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         StageUnavailable,
         UnflatError,
     )
-    from services.common.options import CutoutOptions, MaskOptions, MeshOptions
+    from services.common.options import CutoutOptions, DepthOptions, MaskOptions, MeshOptions
 
 __all__ = [
     "AsyncClient",
@@ -36,6 +36,7 @@ __all__ = [
     "CutoutOptions",
     "CutoutResult",
     "DeadlineExceeded",
+    "DepthOptions",
     "ImageTooLarge",
     "Internal",
     "InvalidImage",

@@ -13,7 +13,7 @@ from services.common.backends.batching import BatchOptions
 from services.common.backends.gpu_memory import find_gpus
 from services.common.load_settings import load_settings
 from services.common.models.model_store import ModelStore
-from services.common.options.mask import DepthOptions
+from services.common.options import DepthOptions
 from services.common.options.proto import from_proto
 from services.common.serving.admission import Admission
 from services.common.serving.model_holder import ModelHolder

@@ -39,10 +39,10 @@ class DepthSource:
         self._max_pixels = max_pixels
         self._wait = DepthWait()
 
-    async def estimate(self, photo: Photo, timeout_s: float, quality: depth_pb2.DepthQuality) -> DepthAnswer:
+    async def estimate(self, photo: Photo, timeout_s: float, options: depth_pb2.DepthOptions) -> DepthAnswer:
         """Return what the stage answers; even a defect of ours there is only an outcome."""
         try:
-            return await self._stage.estimate(photo.working, timeout_s, quality)
+            return await self._stage.estimate(photo.working, timeout_s, options)
         except Exception as defect:  # noqa: BLE001 - depth is an improvement, never a condition
             _log.error("defect", stage=DEPTH, exc_info=defect)
             reason = f"depth failed ({type(defect).__name__}); the log has the trace"
@@ -74,7 +74,7 @@ class DepthSource:
         Raises:
             InvalidImage: the caller's map cannot be read.
         """
-        budget = self._wait.budget(product, options.depth_wait_s, options.depth_quality, run.remaining_s())
+        budget = self._wait.budget(product, options.depth_wait_s, options.estimate, run.remaining_s())
         done, _ = await asyncio.wait([pending], timeout=budget.seconds)
         if done:
             return pending.result()
@@ -88,6 +88,6 @@ class DepthSource:
             return check_supplied_depth(depth, photo.working)
         if not options.depth:
             return no_depth(pb.OUTCOME_DISABLED, "not asked for")
-        answer = await self.estimate(photo, timeout_s, options.depth_quality)
-        self._wait.observe(answer.receipt, options.depth_quality)
+        answer = await self.estimate(photo, timeout_s, options.estimate)
+        self._wait.observe(answer.receipt, options.estimate)
         return answer

@@ -53,26 +53,26 @@ class DepthWait:
     def __init__(self) -> None:
         self._observed_s: deque[float] = deque(maxlen=_OBSERVATIONS)
 
-    def observe(self, receipt: pb.StageReceipt, quality: depth_pb2.DepthQuality) -> None:
+    def observe(self, receipt: pb.StageReceipt, options: depth_pb2.DepthOptions) -> None:
         """Note how long depth took, if a stage was asked for the standard map and answered."""
-        if receipt.outcome == pb.OUTCOME_OK and not receipt.cached and quality == STANDARD:
+        if receipt.outcome == pb.OUTCOME_OK and not receipt.cached and options == STANDARD:
             self._observed_s.append(receipt.total_s)
 
     def budget(
-        self, product: Product, asked_s: float | None, quality: depth_pb2.DepthQuality, left_s: float
+        self, product: Product, asked_s: float | None, options: depth_pb2.DepthOptions, left_s: float
     ) -> WaitBudget:
         """Return how long to wait.
 
         Args:
             product: what the depth is for.
             asked_s: what the caller asked for, or None.
-            quality: of the depth.
+            options: of the depth.
             left_s: until the request's deadline.
         """
         limit_s = MAX_SHARE * left_s
         if asked_s is not None:
             return WaitBudget(min(asked_s, limit_s), is_usual=False)
-        if quality != STANDARD:
+        if options != STANDARD:
             return WaitBudget(limit_s, is_usual=False)
         usual_s = CUTOUT_WAIT_S if product == "cutout" else self._for_mesh_s(left_s)
         return WaitBudget(min(usual_s, limit_s), is_usual=True)

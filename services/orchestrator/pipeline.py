@@ -129,14 +129,14 @@ class Pipeline:
             debug=[*debug_pictures(shown), photo_picture(photo.working)] if debug else None,
         )
 
-    async def estimate_depth(self, file: bytes, run: Run, quality: depth_pb2.DepthQuality = STANDARD) -> DepthAnswer:
+    async def estimate_depth(self, file: bytes, run: Run, options: depth_pb2.DepthOptions = STANDARD) -> DepthAnswer:
         """Return the depth of a photo at working size.
 
         Raises:
             UnflatError: the photo cannot be used, or there is no depth; here depth is all that was asked for.
         """
         photo = await self._decode(file, run)
-        answer = await self._depth.estimate(photo, run.remaining_s(), quality)
+        answer = await self._depth.estimate(photo, run.remaining_s(), options)
         run.record(answer.receipt)
         if answer.depth is None:
             kind = DeadlineExceeded if answer.receipt.outcome == pb.OUTCOME_TIMEOUT else StageUnavailable

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from services.common.options import CutoutOptions, MaskOptions, fill
-from services.common.options.mask import DepthOptions
+from services.common.options import CutoutOptions, DepthOptions, MaskOptions, fill
 from services.common.options.proto import from_proto, to_proto
 from services.orchestrator.cutout import cut
 from services.orchestrator.cutout.matting_network import MattingNetwork
@@ -23,8 +22,8 @@ class RequestOptions:
     fusion: FusionOptions
     depth: bool
     depth_wait_s: float | None
+    estimate: depth_pb2.DepthOptions
     cutout: cut.CutoutOptions
-    depth_quality: depth_pb2.DepthQuality = depth_pb2.DEPTH_QUALITY_STANDARD
 
 
 def parse_request_options(
@@ -48,17 +47,17 @@ def parse_request_options(
         depth=asked.depth,
         depth_wait_s=asked.depth_wait_s,
         cutout=_cutout_options(preset, from_proto(CutoutOptions, cutout)),
-        depth_quality=to_proto(asked, depth_pb2.DepthOptions).depth_quality,
+        estimate=to_proto(asked, depth_pb2.DepthOptions),
     )
 
 
-def parse_depth_quality(message: depth_pb2.DepthOptions) -> depth_pb2.DepthQuality:
-    """Return how much work is to go into depth, standard where nothing is said.
+def parse_depth_options(message: depth_pb2.DepthOptions) -> depth_pb2.DepthOptions:
+    """Return how depth is to be estimated, with everything said that was left open.
 
     Raises:
         InvalidOption: a value that no version has named.
     """
-    return to_proto(from_proto(DepthOptions, message), depth_pb2.DepthOptions).depth_quality
+    return to_proto(from_proto(DepthOptions, message), depth_pb2.DepthOptions)
 
 
 def parse_encoding(cutout: pb.CutoutOptions) -> EncodeOptions:

@@ -32,7 +32,7 @@ from services.common.version import VERSION
 from services.common.wire import depth_to_proto
 from services.orchestrator.cutout.matting_network import MattingNetwork, open_matting_network
 from services.orchestrator.pipeline import Pipeline
-from services.orchestrator.request_options import parse_depth_quality, parse_encoding, parse_request_options
+from services.orchestrator.request_options import parse_depth_options, parse_encoding, parse_request_options
 from services.orchestrator.run import Run
 from services.orchestrator.settings import CLOSED_FORM, OrchestratorSettings
 from services.orchestrator.stages.depth_stage import DepthStage, NoDepthStage
@@ -101,10 +101,10 @@ class OrchestratorServicer(pb_grpc.OrchestratorServiceServicer):
 
     async def GetDepth(self, request: pb.GetDepthRequest, context: Any) -> pb.GetDepthResponse:  # noqa: N802
         """Return the depth of a photo alone."""
-        quality = parse_depth_quality(request.options)
+        options = parse_depth_options(request.options)
         run = Run(current_request_id(), self._budget(context), lambda _: None)
         async with self._turn(context, run):
-            answer = await self._pipeline.estimate_depth(request.file, run, quality)
+            answer = await self._pipeline.estimate_depth(request.file, run, options)
         assert answer.depth is not None
         return pb.GetDepthResponse(depth=depth_to_proto(answer.depth), stage=answer.receipt)
 

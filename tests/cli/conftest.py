@@ -58,8 +58,8 @@ class FakeClient:
         yield pb.Progress(stage="mesher", step="shape", fraction=0.6)
         yield MeshResult(b"glTF mesh", rest["mesh"].format, b"cutout", receipt, {})
 
-    def estimate_depth(self, photo: bytes, quality: str | None = None) -> tuple[np.ndarray, pb.StageReceipt]:
-        self._receipt(photo, quality=quality)
+    def estimate_depth(self, photo: bytes, **rest: Any) -> tuple[np.ndarray, pb.StageReceipt]:
+        self._receipt(photo, **rest)
         return np.tile(np.linspace(1, 2, 30, dtype=np.float32), (20, 1)), pb.StageReceipt(stage="depth")
 
 

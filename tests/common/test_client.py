@@ -17,7 +17,7 @@ from anyio.from_thread import start_blocking_portal
 
 from services.common.client import AsyncClient, Client, result_of
 from services.common.errors import DeadlineExceeded, Internal, InvalidOption, NoSubject, StageUnavailable
-from services.common.options import CutoutOptions, MaskOptions, MeshOptions
+from services.common.options import CutoutOptions, DepthOptions, MaskOptions, MeshOptions
 from services.common.serving.interceptors import ErrorInterceptor
 from services.common.serving.stage_call import CallAbandonedError
 from services.common.wire import depth_to_proto
@@ -147,7 +147,7 @@ def test_options_become_fields_and_unset_ones_stay_unset(client, orchestrator):
         (lambda client: client.remove_background(b"", mask=MaskOptions(preset="best")), "preset"),
         (lambda client: client.remove_background(b"", mask=MaskOptions(strategy="magic")), "strategy"),
         (lambda client: client.generate_mesh(b"", mesh=MeshOptions(format="fbx")), "format"),
-        (lambda client: client.estimate_depth(b"", quality="best"), "depth_quality"),
+        (lambda client: client.estimate_depth(b"", depth=DepthOptions(depth_quality="best")), "depth_quality"),
     ],
     ids=["preset", "strategy", "format", "depth quality"],
 )

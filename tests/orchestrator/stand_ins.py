@@ -15,7 +15,7 @@ from services.orchestrator.output.encoding import EncodeOptions
 from services.orchestrator.pipeline import Pipeline
 from services.orchestrator.request_options import parse_request_options
 from services.orchestrator.run import Run
-from services.orchestrator.stages.stage_protocols import DepthAnswer, Meshed, MeshJob, Segmented, Stages
+from services.orchestrator.stages.stage_protocols import STANDARD, DepthAnswer, Meshed, MeshJob, Segmented, Stages
 from services.orchestrator.stages.stage_receipts import stage_receipt
 from unflat.v1 import common_pb2, mesher_pb2, segmentation_pb2
 from unflat.v1 import orchestrator_pb2 as pb
@@ -89,11 +89,11 @@ class Depth:
     entered: list[float] = field(default_factory=list)
     cancelled: int = 0
     timeouts: int = 0
-    qualities: list[int] = field(default_factory=list)
+    asked: list[Any] = field(default_factory=list)
 
-    async def estimate(self, rgb: np.ndarray, timeout_s: float, quality: int = 1) -> Any:
+    async def estimate(self, rgb: np.ndarray, timeout_s: float, options: Any = STANDARD) -> Any:
         self.entered.append(timeout_s)
-        self.qualities.append(quality)
+        self.asked.append(options)
         await _pass(self)
         if self.answer is not None:
             return self.answer() if callable(self.answer) else self.answer

@@ -62,7 +62,7 @@ def test_depth_of_high_quality_is_waited_for_beyond_our_own_wait(bench, monkeypa
     waited = re.search(r"more than ([0-9.]+) s", reason)
     assert waited, reason
     assert float(waited[1]) > 0.5, "half of what is left, not the hundredth of a second of a standard map"
-    assert bench.depth.qualities == [depth_pb2.DEPTH_QUALITY_HIGH]
+    assert bench.depth.asked == [depth_pb2.DepthOptions(depth_quality=depth_pb2.DEPTH_QUALITY_HIGH)]
     assert bench.depth.timeouts == 0, "what one caller asks beyond the usual must not open the breaker for others"
 
 

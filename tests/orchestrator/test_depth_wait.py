@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from services.orchestrator.depth_wait import CUTOUT_WAIT_S, MAX_SHARE, MESH_SHARE, DepthWait
+from services.orchestrator.stages.stage_protocols import STANDARD
 from unflat.v1 import depth_pb2
 from unflat.v1 import orchestrator_pb2 as pb
 
-STANDARD, HIGH = depth_pb2.DEPTH_QUALITY_STANDARD, depth_pb2.DEPTH_QUALITY_HIGH
+HIGH = depth_pb2.DepthOptions(depth_quality=depth_pb2.DEPTH_QUALITY_HIGH)
 LEFT_S = 60.0
 
 

@@ -8,6 +8,7 @@ from services.common.errors import InvalidOption
 from services.orchestrator.cutout.cut import PRESETS
 from services.orchestrator.cutout.matting_network import open_matting_network
 from services.orchestrator.request_options import parse_encoding, parse_request_options
+from services.orchestrator.stages.stage_protocols import STANDARD
 from unflat.v1 import depth_pb2, segmentation_pb2
 from unflat.v1 import orchestrator_pb2 as pb
 
@@ -22,7 +23,7 @@ def test_an_empty_request_takes_the_balanced_preset_auto_fusion_and_depth():
     assert (options.fusion.strategy, options.fusion.depth_percentile) == ("auto", "auto")
     assert options.depth
     assert options.depth_wait_s is None
-    assert options.depth_quality == depth_pb2.DEPTH_QUALITY_STANDARD
+    assert options.estimate == STANDARD
 
 
 @pytest.mark.parametrize(("preset", "matting"), [("PRESET_FAST", False), ("PRESET_QUALITY", True)])

@@ -56,7 +56,7 @@ class _Pipeline:
         await self._work(run)
         return pb.CutoutResult(image=b"picture", receipt=run.close())
 
-    async def estimate_depth(self, file: bytes, run: Run, quality: int) -> DepthAnswer:
+    async def estimate_depth(self, file: bytes, run: Run, options: Any) -> DepthAnswer:
         await self._work(run)
         return DepthAnswer(np.ones((3, 4), np.float32), stage_receipt("depth", pb.OUTCOME_OK))
 

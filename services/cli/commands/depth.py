@@ -17,7 +17,7 @@ from services.cli.photo_files import keep_inputs, write_all
 from services.common.arrays import InverseDepth
 from services.common.drawing.depth_colours import colour_depth
 from services.common.errors import InvalidOption
-from services.common.options.mask import DepthOptions
+from services.common.options import DepthOptions
 
 
 @takes_options
@@ -41,7 +41,7 @@ def depth(
         raise InvalidOption(f"{photo} cannot be read: {problem.strerror}") from None
     console = make_console(stderr=True)
     with connect(server, timeout, console) as client, console.status("estimating depth"):
-        inverse_depth, stage = client.estimate_depth(data, quality=depth_options.depth_quality)
+        inverse_depth, stage = client.estimate_depth(data, depth=depth_options)
     target = keep_inputs(target, [photo], "depth")
     write_all({target: _encode(inverse_depth, target.suffix.lower(), raw)})
     console.print(f"{stage.report.backend} on {stage.report.device}: wrote {target}", highlight=False, markup=False)

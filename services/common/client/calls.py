@@ -13,10 +13,8 @@ import grpc
 from google.protobuf.message import Message
 
 from services.common.calling.channels import DEFAULT_TIMEOUT_S
-from services.common.choices import DepthQuality
 from services.common.errors import Internal
-from services.common.options import CutoutOptions, MaskOptions, MeshOptions
-from services.common.options.mask import DepthOptions
+from services.common.options import CutoutOptions, DepthOptions, MaskOptions, MeshOptions
 from services.common.options.proto import enum_word, to_proto
 from services.common.rpc_errors import from_rpc_error
 from services.common.serving.priority import PRIORITY_KEY, Priority
@@ -147,9 +145,8 @@ def _pictures(result: pb.CutoutResult | pb.MeshResult) -> dict[str, bytes]:
     return {picture.name: picture.png for picture in result.debug}
 
 
-def depth_request(photo: bytes, quality: DepthQuality) -> pb.GetDepthRequest:
-    asked = to_proto(DepthOptions(depth_quality=quality), depth_pb2.DepthOptions)
-    return pb.GetDepthRequest(file=photo, options=asked)
+def depth_request(photo: bytes, options: DepthOptions) -> pb.GetDepthRequest:
+    return pb.GetDepthRequest(file=photo, options=to_proto(options, depth_pb2.DepthOptions))
 
 
 def _photo(photo: bytes, mask: MaskOptions) -> pb.Photo:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from services.common.arrays import InverseDepth
 from services.common.calling.channels import open_channel
-from services.common.choices import DepthQuality
 from services.common.client.calls import (
     NO_RESULT,
     Connection,
@@ -20,7 +19,7 @@ from services.common.client.calls import (
     mesh_call,
 )
 from services.common.errors import Internal
-from services.common.options import CutoutOptions, MaskOptions, MeshOptions
+from services.common.options import CutoutOptions, DepthOptions, MaskOptions, MeshOptions
 from services.common.tls import Identity
 from services.common.wire import depth_from_proto
 from unflat.v1 import orchestrator_pb2 as pb
@@ -91,7 +90,7 @@ class Client(Connection):
         return self._stream(mesh_call(photo, mask, mesh, debug), request_id)
 
     def estimate_depth(
-        self, photo: bytes, request_id: str = "", quality: DepthQuality = "standard"
+        self, photo: bytes, *, depth: DepthOptions = DepthOptions(), request_id: str = ""
     ) -> tuple[InverseDepth, pb.StageReceipt]:
         """Return the inverse depth of an encoded photo at working size, and what ran.
 
@@ -99,7 +98,7 @@ class Client(Connection):
             UnflatError: what went wrong, with one sentence.
         """
         with self._our_errors():
-            answer = self._stub.GetDepth(depth_request(photo, quality), **self._call_options(request_id))
+            answer = self._stub.GetDepth(depth_request(photo, depth), **self._call_options(request_id))
         return depth_from_proto(answer.depth), answer.stage
 
     def status(self, timeout_s: float = 5.0) -> pb.GetStatusResponse:

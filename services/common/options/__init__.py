@@ -6,12 +6,13 @@ Messages, form fields, JSON, the command line, error sentences and docs/options.
 """
 
 from services.common.options.cutout import CutoutOptions
-from services.common.options.mask import MaskOptions
+from services.common.options.mask import DepthOptions, MaskOptions
 from services.common.options.mesh import MeshOptions
 from services.common.options.parse import fill, parse_options
 
 __all__ = [
     "CutoutOptions",
+    "DepthOptions",
     "MaskOptions",
     "MeshOptions",
     "fill",

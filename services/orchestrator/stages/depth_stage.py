@@ -23,12 +23,10 @@ class DepthStage:
         self.channel = channel
         self._stub = depth_pb2_grpc.DepthServiceStub(channel.channel)
 
-    async def estimate(self, rgb: RGB, timeout_s: float, quality: depth_pb2.DepthQuality = STANDARD) -> DepthAnswer:
+    async def estimate(self, rgb: RGB, timeout_s: float, options: depth_pb2.DepthOptions = STANDARD) -> DepthAnswer:
         """Return the depth of a working image, or why there is none."""
         begin = time.perf_counter()
-        request = depth_pb2.EstimateDepthRequest(
-            image=image_to_proto(rgb), options=depth_pb2.DepthOptions(depth_quality=quality)
-        )
+        request = depth_pb2.EstimateDepthRequest(image=image_to_proto(rgb), options=options)
         try:
             async with self.channel.call(timeout_s, wait=False) as left_s:
                 answer = await self._stub.EstimateDepth(request, timeout=left_s, metadata=self.channel.metadata())
@@ -52,9 +50,9 @@ class DepthStage:
 class NoDepthStage:
     """Stands where no depth service is configured."""
 
-    async def estimate(self, rgb: RGB, timeout_s: float, quality: depth_pb2.DepthQuality = STANDARD) -> DepthAnswer:
+    async def estimate(self, rgb: RGB, timeout_s: float, options: depth_pb2.DepthOptions = STANDARD) -> DepthAnswer:
         """Answer DISABLED at once."""
-        del rgb, timeout_s, quality
+        del rgb, timeout_s, options
         return no_depth(pb.OUTCOME_DISABLED, "no depth service is configured (--depth-address)")
 
     def record_timeout(self) -> None:

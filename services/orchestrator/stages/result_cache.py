@@ -117,13 +117,13 @@ class CachedDepth:
         self._stage = stage
         self._cache = cache
 
-    async def estimate(self, rgb: RGB, timeout_s: float, quality: depth_pb2.DepthQuality = STANDARD) -> DepthAnswer:
+    async def estimate(self, rgb: RGB, timeout_s: float, options: depth_pb2.DepthOptions = STANDARD) -> DepthAnswer:
         """Return the depth of a working image, or why there is none."""
-        key = photo_key(rgb, bytes([quality]))
+        key = photo_key(rgb, options.SerializeToString(deterministic=True))
         found = self._cache.find(key)
         if found is not None:
             return replace(found, receipt=_cached_receipt(DEPTH, found.receipt))
-        fresh = await self._stage.estimate(rgb, timeout_s, quality)
+        fresh = await self._stage.estimate(rgb, timeout_s, options)
         if fresh.depth is not None and fresh.receipt.outcome == pb.OUTCOME_OK:
             self._cache.keep(key, fresh)
         return fresh

@@ -11,7 +11,9 @@ from unflat.v1 import depth_pb2, mesher_pb2, segmentation_pb2
 from unflat.v1 import orchestrator_pb2 as pb
 
 SEGMENTATION, DEPTH, MESHER = "segmentation", "depth", "mesher"
-STANDARD = depth_pb2.DEPTH_QUALITY_STANDARD
+STANDARD = depth_pb2.DepthOptions(
+    depth_quality=depth_pb2.DEPTH_QUALITY_STANDARD
+)  # what everybody gets who asks no more
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Segmenter(Protocol):
 class DepthEstimator(Protocol):
     """What the pipeline asks of depth: an improvement, never a condition."""
 
-    async def estimate(self, rgb: RGB, timeout_s: float, quality: depth_pb2.DepthQuality = STANDARD) -> DepthAnswer:
+    async def estimate(self, rgb: RGB, timeout_s: float, options: depth_pb2.DepthOptions = STANDARD) -> DepthAnswer:
         """Return the depth of a working image, or the outcome that says why there is none; no error is raised."""
 
     def record_timeout(self) -> None:

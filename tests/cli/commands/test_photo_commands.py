@@ -196,7 +196,7 @@ def test_the_quality_of_depth_reaches_the_request(unflat, client, make_photo, tm
     photo = make_photo("mug.png")
     assert unflat("depth", photo, "--out", tmp_path / "a.npz").code == 0
     assert unflat("depth", photo, "--out", tmp_path / "b.npz", "--depth-quality", "high").code == 0
-    assert [asked["quality"] for asked in client.asked] == ["standard", "high"]
+    assert [asked["depth"].depth_quality for asked in client.asked] == ["standard", "high"]
 
 
 def test_depth_is_never_written_over_its_photo(unflat, client, make_photo, tmp_path):

@@ -43,7 +43,10 @@ def test_auto_takes_the_first_that_can_run_and_says_why_not_another():
 
 
 def test_auto_that_finds_nothing_says_why_of_each():
-    with pytest.raises(StageUnavailable, match=r"no toy backend can run here: torch_.* is needed; .*; the weights of a-weights .*; it has one"):
+    with pytest.raises(
+        StageUnavailable,
+        match=r"no toy backend can run here: torch_.*; the weights of a-weights .*; it has one",
+    ):
         BACKENDS.open("auto", Resources(threads=1))
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from services.common.errors import StageUnavailable
 from services.orchestrator.stages.result_cache import CachedDepth, CachedSegmentation, ResultCache, photo_key
+from services.orchestrator.stages.stage_protocols import STANDARD
 from services.orchestrator.stages.stage_receipts import no_depth
 from tests.orchestrator.stand_ins import Bench, Depth, Segmentation, stage_of
 from unflat.v1 import depth_pb2, segmentation_pb2
@@ -135,9 +136,10 @@ def test_depth_that_did_not_come_is_asked_for_again(outcome):
 def test_depth_of_another_quality_is_another_question():
     asked = Depth()
     stage = CachedDepth(asked, ResultCache("depth", 1 << 20, 60.0))
-    for quality in (depth_pb2.DEPTH_QUALITY_STANDARD, depth_pb2.DEPTH_QUALITY_HIGH, depth_pb2.DEPTH_QUALITY_HIGH):
-        asyncio.run(stage.estimate(PHOTO, 1.0, quality))
-    assert asked.qualities == [depth_pb2.DEPTH_QUALITY_STANDARD, depth_pb2.DEPTH_QUALITY_HIGH]
+    high = depth_pb2.DepthOptions(depth_quality=depth_pb2.DEPTH_QUALITY_HIGH)
+    for options in (STANDARD, high, high):
+        asyncio.run(stage.estimate(PHOTO, 1.0, options))
+    assert asked.asked == [STANDARD, high]
 
 
 def test_another_model_is_another_question():
