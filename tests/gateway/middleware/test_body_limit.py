@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from PIL import Image
 from starlette.exceptions import HTTPException
 
 from services.gateway.middleware.body_limit import BodyLimit
+from tests.gateway.conftest import png_of
 
 MIB = 1 << 20
+PHOTO = png_of(Image.new("RGB", (12, 8), (10, 20, 30)))
 BOUNDARY = "b0undary"
 HEADERS = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 PART = (
     f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'.encode()
-    + b"x" * 100
+    + PHOTO
     + f"\r\n--{BOUNDARY}--\r\n".encode()
 )
 
@@ -42,7 +45,7 @@ def test_body_without_a_length_is_counted(open_house, route):
 
 def test_body_at_the_limit_passes(open_house):
     house = open_house(max_upload_mb=1)
-    assert house.http.post("/remove-bg", files={"file": b"x" * (MIB - 1000)}).status_code == 200
+    assert house.http.post("/remove-bg", files={"file": PHOTO.ljust(MIB - 1000, b"\0")}).status_code == 200
 
 
 def test_body_in_single_bytes_is_read(house):
@@ -50,7 +53,7 @@ def test_body_in_single_bytes_is_read(house):
         "/remove-bg", content=pieces(*[PART[i : i + 1] for i in range(len(PART))]), headers=HEADERS
     )
     assert answer.status_code == 200
-    assert house.last()["photo"] == b"x" * 100
+    assert house.last()["photo"] == PHOTO
 
 
 @pytest.mark.parametrize("route", ["/remove-bg", "/generate-mesh", "/api/remove"])

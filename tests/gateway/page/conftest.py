@@ -93,7 +93,7 @@ class DirectedOrchestrator:
         refuse_as_the_product(photo, mask)
         async for progress in self._work(photo, ("mesher", "inflate", 0.6)):
             yield progress
-        yield MeshResult(glb(), mesh.format, self._cutout(photo), self._receipt(mask, True), self._steps(mask))
+        yield MeshResult(glb(), mesh.format, self._cutout(photo), self._receipt(mask, True), self._steps(photo, mask))
 
     async def stream_cutout(
         self, photo: bytes, *, mask: MaskOptions, cutout: CutoutOptions, debug: bool = False, request_id: str = ""
@@ -102,7 +102,7 @@ class DirectedOrchestrator:
         refuse_as_the_product(photo, mask)
         async for progress in self._work(photo, ("orchestrator", "cutout", 0.7)):
             yield progress
-        yield CutoutResult(self._cutout(photo), "image/png", self._receipt(mask, False), self._steps(mask))
+        yield CutoutResult(self._cutout(photo), "image/png", self._receipt(mask, False), self._steps(photo, mask))
 
     async def status(self, timeout_s: float = 5.0) -> pb.GetStatusResponse:
         return pb.GetStatusResponse(version="0")
@@ -127,8 +127,8 @@ class DirectedOrchestrator:
         picture.putalpha(disc(*picture.size))
         return png_of(picture)
 
-    def _steps(self, mask: MaskOptions) -> dict[str, bytes]:
-        plain = png_of(disc())
+    def _steps(self, photo: bytes, mask: MaskOptions) -> dict[str, bytes]:
+        plain = png_of(disc(*Image.open(io.BytesIO(photo)).size))
         steps = {"segmentation": plain, "hybrid": mask.mask or plain}
         if mask.depth and not self.depth_lost:
             ramp = np.tile(np.linspace(0, 255, 120, dtype=np.uint8), (90, 1))
