@@ -29,7 +29,7 @@ from services.common.photos.limits import MAX_PIXELS
 from services.common.serving.admission import Admission
 from services.common.serving.model_holder import ModelHolder
 from services.common.settings import StageSettings
-from services.common.wire import alpha_from_proto, depth_to_proto, image_to_proto
+from services.common.wire import alpha_from_proto, image_to_proto
 from services.mesher.backends.base import Backend as MesherBackend
 from services.mesher.backends.catalogue import BACKENDS as MESHERS
 from services.mesher.server import MesherServicer
@@ -37,11 +37,12 @@ from services.orchestrator.pipeline import Pipeline
 from services.orchestrator.request_options import parse_encoding, parse_request_options
 from services.orchestrator.run import Run
 from services.orchestrator.stages.depth_stage import NoDepthStage
+from services.orchestrator.stages.mesher_stage import mesh_request
 from services.orchestrator.stages.stage_protocols import Meshed, MeshJob, Segmented, Stages
 from services.segmentation.backends.base import Backend
 from services.segmentation.served_models import ServedModels
 from services.segmentation.server import SegmentationServicer
-from unflat.v1 import common_pb2, mesher_pb2, segmentation_pb2
+from unflat.v1 import common_pb2, segmentation_pb2
 from unflat.v1 import orchestrator_pb2 as pb
 
 T = TypeVar("T")
@@ -153,13 +154,7 @@ class MesherInProcess:
     async def mesh(self, job: MeshJob, timeout_s: float) -> AsyncIterator[Meshed]:
         """See `services.orchestrator.stages.stage_protocols`."""
         del timeout_s
-        request = mesher_pb2.MesherServiceGenerateMeshRequest(
-            frame=image_to_proto(job.frame),
-            depth=None if job.depth is None else depth_to_proto(job.depth),
-            camera=mesher_pb2.Camera(focal_px=job.focal_px, cx=job.cx, cy=job.cy),
-            options=job.options,
-        )
-        *_, last = _mesher(self._name).GenerateMesh(request, _CALL)
+        *_, last = _mesher(self._name).GenerateMesh(mesh_request(job), _CALL)
         found = last.result
         yield Meshed(found.mesh, found.format, found.quality, _receipt("mesher", found.report))
 

@@ -78,7 +78,7 @@ class MesherServicer(pb_grpc.MesherServiceServicer):
             emit(Event(progress=pb.StageProgress(step=step, fraction=fraction)))
 
         with call.phase("preprocess"):
-            subject = _subject(request)
+            subject = read_subject(request)
             asked = from_proto(MeshOptions, request.options)
             wanted = fill(PostprocessOptions(), asked)
         with call.phase("compute"):
@@ -125,7 +125,12 @@ def _with_progress(compute: Callable[[Emit], Event]) -> Iterator[Event]:
         thread.join()  # a caller that left gives the place back only when nothing computes in it any more
 
 
-def _subject(request: pb.MesherServiceGenerateMeshRequest) -> FramedSubject:
+def read_subject(request: pb.MesherServiceGenerateMeshRequest) -> FramedSubject:
+    """Return what a request shows the mesher.
+
+    Raises:
+        UnflatError: InvalidImage or InvalidOption: it makes no sense.
+    """
     rgba = image_from_proto(request.frame, 4, "frame")
     side = rgba.shape[0]
     if rgba.shape[1] != side:

@@ -6,7 +6,7 @@ import contextlib
 import io
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -152,23 +152,29 @@ def turns() -> list[Turn]:
 
 
 @dataclass
-class TurntableClient:
+class TurntableClient(FakeClient):
     """Answers each photo with the mask that is set for it, or with the mask that was sent along."""
 
     masks: dict[bytes, np.ndarray] = field(default_factory=dict)
-    asked: list[bytes] = field(default_factory=list)
     hints: list[np.ndarray] = field(default_factory=list)
     closed: bool = False
 
-    def stream_cutout(self, photo: bytes, *, mask: Any, cutout: Any, debug: bool) -> Iterator[Any]:
-        self.asked.append(photo)
-        if mask.mask:
-            self.hints.append(np.asarray(Image.open(io.BytesIO(mask.mask))) > 127)
-        values = mask.mask or _png(Image.fromarray(self.masks[photo].astype(np.uint8) * 255))
-        if not np.asarray(Image.open(io.BytesIO(values))).any():
+    @property
+    def photos(self) -> list[bytes]:
+        """What was asked for."""
+        return [request["photo"] for request in self.asked]
+
+    def stream_cutout(self, photo: bytes, **rest: Any) -> Iterator[Any]:
+        *progress, result = super().stream_cutout(photo, **rest)
+        hint = rest["mask"].mask
+        if hint:
+            self.hints.append(np.asarray(Image.open(io.BytesIO(hint))) > 127)
+        mask = hint or _png(Image.fromarray(self.masks[photo].astype(np.uint8) * 255))
+        if not np.asarray(Image.open(io.BytesIO(mask))).any():
             raise NoSubject("nothing in the photo stands out")
-        receipt = pb.Receipt(request_id="id", mask=pb.MaskFacts(confidence=0.9))
-        yield CutoutResult(b"cutout", "image/png", receipt, {}, values)
+        result.receipt.mask.confidence = 0.9
+        yield from progress
+        yield replace(result, mask=mask if rest["cutout"].with_mask else b"")
 
     def close(self) -> None:
         self.closed = True

@@ -1,9 +1,13 @@
-"""A pipeline over stages that the test holds in its hand: no process, no network, no model."""
+"""A pipeline over stages that the test holds in its hand: no process, no network, no model.
+
+The stages are held to the real ones by `stages/test_stage_contract.py`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import io
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,12 +15,30 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from services.common.errors import DeadlineExceeded, NoSubject, UnflatError
+from services.common.imaging.working_size import resize
+from services.common.options import MeshOptions
+from services.common.options.mask import DepthOptions
+from services.common.options.proto import from_proto
+from services.common.wire import (
+    alpha_from_proto,
+    alpha_to_proto,
+    depth_from_proto,
+    depth_to_proto,
+    image_from_proto,
+    image_to_proto,
+)
+from services.mesher.server import read_subject
 from services.orchestrator.output.encoding import EncodeOptions
 from services.orchestrator.pipeline import Pipeline
 from services.orchestrator.request_options import parse_request_options
 from services.orchestrator.run import Run
+from services.orchestrator.stages.depth_stage import lost_depth
+from services.orchestrator.stages.mesher_stage import mesh_request
 from services.orchestrator.stages.stage_protocols import STANDARD, DepthAnswer, Meshed, MeshJob, Segmented, Stages
 from services.orchestrator.stages.stage_receipts import stage_receipt
+from services.segmentation.served_models import resolve_model
+from services.segmentation.server import refine_options
 from unflat.v1 import common_pb2, mesher_pb2, segmentation_pb2
 from unflat.v1 import orchestrator_pb2 as pb
 
@@ -45,7 +67,8 @@ def pixels() -> np.ndarray:
 
 
 PHOTO = encoded(pixels())
-NEAR = (0.2 + 0.8 * DISC + 0.001 * _X).astype(np.float32)
+NEAR = depth_from_proto(depth_to_proto((0.2 + 0.8 * DISC + 0.001 * _X).astype(np.float32)))
+"""As it comes over the wire, which rounds it."""
 
 
 class Decoder:
@@ -57,7 +80,7 @@ class Decoder:
 
 @dataclass
 class Segmentation:
-    """Answers a disc, or what it is given."""
+    """Answers a disc, or what it is given, at the photo's size."""
 
     alpha: np.ndarray = field(default_factory=lambda: DISC.astype(np.float32))
     raw_alpha: np.ndarray | None = None
@@ -69,19 +92,25 @@ class Segmentation:
     cancelled: int = 0
 
     async def segment(self, rgb: np.ndarray, options: Any, timeout_s: float, *, explain: bool) -> Segmented:
+        begin = time.perf_counter()
         self.entered.append(timeout_s)
         self.models.append(options.model)
-        await _pass(self)
-        raw_alpha = self.alpha if self.raw_alpha is None else self.raw_alpha
-        report = common_pb2.StageReport(backend="fake", device="cpu")
-        return Segmented(
-            self.alpha, raw_alpha if explain else None, stage_receipt("segmentation", pb.OUTCOME_OK, report=report)
+        image_from_proto(image_to_proto(rgb), 3)
+        resolve_model(options.model, setting="auto", running="fake")
+        refine_options(options)
+        await _pass(self, timeout_s)
+        alpha, raw_alpha = (
+            alpha_from_proto(alpha_to_proto(resize(given, rgb.shape)))
+            for given in (self.alpha, self.alpha if self.raw_alpha is None else self.raw_alpha)
         )
+        if not (raw_alpha > 0.5).any():
+            raise NoSubject("nothing in the photo stands out as a subject")
+        return Segmented(alpha, raw_alpha if explain else None, _answered("segmentation", "fake", begin))
 
 
 @dataclass
 class Depth:
-    """Answers a disc that is nearer than its surroundings."""
+    """Answers a disc that is nearer than its surroundings, at the photo's size."""
 
     gate: asyncio.Event | None = None
     problem: Exception | None = None
@@ -92,21 +121,38 @@ class Depth:
     asked: list[Any] = field(default_factory=list)
 
     async def estimate(self, rgb: np.ndarray, timeout_s: float, options: Any = STANDARD) -> Any:
+        begin = time.perf_counter()
         self.entered.append(timeout_s)
         self.asked.append(options)
-        await _pass(self)
+        try:
+            image_from_proto(image_to_proto(rgb), 3)
+            from_proto(DepthOptions, options)
+            await _pass(self, timeout_s)
+        except UnflatError as problem:
+            return lost_depth(problem, begin)
         if self.answer is not None:
             return self.answer() if callable(self.answer) else self.answer
-        report = common_pb2.StageReport(backend="fake-depth", device="cpu")
-        return DepthAnswer(NEAR, stage_receipt("depth", pb.OUTCOME_OK, report=report))
+        depth = depth_from_proto(depth_to_proto(resize(NEAR, rgb.shape)))
+        return DepthAnswer(depth, _answered("depth", "fake-depth", begin))
 
     def record_timeout(self) -> None:
         self.timeouts += 1
 
 
-def quality(flat: bool = False, score: float = 0.9, **rest: Any) -> mesher_pb2.MeshQuality:
-    good = {"watertight": True, "outward": True, "verdict": "solid", "thickness_ratio": 0.4, "silhouette_iou": 0.95}
-    return mesher_pb2.MeshQuality(flat=flat, score=score, **(good | rest))
+def quality(flat: bool = False, score: float = 0.9, watertight: bool = True, **rest: Any) -> mesher_pb2.MeshQuality:
+    good: dict[str, Any] = {
+        "vertices": 500,
+        "faces": 996,
+        "components": 1,
+        "volume": 0.2,
+        "thickness_ratio": 0.4,
+        "view_depth_ratio": 0.4,
+        "silhouette_iou": 0.95,
+        "outward": watertight,
+        "verdict_kind": "MESH_VERDICT_FLAT" if flat else "MESH_VERDICT_GOOD" if watertight else "MESH_VERDICT_OPEN",
+        "verdict": "solid",
+    }
+    return mesher_pb2.MeshQuality(flat=flat, score=score, watertight=watertight, **(good | rest))
 
 
 @dataclass
@@ -123,29 +169,43 @@ class Mesher:
     after: Callable[[], None] = lambda: None
 
     async def mesh(self, job: MeshJob, timeout_s: float) -> AsyncIterator[Any]:
+        begin = time.perf_counter()
         self.entered.append(timeout_s)
         self.jobs.append(job)
+        subject = read_subject(mesh_request(job))
+        from_proto(MeshOptions, job.options)
+        if not subject.rgba[:, :, 3].any():
+            raise NoSubject("the cutout is empty")
         yield mesher_pb2.StageProgress(step="shape", fraction=0.5)
-        await _pass(self)
+        await _pass(self, timeout_s)
         found = self.qualities[len(self.jobs) - 1]
         if isinstance(found, Exception):
             raise found
-        receipt = stage_receipt("mesher", pb.OUTCOME_OK, report=common_pb2.StageReport(backend="fake-mesher"))
-        receipt.total_s = self.took_s
-        yield Meshed(b"mesh %d" % len(self.jobs), mesher_pb2.MESH_FORMAT_GLB, found, receipt)
+        receipt = _answered("mesher", "fake-mesher", begin)
+        receipt.total_s += self.took_s
+        form = job.options.format or mesher_pb2.MESH_FORMAT_GLB
+        yield Meshed(b"mesh %d" % len(self.jobs), form, found, receipt)
         self.after()
 
 
-async def _pass(stage: Any) -> None:
+async def _pass(stage: Any, timeout_s: float) -> None:
     try:
-        await asyncio.sleep(0)  # others get their turn
-        if stage.gate is not None:
-            await stage.gate.wait()
+        async with asyncio.timeout(timeout_s):
+            await asyncio.sleep(0)  # others get their turn
+            if stage.gate is not None:
+                await stage.gate.wait()
+    except TimeoutError:
+        raise DeadlineExceeded("the stage did not answer in time") from None
     except asyncio.CancelledError:
         stage.cancelled += 1
         raise
     if stage.problem is not None:
         raise stage.problem
+
+
+def _answered(stage: str, backend: str, begin: float) -> pb.StageReceipt:
+    report = common_pb2.StageReport(backend=backend, device="cpu")
+    return stage_receipt(stage, pb.OUTCOME_OK, report=report, begin=begin)
 
 
 class Bench:

@@ -27,7 +27,7 @@ from services.orchestrator.pipeline import Pipeline
 from services.orchestrator.server import OrchestratorServicer
 from services.orchestrator.stages.depth_stage import NoDepthStage
 from services.orchestrator.stages.stage_protocols import Stages
-from tests.cli.conftest import FakeClient
+from tests.cli.conftest import FakeClient, TurntableClient
 from tests.gateway.conftest import FakeOrchestrator
 from tests.gateway.page.conftest import DirectedOrchestrator
 from tests.orchestrator.stand_ins import DISC, NEAR, PHOTO, Decoder, archive, encoded
@@ -107,6 +107,7 @@ SIDES: dict[str, Callable[[Ask], Awaitable[Any]]] = {
     "of the gateway's tests": lambda ask: _stand_in(FakeOrchestrator(), ask),
     "of the page's tests": lambda ask: _stand_in(_directed(), ask),
     "of the command line's tests": lambda ask: _stand_in(FakeClient(), ask),
+    "of the photo sets' tests": lambda ask: _stand_in(TurntableClient(masks={PHOTO: DISC}), ask),
 }
 
 

@@ -31,7 +31,7 @@ class DepthStage:
             async with self.channel.call(timeout_s, wait=False) as left_s:
                 answer = await self._stub.EstimateDepth(request, timeout=left_s, metadata=self.channel.metadata())
         except UnflatError as problem:
-            return _lost(problem, begin)
+            return lost_depth(problem, begin)
         if answer is None:
             return no_depth(pb.OUTCOME_INVALID, f"{DEPTH} {UNREADABLE}", begin)
         try:
@@ -59,7 +59,7 @@ class NoDepthStage:
         """Do nothing: it answers at once."""
 
 
-def _lost(problem: UnflatError, begin: float) -> DepthAnswer:
+def lost_depth(problem: UnflatError, begin: float) -> DepthAnswer:
     """Return the outcome that stands for an error."""
     if isinstance(problem, DeadlineExceeded):
         return no_depth(pb.OUTCOME_TIMEOUT, problem.message, begin)

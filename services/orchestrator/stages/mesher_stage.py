@@ -27,7 +27,7 @@ class MesherStage:
         the work begins anew, once.
 
         Raises:
-            UnflatError: Overloaded, StageUnavailable, DeadlineExceeded or Internal.
+            UnflatError: what the stage refuses, Overloaded, StageUnavailable, DeadlineExceeded or Internal.
         """
         begin, left_s, has_begun = time.perf_counter(), timeout_s, False
         for is_last in (False, True):
@@ -46,12 +46,7 @@ class MesherStage:
     async def _mesh(
         self, job: MeshJob, timeout_s: float, begin: float
     ) -> AsyncGenerator[mesher_pb2.StageProgress | Meshed, None]:
-        request = mesher_pb2.MesherServiceGenerateMeshRequest(
-            frame=image_to_proto(job.frame),
-            depth=None if job.depth is None else depth_to_proto(job.depth),
-            camera=mesher_pb2.Camera(focal_px=job.focal_px, cx=job.cx, cy=job.cy),
-            options=job.options,
-        )
+        request = mesh_request(job)
         async with self.channel.call(timeout_s) as left_s:
             async for event in self._stub.GenerateMesh(request, timeout=left_s, metadata=self.channel.metadata()):
                 if event is None:
@@ -61,3 +56,13 @@ class MesherStage:
                 else:
                     found = event.result
                     yield Meshed(found.mesh, found.format, found.quality, self.channel.answered(found.report, begin))
+
+
+def mesh_request(job: MeshJob) -> mesher_pb2.MesherServiceGenerateMeshRequest:
+    """Return `job` as the mesher is asked for it."""
+    return mesher_pb2.MesherServiceGenerateMeshRequest(
+        frame=image_to_proto(job.frame),
+        depth=None if job.depth is None else depth_to_proto(job.depth),
+        camera=mesher_pb2.Camera(focal_px=job.focal_px, cx=job.cx, cy=job.cy),
+        options=job.options,
+    )

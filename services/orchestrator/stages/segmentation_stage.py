@@ -25,7 +25,7 @@ class SegmentationStage:
         """Return the mask of a working image, with `explain` also what it was refined from.
 
         Raises:
-            UnflatError: NoSubject, Overloaded, StageUnavailable, DeadlineExceeded or Internal.
+            UnflatError: what the stage refuses, Overloaded, StageUnavailable, DeadlineExceeded or Internal.
         """
         begin = time.perf_counter()
         request = segmentation_pb2.SegmentRequest(image=image_to_proto(rgb), options=options, explain=explain)

@@ -64,7 +64,7 @@ class Segmenter(Protocol):
         """Return the masks of a working image.
 
         Raises:
-            UnflatError: NoSubject, Overloaded, StageUnavailable, DeadlineExceeded or Internal.
+            UnflatError: what the stage refuses, Overloaded, StageUnavailable, DeadlineExceeded or Internal.
         """
 
 
@@ -85,7 +85,7 @@ class Mesher(Protocol):
         """Yield progress, then the mesh.
 
         Raises:
-            UnflatError: Overloaded, StageUnavailable, DeadlineExceeded or Internal.
+            UnflatError: what the stage refuses, Overloaded, StageUnavailable, DeadlineExceeded or Internal.
         """
 
 
