@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -49,6 +50,9 @@ def main() -> None:
     """Run the command; every error is one sentence."""
     configure_logs("cli", "warning")
     signal.signal(signal.SIGTERM, _leave)  # so that what was started is stopped
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file name may be any bytes, and must not end the command
     console = make_console(stderr=True)
     for sentence in unknown_variables(os.environ):
         console.print(f"[yellow]unflat:[/yellow] {escape(sentence)}", highlight=False, soft_wrap=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import threading
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,8 +16,13 @@ from services.common.receipts import receipt_to_dict
 from unflat.v1 import orchestrator_pb2 as pb
 
 PICTURES = {
-    ".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif", ".jp2", ".ppm",
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif",
+    ".hif", ".avif", ".jp2", ".ppm",
 }  # fmt: skip
+# Folders of thumbnails and of what was thrown away, beside hidden ones: Synology, QNAP, Windows.
+NOT_PHOTOS = {"@eadir", "#recycle", "@recycle", "$recycle.bin", "__macosx"}
+MOST_NAME_BYTES = 255  # of one name, on nearly every file system
+_ROOM_BYTES = 48  # for what results add to a stem: words, numbers, suffixes
 
 
 @dataclass(frozen=True)
@@ -89,9 +96,9 @@ def find_items(
             found = [
                 path for path in sorted(given.rglob("*")) if _is_photo(path, given, out) and _key(path) not in ours
             ]
-            items += [PhotoItem(path, out / path.parent.relative_to(given), path.stem, out) for path in found]
+            items += [PhotoItem(path, out / path.parent.relative_to(given), _short(path.stem), out) for path in found]
         else:
-            items.append(PhotoItem(given, out, given.stem, out))
+            items.append(PhotoItem(given, out, _short(given.stem), out))
     if not items:
         raise InvalidOption(f"no pictures in {', '.join(map(str, inputs))}")
     read = frozenset(_key(path) for path in [*(item.photo for item in items), *also_read])
@@ -169,10 +176,21 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in PICTURES and not path.name.startswith(".")
 
 
+def left_out(inputs: Sequence[Path]) -> list[Path]:
+    """Return pictures below the folders named that are no photos: in hidden, thumbnail and waste folders."""
+    folders = [given for given in inputs if given.is_dir()]
+    return [
+        path
+        for given in folders
+        for path in sorted(given.rglob("*"))
+        if path.suffix.lower() in PICTURES and _is_aside(path.relative_to(given)) and path.is_file()
+    ]
+
+
 def _write(target: Path, data: bytes) -> None:
     """Write `data` to `target` in one piece: aside first, then renamed."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    aside = target.with_name(f".unflat-{os.getpid()}-{threading.get_ident()}.part")  # the name itself may be full
     try:
         aside.write_bytes(data)
         aside.replace(target)
@@ -181,10 +199,24 @@ def _write(target: Path, data: bytes) -> None:
 
 
 def _is_photo(path: Path, given: Path, out: Path) -> bool:
-    if not is_picture(path) or not path.is_file():
+    if not is_picture(path) or _is_aside(path.relative_to(given)) or not path.is_file():
         return False
     out_is_inside = out.resolve() != given.resolve() and out.resolve().is_relative_to(given.resolve())
     return not (out_is_inside and path.resolve().is_relative_to(out.resolve()))
+
+
+def _is_aside(path: Path) -> bool:
+    """Tell whether a folder on the way is hidden, or keeps thumbnails or what was thrown away."""
+    return any(name.startswith(".") or name.lower() in NOT_PHOTOS for name in path.parent.parts)
+
+
+def _short(stem: str) -> str:
+    """Return a stem to which suffixes can be added; what is cut off a long one stands for it as eight digits."""
+    name = os.fsencode(stem)
+    if len(name) <= MOST_NAME_BYTES - _ROOM_BYTES:
+        return stem
+    kept = name[: MOST_NAME_BYTES - _ROOM_BYTES - 9].decode("utf-8", "ignore")
+    return f"{kept}-{hashlib.sha256(name).hexdigest()[:8]}"
 
 
 def _stem_apart(item: PhotoItem) -> str:

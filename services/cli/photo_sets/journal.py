@@ -74,7 +74,7 @@ class Journal:
         Raises:
             InvalidOption: the journal cannot be written.
         """
-        line = json.dumps(asdict(entry) | {"thumbnail": thumbnail_to_dict(entry.thumbnail)}, ensure_ascii=False)
+        line = json.dumps(asdict(entry) | {"thumbnail": thumbnail_to_dict(entry.thumbnail)})
         with self._lock:
             try:
                 self._out.mkdir(parents=True, exist_ok=True)

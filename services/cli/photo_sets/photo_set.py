@@ -16,7 +16,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from services.cli.photo_files import PhotoItem, PhotoOutputs, colliding, find_items, read_photo, write_all
+from services.cli.photo_files import PhotoItem, PhotoOutputs, colliding, find_items, left_out, read_photo, write_all
 from services.cli.photo_sets.journal import Entry, Journal, digest, sizes
 from services.cli.photo_sets.outcome import PhotoOutcome
 from services.cli.photo_sets.retry_outliers import Fits, retry_outliers
@@ -104,6 +104,7 @@ class PhotoSet:
             if options.watch:
                 self._watch()
             else:
+                self._say_left_out()
                 self._work_through(self._find())
         except KeyboardInterrupt:
             if not options.watch:
@@ -117,6 +118,12 @@ class PhotoSet:
     def _find(self) -> list[PhotoItem]:
         options = self._options
         return find_items(options.inputs, options.out, options.also_read, self._journal.files())
+
+    def _say_left_out(self) -> None:
+        aside = left_out(self._options.inputs)
+        if aside:
+            said = f"left out {len(aside)} in hidden folders or among thumbnails, {aside[0]} for one"
+            self._console.print(said, highlight=False, soft_wrap=True, markup=False)
 
     def _watch(self) -> None:
         folders = [path for path in self._options.inputs if path.is_dir()]

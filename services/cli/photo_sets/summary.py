@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,7 +52,7 @@ def write_sheet(out: Path, title: str, outcomes: Sequence[PhotoOutcome]) -> Path
         InvalidOption: it cannot be written.
     """
     html = contact_sheet(title, count(outcomes), [_card(outcome) for outcome in outcomes])
-    return write_all({out / SHEET: html.encode()})[0]
+    return write_all({out / SHEET: html.encode("utf-8", "xmlcharrefreplace")})[0]
 
 
 def count(outcomes: Sequence[PhotoOutcome]) -> str:
@@ -93,5 +94,5 @@ def _card(outcome: PhotoOutcome) -> Card:
         return Card(outcome.item.place.as_posix(), "failed", remarks(outcome), 0.0, None)
     state = "fine" if outcome.doubt is None else "doubtful"
     said = [*remarks(outcome), *entry.warnings, f"confidence {entry.confidence:.2f}"]
-    link = quote(next(iter(entry.files), ""))
+    link = quote(os.fsencode(next(iter(entry.files), "")))
     return Card(outcome.item.place.as_posix(), state, said, entry.confidence, entry.thumbnail, link)
