@@ -80,7 +80,7 @@ class CutoutOptions(Options):
     estimate_foreground: bool = True
     """Take the background's colour out of soft pixels; off keeps the photo's colours."""
     metadata: MetadataMode = "all"
-    """What of EXIF and XMP is kept: all, all but the position, or none; the colour profile always is."""
+    """What of EXIF and XMP is kept: all, all but the position, or none; colour profile and resolution always are."""
     with_mask: Annotated[
         bool,
         NotAt("HTTP", "an answer carries one file; mask_only asks for the mask"),

@@ -62,8 +62,8 @@ class MaskOptions(DepthOptions, SegmentationOptions):
     ] = None
     """Wait budget: how long depth may hold the answer up once segmentation is done."""
     mask: Annotated[bytes, At("page"), NotAt("WebSocket", "its one binary message is the photo")] = b""
-    """An encoded mask (picture, or NPZ with one array) that replaces segmentation."""
+    """An encoded mask (picture, NPY, or NPZ with one array) that replaces segmentation."""
     depth_map: Annotated[
         bytes, NotAt("CLI", "--depth FILE is it"), NotAt("WebSocket", "its one binary message is the photo")
     ] = b""
-    """An encoded inverse depth (NPZ, or a 16-bit picture; larger is nearer) that replaces the depth stage."""
+    """An encoded inverse depth (NPY, NPZ, or a 16-bit picture; larger is nearer) that replaces the depth stage."""
