@@ -61,7 +61,7 @@ test-needs: .venv/dev ## After you brought what tests need: those that need it (
 	@$(if $(filter full_size,$(NEED)),UNFLAT_TEST_FULL_SIZE=1) $(BIN)/python -m pytest -m needs_$(NEED)
 
 .PHONY: check
-check: .venv/dev node_modules/.ready ## Contracts, formatting, lint, types, layers, manifests
+check: .venv/dev node_modules/.ready ## Contracts, formatting, lint, types, layers
 	npx --no-install buf lint
 	npx --no-install buf format --diff --exit-code
 	npx --no-install buf breaking --against '.git#ref=HEAD,subdir=protos'

@@ -1,4 +1,8 @@
-"""The `unflat` command. Exit codes: 0 done, 1 some inputs failed or a service could not be had, 2 wrong usage."""
+"""The `unflat` command.
+
+Exit codes: 0 done, 1 some inputs failed or a service could not be had, 2 wrong usage, 100 + n where n photos of a set
+failed, 130 ended by Ctrl-C, 128 + n ended by signal n.
+"""
 
 from __future__ import annotations
 

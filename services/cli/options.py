@@ -26,7 +26,9 @@ from services.common.options.doors import offered
 Inputs = Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.", show_default=False)]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")]
 DepthOption = Annotated[str, typer.Option(help="on, off, or a FILE (NPY, NPZ or 16-bit picture, larger is nearer).")]
-MaskOption = Annotated[Path | None, typer.Option(help="A mask (picture, NPY or NPZ, white is subject) instead of segmentation.")]
+MaskOption = Annotated[
+    Path | None, typer.Option(help="A mask (picture, NPY or NPZ, white is subject) instead of segmentation.")
+]
 DebugOption = Annotated[Path | None, typer.Option(help="Folder for pictures of every step between.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One receipt a line on stdout, nothing else.")]
 ServerOption = Annotated[

@@ -21,7 +21,7 @@ def env_prefix(service: str) -> str:
 def settings_class(service: str) -> type[ProcessSettings]:
     """Return the settings class of a service, e.g. DepthSettings of `services.depth.settings`.
 
-    Found by name, since nothing here may import a service; the modules of settings load with the libraries of any one.
+    Found by name, since nothing here may import a service; each settings module loads with any one service's libraries.
     """
     module = importlib.import_module(f"services.{service}.settings")
     found: type[ProcessSettings] = getattr(module, f"{service.capitalize()}Settings")

@@ -9,7 +9,7 @@ import socket
 def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
     """Return `count` different ports that are free on `host` now ("0.0.0.0": on every address).
 
-    Nothing holds them: a port that is taken in the meantime ends its service with a sentence.
+    Nothing holds them: a service whose port is taken in the meantime exits with an error message.
     """
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]

@@ -1,4 +1,4 @@
-"""Is this mesh whole, solid, and of this subject? The gate that decides whether a mesh is handed out or tried again."""
+"""Measures whether a mesh is closed, solid and of this subject; the orchestrator's gate decides on it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FLAT_VIEW_DEPTH = 0.12  # extent along the view over the larger extent across it
 FLAT_THICKNESS = 0.04  # least over largest extent along the mesh's own axes
 SOLID_VIEW_DEPTH = 0.3  # from here on depth earns no more credit
 SMALL_PART = 0.01  # of the area: smaller parts are not counted
-LOW_OVERLAP = 0.8
+LOW_OVERLAP = 0.8  # IoU of mesh and mask below which it is told; what the gate takes as a fault is its own affair
 UNKNOWN_OVERLAP = 0.85  # where there is no cutout to compare with
 DRAWING_PX = 256
 

@@ -36,7 +36,7 @@ class MeshAttempts:
         masked: the photo with its masks.
         options: of the request.
         mesh_options: of its mesh.
-        run: hears progress and what is worth a warning.
+        run: receives progress and warnings.
     """
 
     mesher: Mesher

@@ -45,7 +45,7 @@ class Run:
         return self._deadline - time.perf_counter() - _HOP_MARGIN_S
 
     def remaining_s(self) -> float:
-        """Seconds left for the next hop.
+        """Return the seconds left for the next hop, of which there must be some.
 
         Raises:
             DeadlineExceeded: none are left.

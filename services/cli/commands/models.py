@@ -172,8 +172,7 @@ def _chosen(names: list[str], light: bool, defaults: bool, everything: bool = Fa
 
 
 def _size(model: Model) -> str:
-    sizes = [variant.size_bytes for file in model.files for variant in file.variants if variant.size_bytes]
-    return f"{sum(sizes) / 1e6:,.0f} MB" if sizes else "size not stated"
+    return f"{model.size_bytes / 1e6:,.0f} MB" if model.size_bytes else "size not stated"
 
 
 def _state(store: ModelStore, model: Model) -> str:

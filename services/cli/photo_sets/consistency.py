@@ -69,7 +69,7 @@ def find_doubts(views: Sequence[Features]) -> list[Doubt]:
     if len(views) < LEAST_VIEWS:
         return []
     found: list[Doubt] = []
-    for _ in range(2):  # once more without those found: they have been their neighbours' neighbours
+    for _ in range(2):  # once more without those found: an outlier also skews its neighbours' medians
         left_out = {doubt.index for doubt in found}
         if len(views) - len(left_out) < LEAST_VIEWS:
             break

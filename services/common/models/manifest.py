@@ -68,8 +68,8 @@ class Model:
 
     @property
     def size_bytes(self) -> int | None:
-        """Bytes of all files by their first variant, or None where a size is not known."""
-        sizes = [file.variants[0].size_bytes for file in self.files]
+        """Bytes of all files, each by its first variant that states them; None where one has none that does."""
+        sizes = [next((v.size_bytes for v in file.variants if v.size_bytes), None) for file in self.files]
         return sum(size for size in sizes if size is not None) if None not in sizes else None
 
 

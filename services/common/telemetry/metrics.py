@@ -13,7 +13,7 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 
 
 # What a call to a stage may end with beside the reasons of `errors.py`.
 BREAKER_REFUSED, CANCELLED = "BREAKER_OPEN", "CANCELLED"
-# Nobody worked on the call: what the stage's size is to be blamed for.
+# Nobody worked on the call for lack of replicas: what a scaler counts as unmet demand.
 MISSED = ("STAGE_UNAVAILABLE", "OVERLOADED", BREAKER_REFUSED)
 
 PHASE_SECONDS = Histogram(

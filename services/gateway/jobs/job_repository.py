@@ -113,7 +113,7 @@ class JobRepository:
         return len(self._watchers.get(job_id, ()))
 
     async def renew_leases(self) -> None:
-        """Say again and again that this process is alive; runs until it is cancelled."""
+        """Renew this process's lease every few seconds until cancelled."""
         while self.shared:
             with contextlib.suppress(StageUnavailable):  # it comes back, or it does not: callers hear it by themselves
                 await self._renew_lease()

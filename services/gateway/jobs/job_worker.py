@@ -28,6 +28,7 @@ class JobSpec(Generic[R]):
     """What a job is to do.
 
     Attributes:
+        kind: cutout or mesh.
         stream: asks the orchestrator, under the job's id.
         files: makes of the result what is to be kept: its bytes under `RESULT`, pictures under their names.
     """

@@ -1,4 +1,4 @@
-"""The depth mask of the original design: one global cut through the depth map.
+"""The depth mask of the global strategies: one cut through the whole depth map.
 
 Convention: inverse depth, larger is nearer; the mask holds what is near.
 """

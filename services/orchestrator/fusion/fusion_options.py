@@ -16,7 +16,7 @@ class FusionOptions:
     """How mask and depth become one.
 
     Args:
-        strategy: "auto" compares depths locally; the others are the original design's global cuts.
+        strategy: "auto" compares depths locally; the others cut it globally.
         depth_percentile: of the global cuts: keeps depth ≥ max - N % of (max - min). 20 to 50, more keeps more; "auto"
             finds the cut between two groups of depths.
         morph_kernel_size: odd, 1 to 31 px: opening and closing of the depth mask. 1 does nothing.

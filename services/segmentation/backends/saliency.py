@@ -127,7 +127,7 @@ def _refuse_empty(lab: Float, smooth: Float, barriers: Float) -> None:
     step = float(np.quantile((cv2.dilate(smooth, window) - cv2.erode(smooth, window)).sum(axis=2), 0.99))
     contrast = float(np.quantile(barriers, 0.99))
     if contrast < LEAST_CONTRAST or step < LEAST_STEP:
-        raise NoSubject(f"nothing in the picture stands out: contrast {contrast:.1f}, steepest outline {step:.1f}")
+        raise NoSubject(f"nothing in the photo stands out: contrast {contrast:.1f}, steepest outline {step:.1f}")
     if coherence < LEAST_COHERENCE:
         raise NoSubject(f"the picture is noise or an even texture: a light blur leaves {coherence:.0%} of it")
 

@@ -21,7 +21,7 @@ def remove_islands(scene: RefineInput, alpha: Alpha) -> Alpha:
         scene: the picture and the mask as it came.
         alpha: (H, W) float32 in [0, 1].
     Returns:
-        (H, W) float32 in [0, 1]; a removed island is 0 where it was above 0.5 and at its soft rim at most 0.5.
+        (H, W) float32 in [0, 1]; a removed island is 0 where it was above 0.5; its soft rim (up to 0.5) is kept.
     """
     mask = alpha >= 0.5
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)

@@ -1,4 +1,4 @@
-"""The chain's knobs. The original design's options keep their names and meaning."""
+"""The chain's knobs; those that callers may set are stated in `services/common/options/mask.py`."""
 
 from __future__ import annotations
 

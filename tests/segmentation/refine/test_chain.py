@@ -84,7 +84,7 @@ def test_a_thin_wire_survives(preset: str) -> None:
     assert (refined.alpha >= 0.5)[150, 210:285].all()
 
 
-def test_a_plateau_of_doubt_in_the_subjects_colours_becomes_subject() -> None:
+def test_a_region_of_doubt_in_the_subjects_colours_becomes_subject() -> None:
     mask = _disc()
     alpha = _soft(mask)
     alpha[mask & (np.arange(300)[None, :] > 180)] = 0.4
@@ -92,7 +92,7 @@ def test_a_plateau_of_doubt_in_the_subjects_colours_becomes_subject() -> None:
     assert _iou(refined.alpha >= 0.5, mask) > 0.97
 
 
-def test_a_plateau_of_doubt_in_the_backgrounds_colours_goes() -> None:
+def test_a_region_of_doubt_in_the_backgrounds_colours_goes() -> None:
     mask = _disc(radius=70)
     alpha = _soft(mask)
     alpha[20:120, 190:290] = np.maximum(alpha[20:120, 190:290], 0.6)
