@@ -51,7 +51,7 @@ def _export_glb(mesh: Mesh) -> bytes:
     gltf: Any = trimesh.exchange.gltf
 
     if mesh.texture is not None:
-        body = _textured(mesh)
+        body = _textured(mesh, _physical_material(mesh.texture))
     else:
         body = _bare(mesh)
         if mesh.colours is not None:
@@ -82,7 +82,7 @@ def _export_obj(mesh: Mesh) -> bytes:
     if mesh.texture is None:
         return str(obj.export_obj(_with_vertex_colours(mesh), include_normals=True, header=None)).encode()
     text, files = obj.export_obj(
-        _textured(mesh),
+        _textured(mesh, _plain_material(mesh.texture)),
         include_normals=True,
         return_texture=True,
         write_texture=False,
@@ -107,24 +107,50 @@ def _bare(mesh: Mesh) -> Any:
 
 def _with_vertex_colours(mesh: Mesh) -> Any:
     body = _bare(mesh)
-    if mesh.colours is not None:
-        body.visual.vertex_colors = mesh.colours
+    colours = mesh.colours if mesh.texture is None else _texture_at_vertices(mesh)
+    if colours is not None:
+        body.visual.vertex_colors = colours
     return body
 
 
-def _textured(mesh: Mesh) -> Any:
+def _texture_at_vertices(mesh: Mesh) -> Colours:
+    """Return the texture's colour at each vertex, for formats without textures."""
+    assert mesh.texture is not None
+    assert mesh.uv is not None
+    height, width = mesh.texture.shape[:2]
+    columns = np.clip(np.rint(mesh.uv[:, 0] * width - 0.5), 0, width - 1).astype(np.int64)
+    rows = np.clip(np.rint((1 - mesh.uv[:, 1]) * height - 0.5), 0, height - 1).astype(np.int64)
+    return np.asarray(mesh.texture[rows, columns, :3], dtype=np.uint8)
+
+
+def _textured(mesh: Mesh, material: Any) -> Any:
     """Return the mesh for trimesh, whose classes are not annotated well enough to be more than Any here."""
     import trimesh
 
     visual: Any = trimesh.visual
-    assert mesh.texture is not None
-
-    material = visual.material.PBRMaterial(
-        name=NAME, baseColorTexture=Image.fromarray(mesh.texture), metallicFactor=0.0, roughnessFactor=ROUGHNESS
-    )
     body = _bare(mesh)
     body.visual = visual.TextureVisuals(uv=mesh.uv, material=material)
     return body
+
+
+def _physical_material(texture: npt.NDArray[np.uint8]) -> Any:
+    import trimesh
+
+    visual: Any = trimesh.visual
+    return visual.material.PBRMaterial(
+        name=NAME, baseColorTexture=Image.fromarray(texture), metallicFactor=0.0, roughnessFactor=ROUGHNESS
+    )
+
+
+def _plain_material(texture: npt.NDArray[np.uint8]) -> Any:
+    """Return the material of an OBJ: it multiplies the texture, so it is white, and nothing shines."""
+    import trimesh
+
+    visual: Any = trimesh.visual
+    white, black = [255, 255, 255, 255], [0, 0, 0, 255]
+    return visual.material.SimpleMaterial(
+        image=Image.fromarray(texture), diffuse=white, ambient=white, specular=black, glossiness=0.0, name=NAME
+    )
 
 
 def _seamless_normals(mesh: Mesh) -> npt.NDArray[np.float64]:

@@ -78,3 +78,19 @@ def test_textured_obj_is_a_zip_whose_parts_name_each_other(textured: Mesh) -> No
     assert mtl.encode() in text[obj]
     assert png.encode() in text[mtl]
     assert text[png].startswith(b"\x89PNG")
+
+
+def test_the_material_of_a_textured_obj_leaves_the_texture_as_it_is(textured: Mesh) -> None:
+    archive = zipfile.ZipFile(io.BytesIO(export(textured, "obj")))
+    [name] = [name for name in archive.namelist() if name.endswith(".mtl")]
+    said = dict(line.split(maxsplit=1) for line in archive.read(name).decode().splitlines() if " " in line)
+    assert [float(value) for value in said["Kd"].split()] == [1, 1, 1]
+    assert [float(value) for value in said["Ks"].split()] == [0, 0, 0]
+
+
+def test_ply_carries_the_texture_as_colours_of_its_vertices(textured: Mesh) -> None:
+    vertices, _, colours = read_mesh(export(textured, "ply"), "ply")
+    assert colours is not None
+    upper, lower = vertices[:, 1] > 0.05, vertices[:, 1] < -0.05
+    assert (colours[upper] == (250, 0, 0)).all()
+    assert (colours[lower] == (0, 0, 250)).all()
