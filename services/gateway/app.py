@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 
 from services.common.serving.admission import AioAdmission
@@ -24,7 +25,7 @@ from services.gateway.middleware.body_limit import BodyLimit
 from services.gateway.middleware.rate_limit import RateLimit, open_rates
 from services.gateway.middleware.request_context import RequestContext
 from services.gateway.orchestrator import Orchestrator
-from services.gateway.problems import install_handlers
+from services.gateway.problems import REMBG_PATH, install_handlers
 from services.gateway.rembg.rembg_routes import rembg_router
 from services.gateway.rembg.safe_fetch import Fetcher, FetchLimits
 from services.gateway.routes.docs_routes import docs_router
@@ -39,6 +40,7 @@ from services.gateway.storage.receipt_repository import ReceiptRepository
 from services.gateway.storage.store import Store
 
 _STAGE = "gateway"
+_NO_HEAD = (REMBG_PATH, "/jobs/{job_id}/events")  # rembg has none and would cut a picture out; a stream has no end
 _DESCRIPTION = """One photo in, one clean cutout and one complete 3D mesh out.
 
     curl -X POST -F "file=@test.jpg" http://localhost:8000/remove-bg -o mask.png
@@ -84,6 +86,7 @@ def create_app(settings: GatewaySettings, client: Orchestrator, fetch: Fetch | N
         page_router(),
     )
     for router in routers:
+        _answer_head(router)
         app.include_router(router)
 
     # The last one added is the outermost.
@@ -124,6 +127,19 @@ def _gateway(settings: GatewaySettings, client: Orchestrator, fetch: Fetch | Non
         runner=JobRunner(client, admission, jobs, receipts),
         store=store,
     )
+
+
+def _answer_head(router: APIRouter) -> None:
+    """Answer HEAD wherever GET is (RFC 9110, section 9.1), where it costs no more than to look."""
+    for route in list(router.routes):
+        if isinstance(route, APIRoute) and route.methods == {"GET"} and route.path not in _NO_HEAD:
+            router.add_api_route(
+                route.path,
+                route.endpoint,
+                methods=["HEAD"],
+                include_in_schema=False,
+                response_class=route.response_class,
+            )
 
 
 def _words(listed: str) -> tuple[str, ...]:

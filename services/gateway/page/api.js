@@ -20,7 +20,7 @@ export function setToken(token) {
 
 /** Return the new job. */
 export async function startJob(kind, form, signal) {
-  const answer = await ask(`/jobs/${kind}`, { method: "POST", body: form, signal });
+  const answer = await ask(`jobs/${kind}`, { method: "POST", body: form, signal });
   return answer.json();
 }
 
@@ -28,7 +28,7 @@ export async function startJob(kind, form, signal) {
 export async function* followJob(id, signal) {
   for (let dropped = 0; dropped <= RECONNECTS; dropped += 1) {
     try {
-      const answer = await ask(`/jobs/${id}/events`, { headers: { Accept: "text/event-stream" }, signal });
+      const answer = await ask(`jobs/${id}/events`, { headers: { Accept: "text/event-stream" }, signal });
       for await (const job of jobsOf(answer.body)) {
         yield job;
         if (OVER.has(job.state)) return;
@@ -45,16 +45,16 @@ export async function* followJob(id, signal) {
 }
 
 export async function fetchArtifact(id, name, signal) {
-  return (await ask(`/jobs/${id}/artifacts/${name}`, { signal })).blob();
+  return (await ask(`jobs/${id}/artifacts/${name}`, { signal })).blob();
 }
 
 export async function fetchResult(id, signal) {
-  return (await ask(`/jobs/${id}/result`, { signal })).blob();
+  return (await ask(`jobs/${id}/result`, { signal })).blob();
 }
 
 /** Stop the job on all stages and let the server forget it. Nobody waits for the answer. */
 export function dropJob(id) {
-  ask(`/jobs/${id}`, { method: "DELETE", keepalive: true }).catch(() => {});
+  ask(`jobs/${id}`, { method: "DELETE", keepalive: true }).catch(() => {});
 }
 
 async function ask(path, init = {}) {

@@ -14,7 +14,7 @@ export function listenForPhotos(take) {
   for (const button of document.querySelectorAll("[data-sample]")) {
     button.addEventListener("click", async () => {
       const name = `${button.dataset.sample}.jpg`;
-      const answer = await fetch(`/page/samples/${name}`);
+      const answer = await fetch(`page/samples/${name}`);
       take(new File([await answer.blob()], name, { type: "image/jpeg" }));
     });
   }

@@ -42,7 +42,7 @@ def test_the_markup_has_no_inline_style_script_or_handler():
 
 
 def test_everything_the_markup_names_is_served(http):
-    named = set(re.findall(r'(?:src|href)="(/page/[^"]+)"', http.get("/").text))
+    named = {"/" + path for path in re.findall(r'(?:src|href)="(page/[^"]+)"', http.get("/").text)}
     assert named
     assert {path: http.get(path).status_code for path in named} == dict.fromkeys(named, 200)
 
@@ -70,3 +70,10 @@ def test_photos_to_try_are_small():
     samples = [file for path, file in page_files().items() if path.startswith("/page/samples/")]
     assert len(samples) == 3
     assert max(len(file.read_bytes()) for file in samples) < 80_000
+
+
+def test_the_page_works_below_any_path_of_a_proxy():
+    index = (PAGE / "index.html").read_text(encoding="utf-8")
+    scripts = "\n".join(file.read_text(encoding="utf-8") for file in PAGE.glob("*.js"))
+    assert re.findall(r"""(?:src|href)="/[^"]*""", index) == []
+    assert re.findall(r"""[("'`]/(?:jobs|page|docs|receipts)\b[^"'`]*""", scripts) == []

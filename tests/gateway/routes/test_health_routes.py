@@ -60,3 +60,16 @@ def test_metrics_are_prometheus_text(house, photo):
     answer = house.http.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain")
     assert 'unflat_request_seconds_count{code="200",method="POST /remove-bg"}' in answer.text
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/page/app.js"])
+def test_head_is_answered_as_get_is_without_a_body(house, path):
+    answer, whole = house.http.head(path), house.http.get(path)
+    assert answer.status_code == whole.status_code
+    assert answer.headers["content-type"] == whole.headers["content-type"]
+    assert answer.content == b""
+
+
+def test_head_of_what_is_not_there_is_404_and_of_rembgs_route_refused(house):
+    assert house.http.head("/jobs/none").status_code == 404
+    assert house.http.head("/api/remove", params={"url": "http://example.com/a.jpg"}).status_code == 405
