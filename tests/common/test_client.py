@@ -246,6 +246,7 @@ def test_mesh_and_depth_come_back_as_plain_values(client):
     assert stage.stage == "depth"
 
 
+@pytest.mark.slow
 def test_nobody_listening_is_stage_unavailable(connect):
     with connect("127.0.0.1:1", 10) as client, pytest.raises(StageUnavailable, match=r"127\.0\.0\.1:1"):
         client.status()

@@ -53,6 +53,7 @@ def test_depth_that_hangs_beyond_our_own_wait_counts_against_it(bench, monkeypat
     assert bench.depth.timeouts == 1
 
 
+@pytest.mark.slow
 def test_depth_of_high_quality_is_waited_for_beyond_our_own_wait(bench, monkeypatch):
     monkeypatch.setattr("services.orchestrator.depth_wait.CUTOUT_WAIT_S", 0.01)
     bench.depth.gate = asyncio.Event()
@@ -66,6 +67,7 @@ def test_depth_of_high_quality_is_waited_for_beyond_our_own_wait(bench, monkeypa
     assert bench.depth.timeouts == 0, "what one caller asks beyond the usual must not open the breaker for others"
 
 
+@pytest.mark.slow
 def test_however_long_the_caller_waits_depth_never_takes_all_the_time_that_is_left(bench):
     bench.depth.gate = asyncio.Event()
     bench.budget_s = 2.0

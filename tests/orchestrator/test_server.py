@@ -165,6 +165,7 @@ def test_beyond_its_places_a_request_is_refused_with_a_hint():
     assert problem.retry_after_s > 0
 
 
+@pytest.mark.slow
 def test_status_says_of_a_stage_that_is_gone_that_it_is_unreachable():
     answer = _serve(lambda pipeline, stub: stub.GetStatus(pb.GetStatusRequest()))
     (stage,) = answer.stages

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from services.cli.photo_sets.watching import Settling, settle, watch_photos
 
 
@@ -49,6 +51,7 @@ def test_what_is_no_photo_is_not_told(tmp_path):
     assert list(told) == [[tmp_path / "a.jpg"]]
 
 
+@pytest.mark.slow
 def test_a_photo_that_appears_in_a_folder_below_is_seen(tmp_path):
     first, second = tmp_path / "a.jpg", tmp_path / "day1" / "b.jpg"
     first.write_bytes(b"a")

@@ -161,6 +161,7 @@ def test_a_mesher_that_answers_garbage_is_an_error_of_ours():
         _mesh(lambda request, context: iter([b"\xff\xff no message"]))
 
 
+@pytest.mark.slow
 def test_a_mesher_that_refuses_is_unavailable():
     with pytest.raises(StageUnavailable):
         _mesh(lambda request, context: context.abort(grpc.StatusCode.UNAVAILABLE, "as told"))
