@@ -40,6 +40,7 @@ def describe_photo(photo: Photo, run: Run) -> None:
 
 def describe_mask(fused: Fused, strategy: Strategy, supplied: SuppliedMask | None, run: Run) -> None:
     """Put the fused mask on the receipt."""
+    run.receipt.photo.own_alpha = supplied is not None and supplied.source == pb.MASK_SOURCE_OWN_ALPHA
     run.receipt.mask.MergeFrom(
         pb.MaskFacts(
             strategy=f"STRATEGY_{strategy.upper()}",

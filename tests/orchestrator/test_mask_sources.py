@@ -143,12 +143,14 @@ def test_a_photo_that_is_already_cut_keeps_its_alpha(bench):
     made = bench.cut(encoded(np.dstack([pixels(), alpha])))
     assert np.array_equal(alpha_of(made.image), alpha)
     assert made.receipt.mask.source == pb.MASK_SOURCE_OWN_ALPHA
+    assert made.receipt.photo.own_alpha
     assert stage_of(made.receipt, "segmentation").outcome == pb.OUTCOME_SUPPLIED
 
 
 def test_an_alpha_that_hides_nothing_is_segmented(bench):
     made = bench.cut(encoded(np.dstack([pixels(), np.full((SIDE, SIDE), 255, np.uint8)])))
     assert made.receipt.mask.source == pb.MASK_SOURCE_SEGMENTATION
+    assert not made.receipt.photo.own_alpha
     assert bench.segmentation.entered
 
 

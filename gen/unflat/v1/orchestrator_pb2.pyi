@@ -308,13 +308,14 @@ class MeshAttempt(_message.Message):
     def __init__(self, made_of: _Optional[str] = ..., quality: _Optional[_Union[_mesher_pb2.MeshQuality, _Mapping]] = ..., boundary_contrast: _Optional[float] = ..., score: _Optional[float] = ..., returned: _Optional[bool] = ...) -> None: ...
 
 class PhotoFacts(_message.Message):
-    __slots__ = ("width", "height", "format", "bit_depth", "working_width", "working_height", "exif_orientation", "has_icc", "frames")
+    __slots__ = ("width", "height", "format", "bit_depth", "working_width", "working_height", "own_alpha", "exif_orientation", "has_icc", "frames")
     WIDTH_FIELD_NUMBER: _ClassVar[int]
     HEIGHT_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     BIT_DEPTH_FIELD_NUMBER: _ClassVar[int]
     WORKING_WIDTH_FIELD_NUMBER: _ClassVar[int]
     WORKING_HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    OWN_ALPHA_FIELD_NUMBER: _ClassVar[int]
     EXIF_ORIENTATION_FIELD_NUMBER: _ClassVar[int]
     HAS_ICC_FIELD_NUMBER: _ClassVar[int]
     FRAMES_FIELD_NUMBER: _ClassVar[int]
@@ -324,10 +325,11 @@ class PhotoFacts(_message.Message):
     bit_depth: int
     working_width: int
     working_height: int
+    own_alpha: bool
     exif_orientation: int
     has_icc: bool
     frames: int
-    def __init__(self, width: _Optional[int] = ..., height: _Optional[int] = ..., format: _Optional[str] = ..., bit_depth: _Optional[int] = ..., working_width: _Optional[int] = ..., working_height: _Optional[int] = ..., exif_orientation: _Optional[int] = ..., has_icc: _Optional[bool] = ..., frames: _Optional[int] = ...) -> None: ...
+    def __init__(self, width: _Optional[int] = ..., height: _Optional[int] = ..., format: _Optional[str] = ..., bit_depth: _Optional[int] = ..., working_width: _Optional[int] = ..., working_height: _Optional[int] = ..., own_alpha: _Optional[bool] = ..., exif_orientation: _Optional[int] = ..., has_icc: _Optional[bool] = ..., frames: _Optional[int] = ...) -> None: ...
 
 class StepTiming(_message.Message):
     __slots__ = ("step", "seconds")
