@@ -156,8 +156,10 @@ def _named(what: str, read: Callable[[bytes, int], Raster], data: bytes, max_pix
 
 
 def _photo_of(raster: Raster) -> Photo:
-    icc = raster.icc if raster.space == "rgb" and colour.space_of_profile(raster.icc) == "rgb" else b""
-    colours = raster.samples if raster.space == "rgb" else colour.to_srgb(raster.samples, raster.space, raster.icc)
+    # A profile is kept where it is needed. A gamma alone is applied: hardly any program reads one.
+    keeps = raster.space == "rgb" and not raster.fits_srgb and colour.space_of_profile(raster.icc) == "rgb"
+    icc = raster.icc if keeps else b""
+    colours = raster.samples if keeps else colour.to_srgb(raster.samples, raster.space, raster.icc)
     pixels = np.ascontiguousarray(turn_upright(colours, raster.orientation))
     height, width = pixels.shape[:2]
     return Photo(

@@ -64,6 +64,7 @@ def read_png(data: bytes, max_pixels: int) -> Raster:
         format="PNG",
         orientation=exif_block.orientation_of(exif),
         icc=icc,
+        fits_srgb=not any(kind in chunks for kind in (b"cICP", b"iCCP", b"cHRM")),
         dpi=_dpi_of(chunks),
         exif=exif,
         xmp=_xmp_of(chunks),

@@ -35,6 +35,7 @@ class Raster:
         alpha_kind: where that comes from.
         orientation: EXIF orientation, 1 to 8: how the samples are to be turned.
         icc: the profile that the samples are in; empty means sRGB, or its grey.
+        fits_srgb: whether sRGB holds all of the profile's colours, so that nothing is lost without it.
         dpi: resolution (across, down), or None where the file says nothing.
         exif: the block with its `Exif` mark, as stored.
         xmp: the packet as stored.
@@ -50,6 +51,7 @@ class Raster:
     format: str
     orientation: int = 1
     icc: bytes = b""
+    fits_srgb: bool = False
     dpi: tuple[float, float] | None = None
     exif: bytes = b""
     xmp: bytes = b""
