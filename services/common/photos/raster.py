@@ -68,7 +68,9 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
     """
     if width * height > max_pixels:
         raise ImageTooLarge(
-            f"photo is {width} × {height} px; the limit is {max_pixels / 1e6:.0f} Mpx (--max-pixels)", field="file"
+            f"photo is {width} × {height} px; the limit is {max_pixels / 1e6:.0f} Mpx "
+            "(the orchestrator's setting --max-pixels, UNFLAT_MAX_PIXELS)",
+            field="file",
         )
     if min(width, height) < MIN_SIDE_PX:
         raise InvalidImage(f"photo is {width} × {height} px; wanted at least {MIN_SIDE_PX} px a side", field="file")

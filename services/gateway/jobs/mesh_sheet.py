@@ -17,7 +17,7 @@ from services.common.telemetry.logs import get_logger
 PHOTO = "photo"
 """The orchestrator's picture of the upright photo, small: uploads are not decoded here."""
 SIDE_PX = 256  # of each view
-LARGEST_PX = 50_000_000  # cutouts beyond it are not opened here: 200 MB each
+LARGEST_PX = 52_000_000  # cutouts beyond it are not opened here: 200 MB each
 _log = get_logger()
 
 
