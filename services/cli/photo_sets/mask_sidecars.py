@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.cli.photo_files import PhotoItem
+from services.common.photos.raster import as_stored
 
 FOLDER = "masks"
 
@@ -79,7 +80,9 @@ def sidecar_png(mask: bytes, program: MaskSidecar, polarity: Polarity, orientati
         polarity = Polarity.white_masked if program == MaskSidecar.realityscan else Polarity.white_kept
     if polarity == Polarity.white_masked:
         values = np.asarray(255 - values, dtype=np.uint8)
-    _, data = cv2.imencode(".png", as_stored(values, orientation), [cv2.IMWRITE_PNG_COMPRESSION, 3])
+    _, data = cv2.imencode(
+        ".png", np.ascontiguousarray(as_stored(values, orientation)), [cv2.IMWRITE_PNG_COMPRESSION, 3]
+    )
     return bytes(data.tobytes())
 
 
@@ -100,11 +103,3 @@ def harden(alpha: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     kept[np.unique(labels[near])] = True
     kept[0] = False
     return np.where(kept[labels], 255, 0).astype(np.uint8)
-
-
-def as_stored(upright: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
-    """Return an upright picture as a file of that EXIF orientation stores it (EXIF 2.32, 0x0112)."""
-    flip_rows = orientation in (3, 4, 7, 8)
-    flip_columns = orientation in (2, 3, 6, 7)
-    stored = upright[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
-    return np.ascontiguousarray(np.swapaxes(stored, 0, 1) if orientation >= 5 else stored)

@@ -11,7 +11,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from services.common.errors import InvalidImage
 from services.common.photos import colour, exif_block
-from services.common.photos.raster import AlphaKind, Raster, Samples, Space, check_size
+from services.common.photos.raster import AlphaKind, Raster, Samples, Space, check_size, raw_photo
 
 # What people's cameras and tools write. Left out on purpose: formats that run programs (EPS, PDF) or are never photos.
 FORMATS = ("JPEG", "MPO", "WEBP", "GIF", "BMP", "JPEG2000", "PPM", "AVIF", "HEIF")
@@ -41,11 +41,7 @@ def read_by_pillow(data: bytes, max_pixels: int) -> Raster:
         ImageTooLarge: more than `max_pixels`, told from the header.
     """
     if any(data.startswith(mark, at) for at, mark in _RAW_SIGNATURES):
-        raise InvalidImage(
-            "the file is a camera's raw photo; wanted a developed picture: export it as JPEG or 16-bit TIFF from a raw "
-            "converter",
-            field="file",
-        )
+        raise raw_photo()
     picture = _open(data)
     check_size(*picture.size, max_pixels)
     try:

@@ -76,6 +76,15 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
         raise InvalidImage(f"photo is {width} × {height} px; wanted at least {MIN_SIDE_PX} px a side", field="file")
 
 
+def raw_photo(kind: str = "") -> InvalidImage:
+    """Return the refusal of a camera's raw data, whose readable picture is a thumbnail; `kind` says which, if known."""
+    return InvalidImage(
+        f"the file is a camera's raw photo{kind}; wanted a developed picture: export it as JPEG or 16-bit TIFF from a "
+        "raw converter",
+        field="file",
+    )
+
+
 def as_samples(values: npt.NDArray[Any], *, deep: bool) -> Samples:
     """Return whole numbers as uint16 where `deep`, else as uint8."""
     return np.asarray(values, dtype=np.uint16) if deep else np.asarray(values, dtype=np.uint8)
@@ -120,8 +129,16 @@ def turn_upright(array: Any, orientation: int) -> Any:
         array: (H, W) or (H, W, C), as stored.
         orientation: 1 to 8: 2 to 4 are flips and the half turn, 5 to 8 exchange the axes as well.
     """
-    if orientation in (5, 6, 7, 8):
-        array = np.swapaxes(array, 0, 1)
+    return _flipped(np.swapaxes(array, 0, 1) if orientation >= 5 else array, orientation)
+
+
+def as_stored(upright: Any, orientation: int) -> Any:
+    """Return an upright picture as a file of that EXIF orientation stores it: what `turn_upright` undoes."""
+    flipped = _flipped(upright, orientation)
+    return np.swapaxes(flipped, 0, 1) if orientation >= 5 else flipped
+
+
+def _flipped(array: Any, orientation: int) -> Any:
     flip_rows = orientation in (3, 4, 7, 8)
     flip_columns = orientation in (2, 3, 6, 7)
     return array[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]

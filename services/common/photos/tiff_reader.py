@@ -26,6 +26,7 @@ from services.common.photos.raster import (
     check_size,
     divide_by_alpha,
     is_deep,
+    raw_photo,
     scale_to_depth,
 )
 
@@ -97,11 +98,7 @@ def _refuse_raw(pages: Sequence[Any]) -> None:
         subs = page.pages or () if _SUBIFDS in page.tags else ()
         kinds = [int(one.photometric) for one in (page, *subs)]
         if _DNG_VERSION in page.tags or any(kind in _RAW for kind in kinds):
-            raise InvalidImage(
-                "the file is a camera's raw photo (DNG or its kin); wanted a developed picture: export it as JPEG or "
-                "16-bit TIFF from a raw converter",
-                field="file",
-            )
+            raise raw_photo(" (DNG or its kin)")
 
 
 def _bits_of(page: Any) -> int:

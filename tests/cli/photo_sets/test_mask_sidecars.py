@@ -10,7 +10,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from services.cli.photo_files import PhotoItem
-from services.cli.photo_sets.mask_sidecars import MaskSidecar, Polarity, as_stored, harden, sidecar_path, sidecar_png
+from services.cli.photo_sets.mask_sidecars import MaskSidecar, Polarity, harden, sidecar_path, sidecar_png
+from services.common.photos.raster import as_stored
 
 ITEM = PhotoItem(Path("/set/abc/012.jpg"), Path("/out/abc"), "012", Path("/out"))
 
